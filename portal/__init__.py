@@ -1,0 +1,1 @@
+"""The Django project: settings, URLs, processes, start-up and health."""

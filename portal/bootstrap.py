@@ -1,0 +1,55 @@
+"""First-run work of the embedded default: secrets, the database, its roles. Idempotent."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from portal.embedded_postgres import EmbeddedPostgres
+from portal.environment import read_dotenv
+
+DATABASE = "gatehouse"
+ROLES_SQL = Path(__file__).resolve().parent.parent / "isolation" / "sql" / "roles.sql"
+SECRETS: Mapping[str, Callable[[], str]] = {"SECRET_KEY": lambda: secrets.token_urlsafe(64)}
+
+
+def ensure_secrets(path: Path) -> dict[str, str]:
+    """Return the first-run secrets, making the file (mode 0600) or its missing lines first.
+
+    Args:
+        path: the file, one ``NAME=value`` a line.
+
+    Returns:
+        Every secret of the file.
+    """
+    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    # Several processes start at once; the lock keeps them from inventing different secrets.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        found: dict[str, str] = {}
+        read_dotenv(path, into=found)
+        missing = {name: make() for name, make in SECRETS.items() if name not in found}
+        file.writelines(f"{name}={value}\n" for name, value in missing.items())
+    return found | missing
+
+
+def ensure_database(server: EmbeddedPostgres, name: str = DATABASE) -> None:
+    """Create the database and the roles of a running embedded server, or bring them up to date.
+
+    Args:
+        server: the running server.
+        name: the database.
+    """
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        # Another process may be here too: CREATE DATABASE has no IF NOT EXISTS.
+        connection.execute("SELECT pg_advisory_lock(hashtext('gatehouse database'))")
+        found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone()
+        if found is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        with psycopg.connect(server.dsn(database=name)) as target:
+            target.execute(ROLES_SQL.read_bytes())

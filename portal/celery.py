@@ -1,0 +1,28 @@
+"""The Celery application and its schedule; run as ``celery -A portal worker -B``."""
+
+import os
+
+from celery import Celery
+from celery.schedules import crontab
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+app = Celery("gatehouse")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+# Every task here finds its work in tables: a lost or doubled message changes nothing.
+app.conf.beat_schedule = {
+    "purge what was deleted and whose grace period is over": {
+        "task": "tenants.tasks.purge_due",
+        "schedule": crontab(minute="17"),
+    },
+    "expire invitations": {
+        "task": "tenants.tasks.expire_invitations",
+        "schedule": crontab(minute="*/10"),
+    },
+    "make the audit log's next partitions": {
+        "task": "audit.tasks.ensure_partitions",
+        "schedule": crontab(minute="5", hour="3"),
+    },
+}

@@ -1,0 +1,228 @@
+"""Typed reading of environment variables; a malformed value names its variable in one line.
+
+The parsing of database, e-mail and broker URLs is django-environ's; what is added here is strictness
+(``TRUE-ish`` strings are refused, not guessed) and secrets from files (``NAME_FILE``).
+"""
+
+import ipaddress
+import os
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+T = TypeVar("T")
+
+TRUE = frozenset({"1", "true", "yes", "on"})
+FALSE = frozenset({"0", "false", "no", "off"})
+DATABASE_SCHEMES = frozenset({"postgres", "postgresql"})
+EMAIL_SCHEMES = frozenset(environ.Env.EMAIL_SCHEMES)
+
+
+class ConfigurationError(ImproperlyConfigured):
+    """A setting is missing or malformed; the message is one line that names the variable."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        super().__init__(f"{name}: {problem}")
+
+
+def read_dotenv(path: Path, into: MutableMapping[str, str] = os.environ) -> None:
+    """Add the variables of a ``.env`` file; what is set already wins.
+
+    Args:
+        path: the file; a missing one is not an error.
+        into: where the variables go.
+    """
+    if path.is_file():
+        found: dict[str, str] = {}
+
+        class Reader(environ.Env):
+            ENVIRON = found
+
+        Reader.read_env(str(path))
+        for name, value in found.items():
+            into.setdefault(name, value)
+
+
+class Environment:
+    """Typed access to a mapping of variables.
+
+    Args:
+        source: the variables, usually ``os.environ``.
+    """
+
+    def __init__(self, source: Mapping[str, str]) -> None:
+        self._source = source
+
+    def raw(self, name: str) -> str | None:
+        """Return the variable or the content of the file that ``NAME_FILE`` names.
+
+        Returns:
+            The value without surrounding blanks, None when unset or empty.
+
+        Raises:
+            ConfigurationError: both are set, or the file cannot be read.
+        """
+        value = self._source.get(name, "").strip()
+        file = self._source.get(f"{name}_FILE", "").strip()
+        if value and file:
+            raise ConfigurationError(name, f"set either {name} or {name}_FILE, not both")
+        if file:
+            try:
+                value = Path(file).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+                raise ConfigurationError(f"{name}_FILE", f"cannot read {file}: {reason}") from error
+            if not value:
+                raise ConfigurationError(f"{name}_FILE", f"the file {file} is empty")
+        return value or None
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return a string."""
+        return self.raw(name) or default
+
+    def required(self, name: str, why: str) -> str:
+        """Return a string that must be there.
+
+        Args:
+            name: the variable.
+            why: ends the sentence "is not set; ...".
+
+        Raises:
+            ConfigurationError: it is not set.
+        """
+        value = self.raw(name)
+        if value is None:
+            raise ConfigurationError(name, f"is not set; {why}")
+        return value
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """Return a boolean: 1/0, true/false, yes/no, on/off in any case; nothing else.
+
+        Raises:
+            ConfigurationError: any other value.
+        """
+        value = self.raw(name)
+        if value is None:
+            return default
+        if value.lower() in TRUE:
+            return True
+        if value.lower() in FALSE:
+            return False
+        raise ConfigurationError(name, f"{value!r} is not a boolean; use true or false")
+
+    def integer(
+        self, name: str, *, default: int, minimum: int | None = None, maximum: int | None = None
+    ) -> int:
+        """Return a whole number within the bounds, both included.
+
+        Raises:
+            ConfigurationError: not a whole number, or out of bounds.
+        """
+        value = self.raw(name)
+        if value is None:
+            return default
+        try:
+            number = int(value)
+        except ValueError as error:
+            raise ConfigurationError(name, f"{value!r} is not a whole number") from error
+        if (minimum is not None and number < minimum) or (maximum is not None and number > maximum):
+            span = f"from {minimum} " if maximum is None else f"from {minimum} to {maximum}"
+            raise ConfigurationError(name, f"{number} is out of range; use a number {span}".rstrip())
+        return number
+
+    def choice(self, name: str, choices: Iterable[str], *, default: str) -> str:
+        """Return one of the choices.
+
+        Raises:
+            ConfigurationError: another value.
+        """
+        allowed = tuple(choices)
+        value = self.text(name, default)
+        if value not in allowed:
+            raise ConfigurationError(name, f"{value!r} is not one of {', '.join(allowed)}")
+        return value
+
+    def strings(self, name: str, default: Iterable[str] = ()) -> list[str]:
+        """Return the comma-separated items without blanks and empty ones."""
+        value = self.raw(name)
+        if value is None:
+            return list(default)
+        return [item.strip() for item in value.split(",") if item.strip()]
+
+    def networks(self, name: str) -> list[Network]:
+        """Return comma-separated addresses or CIDR ranges.
+
+        Raises:
+            ConfigurationError: one of them is neither.
+        """
+        return [self._network(name, item) for item in self.strings(name)]
+
+    @staticmethod
+    def _network(name: str, item: str) -> Network:
+        try:
+            return ipaddress.ip_network(item)
+        except ValueError as error:
+            problem = f"{item!r} is not an IP address or CIDR range ({error})"
+            raise ConfigurationError(name, problem) from error
+
+    def origins(self, name: str) -> list[str]:
+        """Return comma-separated origins such as ``https://portal.example.com``.
+
+        Raises:
+            ConfigurationError: one has no scheme or host, or carries a path.
+        """
+        origins = self.strings(name)
+        for origin in origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path.strip("/"):
+                problem = f"{origin!r} is not an origin; use https://host[:port]"
+                raise ConfigurationError(name, problem)
+        return [origin.rstrip("/") for origin in origins]
+
+    def url(self, name: str, schemes: Iterable[str], default: str = "") -> str:
+        """Return a URL of one of the schemes.
+
+        Raises:
+            ConfigurationError: another scheme.
+        """
+        value = self.text(name, default)
+        allowed = sorted(schemes)
+        if value and urlsplit(value).scheme not in allowed:
+            raise ConfigurationError(name, f"the URL must start with {', '.join(f'{s}://' for s in allowed)}")
+        return value
+
+    def database(self, name: str) -> dict[str, Any] | None:
+        """Return Django's settings for a PostgreSQL URL, None when it is not set.
+
+        Raises:
+            ConfigurationError: not a PostgreSQL URL, or without a database name.
+        """
+        url = self.url(name, DATABASE_SCHEMES)
+        if not url:
+            return None
+        config = self._parse(name, url, environ.Env.db_url_config)
+        if not config.get("NAME"):
+            raise ConfigurationError(name, "the URL names no database; use postgresql://user:password@host:5432/name")
+        return config
+
+    def email(self, name: str) -> dict[str, Any] | None:
+        """Return Django's ``EMAIL_*`` settings for an e-mail URL, None when it is not set.
+
+        Raises:
+            ConfigurationError: an unknown scheme or a malformed port.
+        """
+        url = self.url(name, EMAIL_SCHEMES)
+        return self._parse(name, url, environ.Env.email_url_config) if url else None
+
+    @staticmethod
+    def _parse(name: str, url: str, parse: Callable[[str], T]) -> T:
+        try:
+            return parse(url)
+        except (ValueError, KeyError, ImproperlyConfigured) as error:
+            raise ConfigurationError(name, f"the URL is malformed ({error})") from error

@@ -1,0 +1,288 @@
+"""All settings of Gatehouse; every variable is described in docs/configuration.md and .env.example.
+
+Read through ``portal.environment``: a missing or malformed value stops the start with one line.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from portal.bootstrap import DATABASE, ensure_secrets
+from portal.embedded_postgres import PORT as SOCKET_PORT
+from portal.embedded_postgres import EmbeddedPostgres
+from portal.environment import ConfigurationError, Environment, read_dotenv
+from portal.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+dotenv = os.environ.get("GATEHOUSE_DOTENV", str(BASE_DIR / ".env"))  # empty: read no file
+if dotenv:
+    read_dotenv(Path(dotenv))
+env = Environment(os.environ)
+
+# --- Where it runs -----------------------------------------------------------------------------
+GATEHOUSE_ENV = env.choice("GATEHOUSE_ENV", ("development", "production", "test"), default="development")
+PRODUCTION = GATEHOUSE_ENV == "production"
+TESTING = GATEHOUSE_ENV == "test"
+GATEHOUSE_HOME = Path(env.text("GATEHOUSE_HOME", str(BASE_DIR / ".gatehouse"))).absolute()
+DEBUG = env.boolean("DEBUG", default=False)
+if PRODUCTION and DEBUG:
+    raise ConfigurationError("DEBUG", "must be off when GATEHOUSE_ENV=production: error pages would show secrets")
+
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", default=8000, minimum=1, maximum=65535)
+WEB_WORKERS = env.integer("WEB_WORKERS", default=1, minimum=1, maximum=64)
+WEB_THREADS = env.integer("WEB_THREADS", default=8, minimum=1, maximum=256)
+DEMO = env.boolean("DEMO", default=not PRODUCTION)
+
+# --- Secrets -----------------------------------------------------------------------------------
+SECRETS_FILE = GATEHOUSE_HOME / "secrets.env"
+if env.raw("SECRET_KEY") is None and not PRODUCTION:
+    # In production nothing is invented: two hosts would each make their own key.
+    ensure_secrets(SECRETS_FILE)
+    read_dotenv(SECRETS_FILE)
+SECRET_KEY = env.required("SECRET_KEY", "production does not make one up: set it or SECRET_KEY_FILE to 50 random characters")
+SECRET_KEY_FALLBACKS = env.strings("SECRET_KEY_FALLBACKS")
+
+# --- Database: one PostgreSQL, one alias for each role -------------------------------------------
+DATABASE_URL = env.database("DATABASE_URL")
+if DATABASE_URL is None and PRODUCTION and not env.boolean("ALLOW_EMBEDDED_POSTGRES", default=False):
+    problem = "is not set; production wants its own PostgreSQL 15 or newer (ALLOW_EMBEDDED_POSTGRES=true overrides)"
+    raise ConfigurationError("DATABASE_URL", problem)
+EMBEDDED_POSTGRES = None if DATABASE_URL else EmbeddedPostgres(GATEHOUSE_HOME / "postgres", disposable=TESTING)
+
+
+def _database(name: str, role: str, session: str = "", *, required: bool = True) -> dict[str, Any]:
+    """Return one alias: from the variable, or the role on the embedded server; {} when not needed."""
+    config = env.database(name)
+    if config is None and EMBEDDED_POSTGRES:
+        config = {"NAME": DATABASE, "USER": role, "HOST": str(EMBEDDED_POSTGRES.socket_directory), "PORT": SOCKET_PORT}
+    if config is None:
+        if required:
+            raise ConfigurationError(name, f"is not set; with DATABASE_URL set it must name the role {role}")
+        return {}
+    return config | {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": env.integer("CONN_MAX_AGE", default=60, minimum=0),
+        "CONN_HEALTH_CHECKS": True,
+        # A cursor that outlives its transaction does not survive a transaction pooler.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+        "OPTIONS": ({"options": session} if session else {}) | config.get("OPTIONS", {}),
+    }
+
+
+DATABASES: dict[str, dict[str, Any]] = {
+    # One transaction for each request: tenant_scope sets the tenant for that transaction only.
+    "default": _database("DATABASE_URL", "gatehouse_app") | {"ATOMIC_REQUESTS": True},
+    "operator": _database("OPERATOR_DATABASE_URL", "gatehouse_operator"),
+}
+# Only the machine that migrates needs the migrator's password.
+if migrator := _database("MIGRATOR_DATABASE_URL", "gatehouse_migrator", "-c role=gatehouse_owner", required=False):
+    DATABASES["migrator"] = migrator
+DATABASE_ROUTERS = ["isolation.router.TenantRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Applications --------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    # Ours first: their templates win.
+    "console",
+    "isolation",
+    "audit",
+    "tenants",
+    "accounts",
+    "portal",
+    # unfold replaces templates of django.contrib.admin, so it stands before it.
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.inlines",
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "guardian",
+]
+MIDDLEWARE = [
+    # First: it decides which forwarded headers are believed, and gives the request its id.
+    "portal.middleware.origin.OriginMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "portal.middleware.scope.ScopeMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context_processors.console",
+            ],
+        },
+    },
+]
+
+# --- Who is this ---------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "tenants.backends.MembershipBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
+ANONYMOUS_USER_NAME = None  # guardian: no stand-in row for people who are not signed in
+GUARDIAN_MONKEY_PATCH_USER = False
+GUARDIAN_MONKEY_PATCH_GROUP = False
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+if TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # tests sign in thousands of times
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to strangers who are not users
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+ACCOUNT_SESSION_REMEMBER = None
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
+if TESTING:
+    ACCOUNT_RATE_LIMITS = False
+
+# --- Sessions, cookies, transport ------------------------------------------------------------------
+ALLOWED_HOSTS = env.strings("ALLOWED_HOSTS")
+if PRODUCTION and not ALLOWED_HOSTS:
+    raise ConfigurationError("ALLOWED_HOSTS", "is not set; name the hosts people use, such as portal.example.com")
+if not PRODUCTION:
+    ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]", ".localhost", HOST]
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
+SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600
+SESSION_COOKIE_NAME = "gatehouse_session"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"  # Strict would sign people out who come back from an identity provider
+SESSION_SAVE_EVERY_REQUEST = False
+SESSION_COOKIE_SECURE = PRODUCTION
+CSRF_COOKIE_NAME = "gatehouse_csrf"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = PRODUCTION
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=PRODUCTION)
+SECURE_REDIRECT_EXEMPT = [r"^healthz/"]  # probes come over plain HTTP from inside
+SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", default=31_536_000 if PRODUCTION else 0, minimum=0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
+SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
+if TRUSTED_PROXIES:
+    # Only believed from a trusted proxy: OriginMiddleware drops the header of everybody else.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # changelists with many selected rows
+
+# --- Language, time, static files -------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(GATEHOUSE_HOME / "static")))
+STATICFILES_DIRS = [path for path in [BASE_DIR / "static"] if path.is_dir()]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not PRODUCTION  # no collectstatic needed for `make run`
+WHITENOISE_AUTOREFRESH = False
+
+# --- Cache (rate limits live here) -----------------------------------------------------------------
+CACHE_URL = env.url("CACHE_URL", ("redis", "rediss"))
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+    if CACHE_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+if PRODUCTION and not CACHE_URL and WEB_WORKERS > 1:
+    raise ConfigurationError("CACHE_URL", "is not set; with several WEB_WORKERS login limits need redis://host:6379/0")
+
+# --- E-mail ----------------------------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Gatehouse <gatehouse@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+EMAIL_TIMEOUT = env.integer("EMAIL_TIMEOUT", default=10, minimum=1)
+email = env.email("EMAIL_URL")
+if email is None and PRODUCTION:
+    raise ConfigurationError("EMAIL_URL", "is not set; invitations go by mail: smtp+tls://user:password@host:587")
+email = email or {
+    # Development: a file for each mail, and its links in the log.
+    "EMAIL_BACKEND": "portal.mail.FileBackend",
+    "EMAIL_FILE_PATH": str(GATEHOUSE_HOME / "mail"),
+}
+EMAIL_BACKEND = email["EMAIL_BACKEND"]
+EMAIL_FILE_PATH = email.get("EMAIL_FILE_PATH") or None
+EMAIL_HOST = email.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT = email.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = email.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = email.get("EMAIL_HOST_PASSWORD") or env.text("EMAIL_PASSWORD")
+EMAIL_USE_TLS = email.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = email.get("EMAIL_USE_SSL", False)
+
+# --- Background work: a broker may lose every message and nothing is lost ------------------------------
+CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", ("redis", "rediss", "amqp", "amqps", "sqla+postgresql+psycopg"))
+if TESTING:
+    CELERY_BROKER_URL = "memory://"
+    CELERY_TASK_ALWAYS_EAGER = True
+    CELERY_TASK_EAGER_PROPAGATES = True
+elif not CELERY_BROKER_URL:
+    if EMBEDDED_POSTGRES is None:
+        raise ConfigurationError("CELERY_BROKER_URL", "is not set; with DATABASE_URL set it must name redis:// or amqp://")
+    CELERY_BROKER_URL = (
+        f"sqla+postgresql+psycopg://gatehouse_app@/{DATABASE}"
+        f"?host={EMBEDDED_POSTGRES.socket_directory}&port={SOCKET_PORT}&options=-csearch_path%3Dbroker"
+    )
+CELERY_TASK_IGNORE_RESULT = True  # results live in tables
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_ACKS_LATE = True  # tasks are idempotent; a killed worker's task runs again
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_TIME_LIMIT = int(timedelta(minutes=30).total_seconds())
+CELERY_BEAT_SCHEDULE_FILENAME = str(GATEHOUSE_HOME / "beat-schedule")
+
+LOGGING = logging_config(level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"))
