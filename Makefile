@@ -1,12 +1,61 @@
-# Gatehouse. `make help` lists the targets.
+# Gatehouse. `make help` lists the targets; each one sets up what it needs.
 .DEFAULT_GOAL := help
-SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.stamp
-DEV_STAMP := $(VENV)/.stamp-dev
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+XDIST ?= 2
+PYTEST_ARGS ?=
 
-.PHONY: help
+.PHONY: help run test lint bench soak lock clean
+
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.runtime ## Start the portal with everything it needs (PORT=8000, HOST=127.0.0.1, DEMO=0)
+	@exec $(BIN)/python -m portal.run
+
+test: $(VENV)/.development ## Run the tests (PYTEST_ARGS="tests/audit -k name")
+	@$(BIN)/python -m pytest -n $(XDIST) $(PYTEST_ARGS)
+
+lint: $(VENV)/.development ## Check style, types, import direction, templates and migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/djlint --quiet --check --lint templates
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/.development ## Measure: ratios to a baseline of the same run
+	@$(BIN)/python -m pytest -n 0 -m bench -s $(PYTEST_ARGS) tests/bench
+
+soak: $(VENV)/.development ## Run the long tests
+	@$(BIN)/python -m pytest -n 0 -m soak -s $(PYTEST_ARGS)
+
+lock: $(VENV)/.development ## Pin the newest allowed dependencies, with hashes, for every platform
+	@$(BIN)/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile $(LOCK) -o requirements-dev.lock -c requirements.lock --group dev pyproject.toml
+
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## Remove the virtual environment, caches and the embedded databases with all their data
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m portal.clean; fi
+	@rm -rf $(VENV) .gatehouse .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# The stamps hold the time of the last installation: a changed lock file installs again.
+$(VENV)/.runtime: requirements.lock | $(BIN)/python
+	@echo "Installing what requirements.lock names (about a minute) ..."
+	@$(PIP) -r requirements.lock
+	@touch $@
+
+$(VENV)/.development: requirements.lock requirements-dev.lock | $(BIN)/python
+	@echo "Installing what requirements-dev.lock names (a minute or two) ..."
+	@$(PIP) -r requirements-dev.lock
+	@touch $@ $(VENV)/.runtime
+
+$(BIN)/python:
+	@python=""; for candidate in $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	  if $$candidate -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; \
+	  then python=$$candidate; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "Gatehouse needs Python 3.11 to 3.14 with venv and pip; none was found. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; fi; \
+	$$python -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -19,17 +19,28 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('gatehouse roles'));
   FOR wanted IN
     SELECT * FROM (VALUES
-      ('gatehouse_owner', 'NOLOGIN NOINHERIT NOBYPASSRLS'),
-      ('gatehouse_lookup', 'NOLOGIN NOINHERIT BYPASSRLS'),
-      ('gatehouse_migrator', 'LOGIN NOINHERIT NOBYPASSRLS'),
-      ('gatehouse_app', 'LOGIN NOINHERIT NOBYPASSRLS'),
-      ('gatehouse_operator', 'LOGIN NOINHERIT BYPASSRLS')
-    ) AS role(name, options)
+      ('gatehouse_owner', false, false),
+      ('gatehouse_lookup', false, true),
+      ('gatehouse_migrator', true, false),
+      ('gatehouse_app', true, false),
+      ('gatehouse_operator', true, true)
+    ) AS role(name, login, bypass)
   LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.name) THEN
       EXECUTE format('CREATE ROLE %I', wanted.name);
     END IF;
-    EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION %s', wanted.name, wanted.options);
+    -- Only when it differs: roles are shared by all databases, and two ALTERs at once would collide.
+    IF NOT EXISTS (
+      SELECT FROM pg_roles
+      WHERE rolname = wanted.name AND rolcanlogin = wanted.login AND rolbypassrls = wanted.bypass
+        AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolinherit)
+    ) THEN
+      EXECUTE format(
+        'ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOINHERIT %s %s', wanted.name,
+        CASE WHEN wanted.login THEN 'LOGIN' ELSE 'NOLOGIN' END,
+        CASE WHEN wanted.bypass THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END
+      );
+    END IF;
   END LOOP;
 
   -- gatehouse_lookup must be grantable as the owner of functions that a migration creates.

@@ -1,0 +1,246 @@
+"""Real PostgreSQL for the tests: one server, a migrated template, a copy for each worker, quick cleaning.
+
+The server lives under ``.gatehouse/test/postgres`` without fsync. It is shared by the workers of a run and
+by runs at the same time; the last one stops it. The template is migrated once for each state of the
+sources, as gatehouse_migrator; a worker's copy takes about 50 ms. The tests see it as gatehouse_app and
+commit; what they leave behind is deleted over a superuser's connection.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+
+from portal.bootstrap import ROLES_SQL
+from portal.embedded_postgres import EmbeddedPostgres
+
+PACKAGES = ("isolation", "vault", "audit", "tenants", "accounts", "gateway", "console", "portal")
+TEMPLATES_KEPT = 3
+# Written by migrations and never by the portal: not even looked at.
+STATIC_TABLES = frozenset({"django_migrations", "django_content_type", "auth_permission"})
+
+
+def server() -> EmbeddedPostgres:
+    """Return the tests' server."""
+    embedded = settings.EMBEDDED_POSTGRES
+    assert isinstance(embedded, EmbeddedPostgres)
+    return embedded
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold a lock that all processes of all test runs of this checkout respect."""
+    path = settings.GATEHOUSE_HOME / f"{name}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class Lease:
+    """A test run's claim on the server; released by the system when the run is killed."""
+
+    def __init__(self) -> None:
+        Path(settings.GATEHOUSE_HOME).mkdir(parents=True, exist_ok=True)
+        self._file: IO[str] = (settings.GATEHOUSE_HOME / "in-use.lock").open("w")
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def release(self) -> None:
+        """Give the claim up; the last one stops the server."""
+        with locked("server"):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass
+            else:
+                server().stop()
+            self._file.close()
+
+
+def create_database(name: str) -> None:
+    """Create the database ``name`` as a copy of the migrated template; starts the server if need be."""
+    with locked("server"):
+        started = server().start()
+        with psycopg.connect(server().dsn(), autocommit=True) as connection:
+            if started:
+                _drop(connection, "LIKE 'test\\_%'")
+            template = _template(connection)
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+        _grant(name)  # the rights on a database are not copied
+
+
+def drop_database(name: str) -> None:
+    """Drop a copy, also while something is connected to it."""
+    with psycopg.connect(server().dsn(), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def use_database(name: str) -> None:
+    """Point every alias of this process to the database ``name``."""
+    for alias in connections:
+        connections[alias].close()
+        connections[alias].settings_dict["NAME"] = name
+
+
+def _template(connection: psycopg.Connection) -> str:
+    """Return the template for the present sources, migrating it when there is none."""
+    name = f"template_{_sources_digest()}"
+    if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+        return name
+    unfinished = "template_unfinished"
+    _drop(connection, "= 'template_unfinished'")
+    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unfinished)))
+    _grant(unfinished)
+    before = connections["default"].settings_dict["NAME"]
+    use_database(unfinished)
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    finally:
+        connections.close_all()
+        use_database(before)
+    connection.execute(
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(name))
+    )
+    old = connection.execute(
+        "SELECT datname FROM pg_database WHERE datname LIKE 'template\\_%' ORDER BY oid DESC OFFSET %s",
+        [TEMPLATES_KEPT],
+    ).fetchall()
+    for (stale,) in old:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(stale)))
+    return name
+
+
+def _drop(connection: psycopg.Connection, condition: str) -> None:
+    query = sql.SQL("SELECT datname FROM pg_database WHERE datname ") + sql.SQL(condition)  # type: ignore[arg-type]
+    for (name,) in connection.execute(query).fetchall():
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _grant(name: str) -> None:
+    with psycopg.connect(server().dsn(database=name)) as connection:
+        connection.execute(ROLES_SQL.read_bytes())
+
+
+def _sources_digest() -> str:
+    """Return a digest of everything that decides what a migrated database holds."""
+    digest = hashlib.sha256()
+    files = [settings.BASE_DIR / "requirements.lock"]
+    for package in PACKAGES:
+        files += sorted((settings.BASE_DIR / package).rglob("*.py")) + sorted((settings.BASE_DIR / package).rglob("*.sql"))
+    for path in files:
+        digest.update(f"{path}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Cleaner:
+    """Puts a database back to what the migrations left, over a superuser's connection.
+
+    ``session_replication_role = replica`` turns triggers and foreign keys off, so the order does not matter
+    and append-only tables can be emptied. Rows that migrations made are restored from copies.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._connection = self._connect()
+        self._connection.execute("CREATE SCHEMA IF NOT EXISTS baseline")
+        tables = self._tables()
+        filled = self._filled(tables)
+        self._restored = {table: self._keep(table) for table in filled}
+        self._restored_query = self._union(
+            self._restored, "SELECT {label}, md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t"
+        )
+        self._emptied_query = self._union(
+            [table for table in tables if table not in self._restored],
+            "SELECT {label} WHERE EXISTS (SELECT FROM {table})",
+        )
+        self._digests = dict(self._connection.execute(self._restored_query).fetchall()) if self._restored else {}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def clean(self) -> None:
+        """Delete what a test left.
+
+        Raises:
+            AssertionError: a test left a transaction open that holds locks; it was ended by force.
+        """
+        try:
+            self._clean()
+        except psycopg.errors.LockNotAvailable:
+            self._connection.rollback()
+            self._connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            self._clean()
+            raise AssertionError("the test left a database transaction open in another thread or process") from None
+
+    def _clean(self) -> None:
+        connection = self._connection
+        dirty = [table for (table,) in connection.execute(self._emptied_query).fetchall()]
+        if self._restored:
+            digests = dict(connection.execute(self._restored_query).fetchall())
+            changed = [table for table, digest in digests.items() if digest != self._digests[table]]
+        else:
+            changed = []
+        if not dirty and not changed:
+            return
+        with connection.transaction():
+            connection.execute("SET LOCAL session_replication_role = replica")
+            for table in (*dirty, *changed):
+                connection.execute(sql.SQL("DELETE FROM {}").format(sql.SQL(table)))  # type: ignore[arg-type]
+            for table in changed:
+                copy = self._restored[table]
+                connection.execute(sql.SQL("INSERT INTO {} SELECT * FROM {}").format(sql.SQL(table), copy))  # type: ignore[arg-type]
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(
+            server().dsn(database=self._name), autocommit=True, options="-c lock_timeout=5s -c client_min_messages=warning"
+        )
+
+    def _tables(self) -> list[str]:
+        """Return every table but the partitions, quoted with its schema."""
+        rows = self._connection.execute(
+            """
+            SELECT format('%%I.%%I', nspname, relname)
+            FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+            WHERE relkind IN ('r', 'p') AND NOT relispartition AND relname <> ALL (%s)
+              AND nspname NOT IN ('pg_catalog', 'information_schema', 'baseline')
+            ORDER BY 1
+            """,
+            [sorted(STATIC_TABLES)],
+        ).fetchall()
+        return [table for (table,) in rows]
+
+    def _filled(self, tables: list[str]) -> list[str]:
+        query = self._union(tables, "SELECT {label} WHERE EXISTS (SELECT FROM {table})")
+        return [table for (table,) in self._connection.execute(query).fetchall()]
+
+    def _keep(self, table: str) -> sql.Composable:
+        copy = sql.Identifier("baseline", table)
+        self._connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(copy, sql.SQL(table)))  # type: ignore[arg-type]
+        return copy
+
+    @staticmethod
+    def _union(tables: object, select: str) -> sql.Composed:
+        parts = [
+            sql.SQL(select).format(label=sql.Literal(table), table=sql.SQL(table))  # type: ignore[arg-type,call-overload]
+            for table in tables  # type: ignore[attr-defined]
+        ]
+        return sql.SQL(" UNION ALL ").join(parts or [sql.SQL("SELECT NULL WHERE false")])
+
+
+def worker_database() -> str:
+    """Return the name of this worker's database."""
+    return f"test_{os.environ.get('PYTEST_XDIST_TESTRUNUID', str(os.getpid()))[:12]}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"

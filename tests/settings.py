@@ -1,0 +1,15 @@
+"""The portal's own settings in the test environment, whatever the developer's environment or ``.env`` says."""
+
+import os
+from pathlib import Path
+
+OURS = ("DATABASE_URL", "OPERATOR_DATABASE_URL", "MIGRATOR_DATABASE_URL", "CELERY_BROKER_URL", "EMAIL_URL", "CACHE_URL")
+OURS += ("ALLOWED_HOSTS", "TRUSTED_PROXIES", "CSRF_TRUSTED_ORIGINS", "DEBUG", "LOG_LEVEL", "SECURE_SSL_REDIRECT")
+for name in OURS:
+    os.environ.pop(name, None)
+    os.environ.pop(f"{name}_FILE", None)
+os.environ["GATEHOUSE_ENV"] = "test"
+os.environ["GATEHOUSE_DOTENV"] = ""
+os.environ["GATEHOUSE_HOME"] = str(Path(__file__).resolve().parent.parent / ".gatehouse" / "test")
+
+from portal.settings import *  # noqa: E402, F403 - after the environment is set
