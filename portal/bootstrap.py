@@ -48,8 +48,8 @@ def ensure_database(server: EmbeddedPostgres, name: str = DATABASE) -> None:
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         # Another process may be here too: CREATE DATABASE has no IF NOT EXISTS.
         connection.execute("SELECT pg_advisory_lock(hashtext('gatehouse database'))")
-        found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone()
-        if found is None:
+        found = connection.execute("SELECT true FROM pg_database WHERE datname = %s", [name]).fetchone()
+        if not found:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         with psycopg.connect(server.dsn(database=name)) as target:
             target.execute(ROLES_SQL.read_bytes())

@@ -70,8 +70,9 @@ def _django_db_helper(
     with django_db_blocker.unblock():
         yield
         for connection in connections.all(initialized_only=True):
-            if connection.connection is not None and not connection.get_autocommit():
+            if connection.in_atomic_block:  # a test that failed in the middle of a transaction
                 connection.close()
+                del connections[connection.alias]
         cache.clear()
         database_cleaner.clean()
 

@@ -95,7 +95,7 @@ def use_database(name: str) -> None:
 def _template(connection: psycopg.Connection) -> str:
     """Return the template for the present sources, migrating it when there is none."""
     name = f"template_{_sources_digest()}"
-    if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+    if connection.execute("SELECT true FROM pg_database WHERE datname = %s", [name]).fetchone():
         return name
     unfinished = "template_unfinished"
     _drop(connection, "= 'template_unfinished'")
@@ -112,7 +112,7 @@ def _template(connection: psycopg.Connection) -> str:
         sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(name))
     )
     old = connection.execute(
-        "SELECT datname FROM pg_database WHERE datname LIKE 'template\\_%' ORDER BY oid DESC OFFSET %s",
+        "SELECT datname FROM pg_database WHERE datname LIKE 'template\\_%%' ORDER BY oid DESC OFFSET %s",
         [TEMPLATES_KEPT],
     ).fetchall()
     for (stale,) in old:
