@@ -1,0 +1,54 @@
+"""Pages of a site that are not about one model, such as a matrix or a settings form."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+
+from .access import can, require
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page that an app added to a site.
+
+    Attributes:
+        route: a Django path route below the site.
+        name: the URL's name in the site's namespace.
+        view: the plain view.
+        permission: needed in the organization; None lets in everybody who may enter the site.
+        title: the text in the sidebar.
+        menu: (group, position), or None to be listed nowhere.
+        icon: a Material Symbol.
+        description: one sentence for the overview card.
+    """
+
+    route: str
+    name: str
+    view: View
+    permission: str | None
+    title: str
+    menu: tuple[str, int] | None
+    icon: str
+    description: str
+
+    def open_to(self, request: HttpRequest) -> bool:
+        """Return whether the request's actor may open the page."""
+        return self.permission is None or can(request, self.permission)
+
+    def url_pattern(self, site: Any) -> URLPattern:
+        """Return the URL pattern; the view is guarded by the site and by the page's permission."""
+
+        @wraps(self.view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if self.permission is not None:
+                require(request, self.permission)
+            request.current_app = site.name  # type: ignore[attr-defined]
+            return self.view(request, *args, **kwargs)
+
+        return path(self.route, site.admin_view(guarded), name=self.name)
