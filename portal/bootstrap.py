@@ -1,6 +1,8 @@
 """First-run work of the embedded default: secrets, the database, its roles. Idempotent."""
 
 import fcntl
+import hashlib
+import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -13,6 +15,7 @@ from portal.embedded_postgres import EmbeddedPostgres
 from portal.environment import read_dotenv
 
 DATABASE = "gatehouse"
+PACKAGES = ("isolation", "vault", "audit", "tenants", "accounts", "gateway", "console", "portal")
 ROLES_SQL = Path(__file__).resolve().parent.parent / "isolation" / "sql" / "roles.sql"
 SECRETS: Mapping[str, Callable[[], str]] = {"SECRET_KEY": lambda: secrets.token_urlsafe(64)}
 
@@ -53,3 +56,41 @@ def ensure_database(server: EmbeddedPostgres, name: str = DATABASE) -> None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         with psycopg.connect(server.dsn(database=name)) as target:
             target.execute(ROLES_SQL.read_bytes())
+
+
+def sources_digest(base: Path) -> str:
+    """Return a digest of everything that decides what ``migrate`` does.
+
+    Permissions and content types follow the models, so the whole sources count, not the migrations alone.
+
+    Args:
+        base: the directory of the project.
+    """
+    digest = hashlib.sha256()
+    files = [base / "requirements.lock"]
+    for package in PACKAGES:
+        files += sorted(path for path in (base / package).rglob("*") if path.suffix in {".py", ".sql"})
+    for path in files:
+        digest.update(f"{path.relative_to(base)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def read_state(server: EmbeddedPostgres, name: str = DATABASE) -> dict[str, str]:
+    """Return what `write_state` noted in the database, empty for a new one."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [name]
+        ).fetchone()
+    try:
+        state = json.loads(row[0]) if row and row[0] else {}
+    except ValueError:
+        return {}  # somebody else's comment: everything is done again, which is harmless
+    return state if isinstance(state, dict) else {}
+
+
+def write_state(server: EmbeddedPostgres, state: Mapping[str, str], name: str = DATABASE) -> None:
+    """Note in the database itself which start-up steps are done: it cannot be out of step with the data."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(json.dumps(dict(state))))
+        )

@@ -1,11 +1,16 @@
 """The Celery application and its schedule; run as ``celery -A portal worker -B``."""
 
 import os
+import warnings
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+# Celery discourages root because of pickle; only JSON is accepted here.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("gatehouse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -24,5 +29,9 @@ app.conf.beat_schedule = {
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),
+    },
+    "sweep the broker's tables": {
+        "task": "portal.tasks.sweep_broker",
+        "schedule": crontab(minute="41"),
     },
 }

@@ -9,6 +9,8 @@ import fcntl
 import hashlib
 import os
 import pwd
+import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -29,6 +31,7 @@ SYSTEM_USER = "pgserver"  # the unprivileged user when Gatehouse runs as root
 ROOT_STATE = Path("/var/lib/gatehouse")  # used when that user cannot enter the checkout
 SOCKET_PATH_LIMIT = 103  # bytes; macOS has the smallest sun_path: 104 with the final NUL
 START_SECONDS = 60
+PLAIN_PATH = re.compile(r"[A-Za-z0-9_./@~-]+")  # safe in a list, a shell and a URL
 
 SETTINGS = {
     "listen_addresses": "",
@@ -83,9 +86,10 @@ class EmbeddedPostgres:
     def socket_directory(self) -> Path:
         """The directory of the socket; known before the server runs.
 
-        It is ``place`` unless that makes a longer path than a socket may have.
+        It is ``place`` unless that path is longer than a socket's may be or holds unusual characters.
         """
-        if len(os.fsencode(self.place / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_LIMIT:
+        socket = str(self.place / f".s.PGSQL.{PORT}")
+        if len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT and PLAIN_PATH.fullmatch(socket):
             return self.place
         return Path(f"/tmp/gatehouse-{_digest(self.place)}")  # noqa: S108 - made private, owner checked
 
@@ -96,14 +100,18 @@ class EmbeddedPostgres:
     def pid(self) -> int | None:
         """Return the process id of the running server of this data directory, None when it does not run."""
         try:
-            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-            process = psutil.Process(int(lines[0]))
+            process = psutil.Process(self._recorded_pid())
             if not process.name().startswith("postgres") or process.status() == psutil.STATUS_ZOMBIE:
                 return None
-            # A recycled id may belong to another server: the start time (line 3) tells them apart.
-            return process.pid if abs(process.create_time() - int(lines[2])) < START_SECONDS else None
+            # The id may have gone to another server after a crash: each one stands in its own data directory.
+            return process.pid if Path(process.cwd()) == self.data.resolve() else None
+        except psutil.AccessDenied:
+            return self._recorded_pid()
         except (OSError, ValueError, IndexError, psutil.Error):
             return None
+
+    def _recorded_pid(self) -> int:
+        return int((self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0])
 
     def start(self) -> bool:
         """Start the server unless it runs; make its data directory first if there is none.
@@ -115,42 +123,37 @@ class EmbeddedPostgres:
             EmbeddedPostgresError: it cannot start; the message is one line.
         """
         with self._locked():
-            if self._running():
-                return False
-            self._prepare_directories()
-            self._check_data()
-            if not self.data.exists():
-                self._initialize()
-            # PostgreSQL refuses to start when the id in a stale file is alive by coincidence.
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
-            settings = SETTINGS | {"unix_socket_directories": str(self.socket_directory), "port": PORT}
-            if self.disposable:
-                settings |= DISPOSABLE_SETTINGS
-            options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
-            result = self._pg("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-s", "-o", options, "-l", self.log)
-            if result.returncode != 0:
-                raise EmbeddedPostgresError(self._why_not(result.stderr))
-            return True
+            return self._start()
 
     def stop(self) -> None:
-        """Stop the server if it runs; open connections are closed."""
+        """Stop the server if it runs, whoever uses it; open connections are closed."""
         with self._locked():
-            pid = self.pid()
-            if pid is None:
-                return
-            result = self._pg("pg_ctl", "stop", "-w", "-t", "30", "-s", "-m", "fast")
-            if result.returncode != 0 and self.pid() == pid:
-                self._pg("pg_ctl", "stop", "-w", "-t", "10", "-s", "-m", "immediate")
+            self._stop()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Keep the server up inside the block; stop it afterwards only if the block started it."""
-        started = self.start()
-        try:
-            yield
-        finally:
-            if started:
-                self.stop()
+        """Keep the server up inside the block; the last of its users, in whatever process, stops it.
+
+        A user is a shared lock on a file: the system drops it when a process is killed.
+
+        Raises:
+            EmbeddedPostgresError: the server cannot start.
+        """
+        self.home.parent.mkdir(parents=True, exist_ok=True)
+        with self.home.with_name(f"{self.home.name}.users").open("w") as users:
+            with self._locked():
+                fcntl.flock(users, fcntl.LOCK_SH)
+                self._start()
+            try:
+                yield
+            finally:
+                with self._locked():
+                    try:
+                        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        pass
+                    else:
+                        self._stop()
 
     def remove(self) -> None:
         """Stop the server and delete its files."""
@@ -158,6 +161,42 @@ class EmbeddedPostgres:
         shutil.rmtree(self.place, ignore_errors=True)
         if self.socket_directory != self.place:
             shutil.rmtree(self.socket_directory, ignore_errors=True)
+
+    def _start(self) -> bool:
+        if self._running():
+            return False
+        self._prepare_directories()
+        self._check_data()
+        if not self.data.exists():
+            self._initialize()
+        self._forget_recycled_pid()
+        settings = SETTINGS | {"unix_socket_directories": str(self.socket_directory), "port": PORT}
+        if self.disposable:
+            settings |= DISPOSABLE_SETTINGS
+        options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
+        result = self._pg("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-s", "-o", options, "-l", self.log)
+        if result.returncode != 0:
+            raise EmbeddedPostgresError(self._why_not(result.stderr))
+        return True
+
+    def _forget_recycled_pid(self) -> None:
+        """Remove a stale postmaster.pid whose id another program has by now: PostgreSQL would refuse to start.
+
+        An id that nobody has is left alone: PostgreSQL then checks itself that no orphan still writes.
+        """
+        try:
+            if psutil.pid_exists(self._recorded_pid()):
+                (self.data / "postmaster.pid").unlink()
+        except (OSError, ValueError, IndexError):
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _stop(self) -> None:
+        pid = self.pid()
+        if pid is None:
+            return
+        result = self._pg("pg_ctl", "stop", "-w", "-t", "30", "-s", "-m", "fast")
+        if result.returncode != 0 and self.pid() == pid:
+            self._pg("pg_ctl", "stop", "-w", "-t", "10", "-s", "-m", "immediate")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

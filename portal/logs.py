@@ -18,18 +18,20 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
-def logging_config(*, level: str) -> dict[str, Any]:
+def logging_config(*, level: str, timestamps: bool) -> dict[str, Any]:
     """Return Django's ``LOGGING``.
 
     Args:
         level: the lowest level of our own and the framework's lines.
+        timestamps: whether the lines carry the time; ``make run`` adds it to every process's lines itself.
     """
+    moment = "%(asctime)s " if timestamps else ""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"request_id": {"()": RequestIdFilter}},
         "formatters": {
-            "line": {"format": "%(asctime)s %(levelname)-7s %(request_id)s %(name)s: %(message)s"},
+            "line": {"format": f"{moment}%(levelname)-7s %(request_id)s %(name)s: %(message)s"},
         },
         "handlers": {
             "stdout": {

@@ -32,7 +32,7 @@ if PRODUCTION and DEBUG:
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.integer("PORT", default=8000, minimum=1, maximum=65535)
 WEB_WORKERS = env.integer("WEB_WORKERS", default=1, minimum=1, maximum=64)
-WEB_THREADS = env.integer("WEB_THREADS", default=8, minimum=1, maximum=256)
+WEB_THREADS = env.integer("WEB_THREADS", default=min(8, 2 * (os.cpu_count() or 1) + 1), minimum=1, maximum=256)
 DEMO = env.boolean("DEMO", default=not PRODUCTION)
 
 # --- Secrets -----------------------------------------------------------------------------------
@@ -285,4 +285,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_TIME_LIMIT = int(timedelta(minutes=30).total_seconds())
 CELERY_BEAT_SCHEDULE_FILENAME = str(GATEHOUSE_HOME / "beat-schedule")
 
-LOGGING = logging_config(level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO"))
+# --- Log: one format, to stdout ------------------------------------------------------------------------
+LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
+ACCESS_LOG = env.boolean("ACCESS_LOG", default=False)
+LOGGING = logging_config(level=LOG_LEVEL, timestamps="GATEHOUSE_RUN" not in os.environ)

@@ -7,7 +7,6 @@ commit; what they leave behind is deleted over a superuser's connection.
 """
 
 import fcntl
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +19,9 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
-from portal.bootstrap import ROLES_SQL
+from portal.bootstrap import ROLES_SQL, sources_digest
 from portal.embedded_postgres import EmbeddedPostgres
 
-PACKAGES = ("isolation", "vault", "audit", "tenants", "accounts", "gateway", "console", "portal")
 TEMPLATES_KEPT = 3
 # Written by migrations and never by the portal: not even looked at.
 STATIC_TABLES = frozenset({"django_migrations", "django_content_type", "auth_permission"})
@@ -94,7 +92,7 @@ def use_database(name: str) -> None:
 
 def _template(connection: psycopg.Connection) -> str:
     """Return the template for the present sources, migrating it when there is none."""
-    name = f"template_{_sources_digest()}"
+    name = f"template_{sources_digest(settings.BASE_DIR)}"
     if connection.execute("SELECT true FROM pg_database WHERE datname = %s", [name]).fetchone():
         return name
     unfinished = "template_unfinished"
@@ -129,17 +127,6 @@ def _drop(connection: psycopg.Connection, condition: str) -> None:
 def _grant(name: str) -> None:
     with psycopg.connect(server().dsn(database=name)) as connection:
         connection.execute(ROLES_SQL.read_bytes())
-
-
-def _sources_digest() -> str:
-    """Return a digest of everything that decides what a migrated database holds."""
-    digest = hashlib.sha256()
-    files = [settings.BASE_DIR / "requirements.lock"]
-    for package in PACKAGES:
-        files += sorted((settings.BASE_DIR / package).rglob("*.py")) + sorted((settings.BASE_DIR / package).rglob("*.sql"))
-    for path in files:
-        digest.update(f"{path}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class Cleaner:

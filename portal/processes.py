@@ -1,0 +1,172 @@
+"""The processes of ``make run`` under honcho, and the record by which a second run finds the first."""
+
+import os
+import shlex
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+from honcho.manager import Manager
+from honcho.printer import Message, Printer
+
+from portal.welcome import welcome
+
+MARKER = "GATEHOUSE_RUN"  # in the environment of every process a run starts; its value is the runner's id
+STOP_SECONDS = 5
+FIRST_ANSWER_SECONDS = 120
+
+
+class RunRecord:
+    """The file that names the live run of a checkout.
+
+    A lock would not do: honcho's helper processes inherit it and keep it when the runner is killed.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def take(self) -> int | None:
+        """Become the run of this checkout, ending what a killed run left.
+
+        Returns:
+            The process id of another live run, None when this one may go on.
+        """
+        self._path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        me = f"{os.getpid()} {psutil.Process().create_time()}"
+        try:
+            with self._path.open("x", encoding="utf-8") as file:
+                file.write(me)
+        except FileExistsError:
+            pid, alive = self._other()
+            if alive:
+                return pid
+            if pid is not None:
+                end_leftovers(pid)
+            self._path.write_text(me, encoding="utf-8")
+        return None
+
+    def release(self) -> None:
+        """Remove the record."""
+        self._path.unlink(missing_ok=True)
+
+    def _other(self) -> tuple[int | None, bool]:
+        """Return the recorded process id and whether that very process lives."""
+        try:
+            pid, created = self._path.read_text(encoding="utf-8").split()
+            process = psutil.Process(int(pid))
+        except (OSError, ValueError):
+            return None, False
+        except psutil.NoSuchProcess:
+            return int(pid), False
+        same = abs(process.create_time() - float(created)) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        return process.pid, same
+
+
+def end_leftovers(runner: int) -> None:
+    """End the processes of a run whose runner was killed.
+
+    Args:
+        runner: the dead runner's process id, which marks its processes' environments.
+    """
+    leftovers = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARKER) == str(runner):
+                leftovers.append(process)
+        except (psutil.Error, OSError):
+            continue  # another user's, or just gone
+    for process in leftovers:
+        _signal(process, kill=False)
+    for process in psutil.wait_procs(leftovers, timeout=STOP_SECONDS)[1]:
+        _signal(process, kill=True)
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.NoSuchProcess:
+        return
+
+
+def commands(settings: Any) -> dict[str, list[str]]:
+    """Return the processes of the portal: name and command.
+
+    Args:
+        settings: Django's settings.
+    """
+    web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--host", settings.HOST]
+    web += ["--port", str(settings.PORT), "--workers", str(settings.WEB_WORKERS)]
+    web += ["--blocking-threads", str(settings.WEB_THREADS), "--log-level", "warning", "--workers-kill-timeout", "3"]
+    web += [*(["--access-log"] if settings.ACCESS_LOG else []), "portal.wsgi:application"]
+    worker = [sys.executable, "-m", "celery", "--app", "portal", "--quiet", "worker", "--beat"]
+    worker += ["--pool", "threads", "--concurrency", "2", "--loglevel", settings.LOG_LEVEL]
+    worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    worker += ["--schedule", settings.CELERY_BEAT_SCHEDULE_FILENAME]
+    return {"web": web, "worker": worker}
+
+
+class LogPrinter(Printer):
+    """Prints every process's lines with its name; reports itself when the first line comes.
+
+    Args:
+        on_start: called once, after all processes were forked.
+    """
+
+    def __init__(self, on_start: threading.Thread) -> None:
+        super().__init__(sys.stdout)
+        self._on_start: threading.Thread | None = on_start
+
+    def write(self, message: Message) -> None:
+        """Print one message."""
+        if self._on_start:
+            # Not earlier: forking a process that has threads is not safe.
+            self._on_start.start()
+            self._on_start = None
+        super().write(message)
+
+
+def supervise(settings: Any) -> int:
+    """Run the processes until one ends or SIGINT or SIGTERM comes; then end all of them.
+
+    Args:
+        settings: Django's settings.
+
+    Returns:
+        0 when a signal ended it, 1 when a process ended by itself.
+    """
+    announcer = threading.Thread(target=announce, args=(settings,), daemon=True)
+    manager = Manager(LogPrinter(announcer))
+    environment = os.environ | {MARKER: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
+    for name, command in commands(settings).items():
+        manager.add_process(name, f"exec {shlex.join(command)}", env=environment, cwd=str(settings.BASE_DIR))
+    manager.loop()
+    return 0 if manager.returncode in {130, 143} else 1
+
+
+def announce(settings: Any) -> None:
+    """Wait for the first answer, then print the address and the logins."""
+    host = settings.HOST if settings.HOST not in {"0.0.0.0", "::"} else "localhost"  # noqa: S104 - compared only
+    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+    deadline = time.monotonic() + FIRST_ANSWER_SECONDS
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
+    while time.monotonic() < deadline:
+        try:
+            opener.open(f"{address}/healthz/live", timeout=5).close()
+        except urllib.error.HTTPError:
+            break  # it answers; what it says is in the log
+        except OSError:
+            time.sleep(0.1)
+        else:
+            break
+    else:
+        print(f"Gatehouse: no answer from {address} for {FIRST_ANSWER_SECONDS} s; the lines above say why.", flush=True)
+        return
+    print(welcome(settings, address), flush=True)

@@ -1,0 +1,144 @@
+"""``make run``: everything Gatehouse needs, started in order and stopped together.
+
+Run as ``python -m portal.run``. Nothing is started before the settings are read, no other run of this
+checkout is found and the port is free.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from portal.bootstrap import ensure_database, read_state, sources_digest, write_state
+from portal.database import embedded_server
+from portal.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from portal.environment import ConfigurationError
+from portal.processes import MARKER, RunRecord, supervise
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+
+class CannotRunError(Exception):
+    """The start is refused; the message is one line that says what to do."""
+
+
+def main() -> int:
+    """Start, wait, stop.
+
+    Returns:
+        The exit status: 0 after Ctrl-C or SIGTERM, 1 when the start was refused or a process died.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return run()
+    except (ConfigurationError, EmbeddedPostgresError, CannotRunError) as error:
+        print(f"Gatehouse: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def run() -> int:
+    """Prepare the database, run the processes until one ends or a signal comes, stop the database."""
+    from django.conf import settings  # noqa: PLC0415 - a malformed setting is reported by main()
+
+    server = embedded_server()
+    with _only_run(settings.GATEHOUSE_HOME / "run.pid"):
+        _check_port(settings.HOST, settings.PORT)
+        with server.running() if server else nullcontext():
+            if server:
+                _announce_place(server)
+                ensure_database(server)
+            _prepare(settings, server)
+            return supervise(settings)
+
+
+@contextmanager
+def _only_run(path: Path) -> Iterator[None]:
+    """Refuse a second run of the same checkout; end what a killed run left behind.
+
+    Raises:
+        CannotRunError: another run is alive.
+    """
+    record = RunRecord(path)
+    other = record.take()
+    if other is not None:
+        raise CannotRunError(f"already runs from this directory (process {other}): stop that one first.")
+    try:
+        yield
+    finally:
+        record.release()
+
+
+def _check_port(host: str, port: int) -> None:
+    """Refuse a port that is taken, before anything is started.
+
+    Raises:
+        CannotRunError: the port is in use, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except PermissionError as error:
+        raise CannotRunError(f"PORT: {port} needs root's rights: choose another one, such as PORT=8000.") from error
+    except socket.gaierror as error:
+        raise CannotRunError(f"HOST: {host} is no address of this machine.") from error
+    except OSError as error:
+        if error.errno == 99:  # noqa: PLR2004 - EADDRNOTAVAIL on Linux
+            raise CannotRunError(f"HOST: {host} is no address of this machine.") from error
+        other = port + 1 if port < 65535 else port - 1  # noqa: PLR2004 - the highest port
+        raise CannotRunError(
+            f"PORT: {port} on {host} is in use by another program: stop it, or choose another port: PORT={other} make run"
+        ) from error
+
+
+def _announce_place(server: EmbeddedPostgres) -> None:
+    if server.place != server.home:
+        print(f"Gatehouse: the database lives in {server.place}: root's helper user cannot enter this directory.")
+
+
+def _prepare(settings: Any, server: EmbeddedPostgres | None) -> None:
+    """Migrate and seed, each only when it is due.
+
+    What was done is noted in the embedded database itself, so that it cannot be out of step with the data.
+
+    Raises:
+        CannotRunError: a step failed; its own output says why.
+    """
+    state = read_state(server) if server else {}
+    digest = sources_digest(settings.BASE_DIR)
+    if state.get("migrated") != digest and "migrator" in settings.DATABASES:
+        print("Gatehouse: preparing the database ...", flush=True)
+        _manage("migrate", "--verbosity", "0", "--no-input")
+        state["migrated"] = digest
+        if server:
+            write_state(server, state)
+    if settings.DEMO and not state.get("demo") and server:
+        print("Gatehouse: filling in the demo organizations (DEMO=0 leaves them out) ...", flush=True)
+        _manage("seed_demo")
+        state["demo"] = "seeded"
+        write_state(server, state)
+
+
+def _manage(*arguments: str) -> None:
+    command = [sys.executable, "manage.py", *arguments]
+    environment = os.environ | {MARKER: str(os.getpid())}
+    result = subprocess.run(command, cwd=Path(__file__).parent.parent, env=environment, check=False)  # noqa: S603
+    if result.returncode != 0:
+        raise CannotRunError(f"`manage.py {arguments[0]}` failed, see above; nothing was left running.")
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
