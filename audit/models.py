@@ -1,0 +1,107 @@
+"""The append-only audit event."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from isolation.actor import ActorKind
+from isolation.context import Via
+from isolation.managers import TenantManager
+
+
+class Outcome(models.TextChoices):
+    """How the action ended."""
+
+    SUCCESS = "success", "Success"
+    DENIED = "denied", "Denied"
+    FAILED = "failed", "Failed"
+
+
+class Event(models.Model):
+    """One thing that happened, frozen: actor and target are kept as text and outlive their rows.
+
+    `organization_id` carries no foreign key (the log outlives the organization); None means the installation itself. The
+    table is partitioned by month of `time`; its hidden column `xid` ties an event to the transaction it was written in.
+    """
+
+    tenant_column = "organization_id"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    time = models.DateTimeField(default=timezone.now)
+    organization_id = models.UUIDField(null=True)
+    actor_kind = models.CharField(
+        "kind of actor",
+        max_length=24,
+        choices=[(k.value, k.value.replace("_", " ")) for k in ActorKind],
+    )
+    actor_id = models.UUIDField(null=True)
+    actor_label = models.CharField("actor", max_length=320)
+    via = models.CharField(max_length=12, choices=[(v.value, v.value) for v in Via])
+    action = models.CharField(max_length=80)
+    outcome = models.CharField(
+        max_length=8, choices=Outcome.choices, default=Outcome.SUCCESS
+    )
+    target_type = models.CharField(max_length=60, blank=True)
+    target_id = models.CharField(max_length=64, blank=True)
+    target_label = models.CharField("target", max_length=320, blank=True)
+    project_id = models.UUIDField(null=True)
+    project_label = models.CharField("project", max_length=200, blank=True)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    reason = models.TextField(blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    session = models.CharField(max_length=64, blank=True)
+    ip = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=400, blank=True)
+
+    objects: Any = TenantManager()
+
+    class Meta:
+        default_permissions = ()
+        ordering: ClassVar[list[str]] = ["-time", "-id"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["organization_id", "-time", "-id"], name="audit_event_newest"
+            ),
+            models.Index(
+                fields=["organization_id", "action", "-time", "-id"],
+                name="audit_event_action",
+            ),
+            models.Index(
+                fields=["organization_id", "actor_id", "-time", "-id"],
+                name="audit_event_actor",
+            ),
+            models.Index(
+                fields=["organization_id", "target_id", "-time", "-id"],
+                name="audit_event_target",
+            ),
+            models.Index(
+                fields=["organization_id", "project_id", "-time", "-id"],
+                name="audit_event_project",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_label}: {self.action_label}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert the event; an event that exists is never written again."""
+        kwargs["force_insert"] = True
+        super().save(*args, **kwargs)
+
+    @property
+    def action_label(self) -> str:
+        """Return the words for the action."""
+        from .catalogue import catalogue  # noqa: PLC0415 - the catalogue fills after the models are loaded
+
+        return catalogue.label(self.action)
+
+    @property
+    def diff(self) -> list[tuple[str, Any, Any]]:
+        """Return (field, before, after) for each changed field; None where the field was or is absent."""
+        return [
+            (name, self.before.get(name), self.after.get(name))
+            for name in {**self.before, **self.after}
+        ]

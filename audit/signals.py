@@ -1,0 +1,50 @@
+"""The signal that carries a change to the audit log."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import models
+from django.dispatch import Signal
+
+from isolation.actor import Actor
+
+
+class ChangeSignal(Signal):
+    """A domain signal that a service sends inside the transaction of its change.
+
+    The app's `audit_events.py` ties it to an `Action` of the catalogue. A receiver that raises rolls the change back: no
+    event, no change.
+    """
+
+    def announce(
+        self,
+        target: models.Model,
+        *,
+        actor: Actor,
+        before: dict[str, Any] | None = None,
+        after: dict[str, Any] | None = None,
+        project: models.Model | None = None,
+        organization_id: UUID | None = None,
+        reason: str = "",
+    ) -> None:
+        """Tell that `target` changed.
+
+        Args:
+            target: the row that changed; its text is frozen into the event.
+            actor: who did it.
+            before: `redaction.snapshot` of the target before, None when it is new.
+            after: the snapshot after, None when it is gone.
+            project: the project that the change happened in, if any.
+            organization_id: overrides the organization that the target names itself.
+            reason: why, in the actor's words.
+        """
+        self.send(
+            sender=type(target),
+            target=target,
+            actor=actor,
+            before=before,
+            after=after,
+            project=project,
+            organization_id=organization_id,
+            reason=reason,
+        )

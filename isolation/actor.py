@@ -1,0 +1,95 @@
+"""Who acts: a frozen identity plus the authority that answers what it may do."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from .exceptions import MissingPermission
+from .signals import access_denied
+
+
+class ActorKind(StrEnum):
+    """Every kind of actor that an audit event can name."""
+
+    ANONYMOUS = "anonymous"
+    API_KEY = "api_key"
+    IDENTITY_PROVIDER = "identity_provider"
+    OPERATOR = "operator"
+    SCIM_CONNECTION = "scim_connection"
+    SERVICE_ACCOUNT = "service_account"
+    SYSTEM = "system"
+    USER = "user"
+
+
+class Authority(Protocol):
+    """Answers permission questions; `tenants.access` implements it from the membership tables."""
+
+    def allows(self, permission: str, obj: Any) -> bool:
+        """Return whether the permission is held on `obj` (None: the current organization)."""
+
+
+class NoAuthority:
+    """Allows nothing: the authority of whoever has not been recognized."""
+
+    def allows(self, permission: str, obj: Any) -> bool:
+        """Return False, whatever is asked."""
+        return False
+
+
+class FullAuthority:
+    """Allows everything: tasks and commands of the installation itself."""
+
+    def allows(self, permission: str, obj: Any) -> bool:
+        """Return True, whatever is asked."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is asking, for one request, task or command.
+
+    Attributes:
+        kind: what sort of actor.
+        id: the user's, key's or account's id; None for the system and anonymous callers.
+        label: the text that audit events freeze (an e-mail address, a key's public id).
+        organization_id: the organization whose authority was loaded, or None.
+        authority: answers `can`; nothing is allowed without one.
+    """
+
+    kind: ActorKind
+    id: UUID | None
+    label: str
+    organization_id: UUID | None = None
+    authority: Authority = field(default_factory=NoAuthority, compare=False, repr=False)
+
+    def can(self, permission: str, obj: Any = None) -> bool:
+        """Return whether this actor holds the permission on `obj`.
+
+        Args:
+            permission: a name of the catalogue (``resource:action``).
+            obj: an organization, a project, or a row that belongs to one; None means the current organization.
+
+        Raises:
+            UnknownPermission: the catalogue has no such name.
+        """
+        return self.authority.allows(permission, obj)
+
+    def require(self, permission: str, obj: Any = None) -> None:
+        """Refuse unless `can(permission, obj)`; the refusal becomes a "denied" audit event.
+
+        Raises:
+            MissingPermission: the actor lacks it.
+            UnknownPermission: the catalogue has no such name.
+        """
+        if not self.can(permission, obj):
+            access_denied.send(
+                sender=type(self), actor=self, permission=str(permission), obj=obj
+            )
+            raise MissingPermission(str(permission), obj)
+
+
+ANONYMOUS = Actor(kind=ActorKind.ANONYMOUS, id=None, label="Anonymous")
+SYSTEM = Actor(
+    kind=ActorKind.SYSTEM, id=None, label="Gatehouse", authority=FullAuthority()
+)

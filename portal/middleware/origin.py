@@ -1,0 +1,78 @@
+"""Where a request comes from: its id, the client's address by the trusted-proxy rule, its door."""
+
+import hashlib
+import ipaddress
+import re
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from isolation.context import Origin, Via, originating
+
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+_API_PREFIXES = ("/api/", "/healthz/")
+
+
+class OriginMiddleware:
+    """Sets `request.origin` and the current origin, and answers with ``X-Request-ID``.
+
+    ``X-Forwarded-For`` counts only as far as each hop is one of TRUSTED_PROXIES; anybody else's header is ignored.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Run the request with its origin."""
+        origin = Origin(
+            via=Via.API if request.path_info.startswith(_API_PREFIXES) else Via.CONSOLE,
+            request_id=_request_id(request),
+            ip=client_address(request),
+            user_agent=request.headers.get("User-Agent", "")[:400],
+            session=_session_digest(
+                request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+            ),
+        )
+        request.origin = origin  # type: ignore[attr-defined]
+        with originating(origin):
+            response = self.get_response(request)
+        response["X-Request-ID"] = origin.request_id
+        return response
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """Return the client's IP address, or None when there is none (a unix socket).
+
+    Walks ``X-Forwarded-For`` from the right and stops at the first address that is no trusted proxy.
+    """
+    address = _parsed(request.META.get("REMOTE_ADDR", ""))
+    for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
+        if address is not None and not _trusted(address):
+            break
+        forwarded = _parsed(hop.strip())
+        if forwarded is None:
+            break
+        address = forwarded
+    return str(address) if address is not None else None
+
+
+def _trusted(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return any(address in network for network in settings.TRUSTED_PROXIES)
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _request_id(request: HttpRequest) -> str:
+    given = request.headers.get("X-Request-ID", "")
+    return given if _REQUEST_ID.match(given) else uuid.uuid4().hex
+
+
+def _session_digest(session_key: str) -> str:
+    return hashlib.sha256(session_key.encode()).hexdigest()[:16] if session_key else ""

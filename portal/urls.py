@@ -1,0 +1,33 @@
+"""The addresses of the installation; an organization's console is in `portal.urls_tenant`."""
+
+from django.urls import include, path
+
+from console.sites import operator_site
+
+from .views import health, invitations, landing, refused, support
+
+urlpatterns = [
+    path("", landing.home, name="home"),
+    path("organizations/new/", landing.create_organization, name="create_organization"),
+    path("invitations/<str:token>/", invitations.show, name="invitation"),
+    path(
+        "invitations/<uuid:invitation_id>/accept/",
+        invitations.accept_here,
+        name="accept_invitation",
+    ),
+    path("admin/support/<uuid:organization_id>/", support.enter, name="support_enter"),
+    path(
+        "admin/support/<uuid:organization_id>/leave/",
+        support.leave,
+        name="support_leave",
+    ),
+    path("admin/", operator_site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("accounts/profile/", landing.profile, name="profile"),
+    path("healthz/live", health.live, name="health_live"),
+    path("healthz/ready", health.ready, name="health_ready"),
+]
+
+handler403 = refused.forbidden
+handler404 = refused.not_found
+handler500 = refused.server_error

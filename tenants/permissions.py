@@ -1,0 +1,420 @@
+"""The permission catalogue and the built-in roles: the one matrix that checks, screens and docs are drawn from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from isolation.exceptions import UnknownPermission
+
+
+class P(StrEnum):
+    """Every permission, as ``resource:action``, in alphabetical order."""
+
+    API_KEYS_MANAGE = "api_keys:manage"
+    API_KEYS_READ = "api_keys:read"
+    API_KEYS_ROTATE = "api_keys:rotate"
+    AUDIT_LOG_EXPORT = "audit_log:export"
+    AUDIT_LOG_READ = "audit_log:read"
+    DASHBOARDS_DELETE = "dashboards:delete"
+    DASHBOARDS_READ = "dashboards:read"
+    DASHBOARDS_WRITE = "dashboards:write"
+    DATASETS_DELETE = "datasets:delete"
+    DATASETS_READ = "datasets:read"
+    DATASETS_WRITE = "datasets:write"
+    EVALUATIONS_DELETE = "evaluations:delete"
+    EVALUATIONS_READ = "evaluations:read"
+    EVALUATIONS_WRITE = "evaluations:write"
+    GROUPS_MANAGE = "groups:manage"
+    GROUPS_READ = "groups:read"
+    MEMBERS_INVITE = "members:invite"
+    MEMBERS_MANAGE = "members:manage"
+    MEMBERS_READ = "members:read"
+    ORGANIZATION_DELETE = "organization:delete"
+    ORGANIZATION_MANAGE = "organization:manage"
+    ORGANIZATION_READ = "organization:read"
+    PROJECTS_CREATE = "projects:create"
+    PROJECTS_DELETE = "projects:delete"
+    PROJECTS_MANAGE = "projects:manage"
+    PROJECTS_READ = "projects:read"
+    PROJECTS_TRANSFER = "projects:transfer"
+    PROMPTS_DELETE = "prompts:delete"
+    PROMPTS_READ = "prompts:read"
+    PROMPTS_WRITE = "prompts:write"
+    PROVIDER_CREDENTIALS_MANAGE = "provider_credentials:manage"
+    PROVIDER_CREDENTIALS_READ = "provider_credentials:read"
+    ROLES_MANAGE = "roles:manage"
+    ROLES_READ = "roles:read"
+    SCIM_MANAGE = "scim:manage"
+    SCIM_READ = "scim:read"
+    SCORES_DELETE = "scores:delete"
+    SCORES_READ = "scores:read"
+    SCORES_WRITE = "scores:write"
+    SERVICE_ACCOUNTS_MANAGE = "service_accounts:manage"
+    SERVICE_ACCOUNTS_READ = "service_accounts:read"
+    SINKS_MANAGE = "sinks:manage"
+    SINKS_READ = "sinks:read"
+    SSO_MANAGE = "sso:manage"
+    SSO_READ = "sso:read"
+    TRACES_DELETE = "traces:delete"
+    TRACES_READ = "traces:read"
+    TRACES_WRITE = "traces:write"
+
+
+class Level(StrEnum):
+    """Where a permission is asked: of the organization as a whole, or of one project."""
+
+    ORGANIZATION = "organization"
+    PROJECT = "project"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A permission as people see it.
+
+    Attributes:
+        name: the catalogue name.
+        label: a few words.
+        help: one sentence: what somebody with it can do.
+        level: PROJECT permissions follow the role that somebody has in that project.
+    """
+
+    name: P
+    label: str
+    help: str
+    level: Level
+
+    @property
+    def resource(self) -> str:
+        """Return the part before the colon."""
+        return self.name.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionGroup:
+    """The permissions of one resource, in the order of the matrix."""
+
+    label: str
+    permissions: tuple[Permission, ...]
+
+
+def _organization(name: P, label: str, help_text: str) -> Permission:
+    return Permission(name, label, help_text, Level.ORGANIZATION)
+
+
+def _project(name: P, label: str, help_text: str) -> Permission:
+    return Permission(name, label, help_text, Level.PROJECT)
+
+
+def _data_plane(label: str, read: P, write: P, delete: P) -> PermissionGroup:
+    things = label.lower()
+    return PermissionGroup(
+        label,
+        (
+            _project(
+                read,
+                f"Read {things}",
+                f"See the project's {things} in the LLM platform.",
+            ),
+            _project(
+                write,
+                f"Write {things}",
+                f"Create and change {things} in the LLM platform.",
+            ),
+            _project(
+                delete,
+                f"Delete {things}",
+                f"Delete {things} in the LLM platform for good.",
+            ),
+        ),
+    )
+
+
+CATALOGUE: tuple[PermissionGroup, ...] = (
+    PermissionGroup(
+        "Organization",
+        (
+            _organization(
+                P.ORGANIZATION_READ,
+                "See the organization",
+                "Open the console and see its name and settings.",
+            ),
+            _organization(
+                P.ORGANIZATION_MANAGE,
+                "Change settings",
+                "Change name, default role and naming pattern.",
+            ),
+            _organization(
+                P.ORGANIZATION_DELETE,
+                "Delete the organization",
+                "Schedule its deletion and call that off.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "Members",
+        (
+            _organization(
+                P.MEMBERS_READ,
+                "See members",
+                "See who belongs here, with which role and why.",
+            ),
+            _organization(
+                P.MEMBERS_INVITE,
+                "Invite members",
+                "Invite people, resend and revoke invitations.",
+            ),
+            _organization(
+                P.MEMBERS_MANAGE,
+                "Manage members",
+                "Change roles, deactivate and remove members.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "Groups",
+        (
+            _organization(
+                P.GROUPS_READ,
+                "See groups",
+                "See groups, their members and their roles.",
+            ),
+            _organization(
+                P.GROUPS_MANAGE,
+                "Manage groups",
+                "Create groups, choose their members and roles.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "Roles",
+        (
+            _organization(P.ROLES_READ, "See roles", "See what each role allows."),
+            _organization(
+                P.ROLES_MANAGE,
+                "Manage custom roles",
+                "Create, change and delete custom roles.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "Projects",
+        (
+            _organization(
+                P.PROJECTS_CREATE,
+                "Create projects",
+                "Create projects in the organization.",
+            ),
+            _project(
+                P.PROJECTS_READ,
+                "See the project",
+                "See that the project exists, and its settings.",
+            ),
+            _project(
+                P.PROJECTS_MANAGE,
+                "Manage the project",
+                "Change its settings and who has which role in it.",
+            ),
+            _project(
+                P.PROJECTS_TRANSFER,
+                "Transfer the project",
+                "Move it to another organization, or accept one here.",
+            ),
+            _project(
+                P.PROJECTS_DELETE,
+                "Delete the project",
+                "Schedule its deletion and call that off.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "API keys",
+        (
+            _project(
+                P.API_KEYS_READ,
+                "See API keys",
+                "See keys by prefix, never their secret.",
+            ),
+            _project(
+                P.API_KEYS_ROTATE,
+                "Rotate API keys",
+                "Replace a key's secret by a new one.",
+            ),
+            _project(P.API_KEYS_MANAGE, "Manage API keys", "Create, change and revoke keys."),
+        ),
+    ),
+    PermissionGroup(
+        "Service accounts",
+        (
+            _organization(
+                P.SERVICE_ACCOUNTS_READ,
+                "See service accounts",
+                "See the non-human identities.",
+            ),
+            _organization(
+                P.SERVICE_ACCOUNTS_MANAGE,
+                "Manage service accounts",
+                "Create, change and delete them.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "Single sign-on",
+        (
+            _organization(
+                P.SSO_READ,
+                "See single sign-on",
+                "See the connections to identity providers.",
+            ),
+            _organization(
+                P.SSO_MANAGE,
+                "Manage single sign-on",
+                "Connect identity providers and require them.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "SCIM provisioning",
+        (
+            _organization(
+                P.SCIM_READ,
+                "See provisioning",
+                "See SCIM tokens by prefix, and the last requests.",
+            ),
+            _organization(
+                P.SCIM_MANAGE,
+                "Manage provisioning",
+                "Create and revoke SCIM tokens, map groups.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "Provider credentials",
+        (
+            _project(
+                P.PROVIDER_CREDENTIALS_READ,
+                "See credentials",
+                "See which LLM provider credentials exist.",
+            ),
+            _project(
+                P.PROVIDER_CREDENTIALS_MANAGE,
+                "Manage credentials",
+                "Add, rotate and remove them.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "SIEM sinks",
+        (
+            _organization(
+                P.SINKS_READ,
+                "See sinks",
+                "See where audit events are delivered, and how well.",
+            ),
+            _organization(P.SINKS_MANAGE, "Manage sinks", "Add, pause and remove destinations."),
+        ),
+    ),
+    PermissionGroup(
+        "Audit log",
+        (
+            _project(
+                P.AUDIT_LOG_READ,
+                "Read the audit log",
+                "See who did what, when and from where.",
+            ),
+            _project(
+                P.AUDIT_LOG_EXPORT,
+                "Export the audit log",
+                "Take events away as a file.",
+            ),
+        ),
+    ),
+    _data_plane("Traces", P.TRACES_READ, P.TRACES_WRITE, P.TRACES_DELETE),
+    _data_plane("Prompts", P.PROMPTS_READ, P.PROMPTS_WRITE, P.PROMPTS_DELETE),
+    _data_plane("Datasets", P.DATASETS_READ, P.DATASETS_WRITE, P.DATASETS_DELETE),
+    _data_plane("Scores", P.SCORES_READ, P.SCORES_WRITE, P.SCORES_DELETE),
+    _data_plane("Evaluations", P.EVALUATIONS_READ, P.EVALUATIONS_WRITE, P.EVALUATIONS_DELETE),
+    _data_plane("Dashboards", P.DASHBOARDS_READ, P.DASHBOARDS_WRITE, P.DASHBOARDS_DELETE),
+)
+
+PERMISSIONS: dict[P, Permission] = {
+    permission.name: permission for group in CATALOGUE for permission in group.permissions
+}
+ALL: frozenset[P] = frozenset(P)
+DATA_PLANE_RESOURCES = frozenset({"traces", "prompts", "datasets", "scores", "evaluations", "dashboards"})
+
+
+class BuiltinRole(StrEnum):
+    """The roles that every organization has; their permissions are fixed here, not in rows."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    MEMBER = "member"
+    VIEWER = "viewer"
+    AUDITOR = "auditor"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class RoleDefinition:
+    """A built-in role as people see it."""
+
+    name: str
+    description: str
+    permissions: frozenset[P]
+
+
+_DATA_READ = frozenset(
+    name for name, p in PERMISSIONS.items() if p.resource in DATA_PLANE_RESOURCES and name.endswith(":read")
+)
+_DATA_WRITE = frozenset(
+    name for name, p in PERMISSIONS.items() if p.resource in DATA_PLANE_RESOURCES and name.endswith(":write")
+)
+_VIEWER = _DATA_READ | {
+    P.ORGANIZATION_READ,
+    P.MEMBERS_READ,
+    P.GROUPS_READ,
+    P.ROLES_READ,
+    P.PROJECTS_READ,
+}
+_MEMBER = _VIEWER | _DATA_WRITE | {P.API_KEYS_READ, P.PROVIDER_CREDENTIALS_READ, P.SERVICE_ACCOUNTS_READ}
+
+BUILTIN_ROLES: dict[BuiltinRole, RoleDefinition] = {
+    BuiltinRole.OWNER: RoleDefinition("Owner", "Everything, deleting the organization included.", ALL),
+    BuiltinRole.ADMIN: RoleDefinition(
+        "Admin",
+        "Everything but deleting the organization and moving projects out of it.",
+        ALL - {P.ORGANIZATION_DELETE, P.PROJECTS_TRANSFER},
+    ),
+    BuiltinRole.MEMBER: RoleDefinition("Member", "Works in the projects: reads and writes their data.", _MEMBER),
+    BuiltinRole.VIEWER: RoleDefinition("Viewer", "Reads, changes nothing.", _VIEWER),
+    BuiltinRole.AUDITOR: RoleDefinition(
+        "Auditor",
+        "Reads and exports the audit log, and nothing else.",
+        frozenset({P.AUDIT_LOG_READ, P.AUDIT_LOG_EXPORT}),
+    ),
+    BuiltinRole.NONE: RoleDefinition(
+        "None",
+        "Nothing by itself: in a project it hides that project, otherwise access comes by project.",
+        frozenset(),
+    ),
+}
+
+SUPPORT: frozenset[P] = frozenset(
+    name for name, p in PERMISSIONS.items() if name.endswith(":read") and p.resource not in DATA_PLANE_RESOURCES
+)
+"""What an operator may do inside a tenant: look at the control plane, never at its LLM data, and change nothing."""
+
+
+def known(names: Iterable[str]) -> frozenset[P]:
+    """Return the names as permissions.
+
+    Raises:
+        UnknownPermission: one of them is not in the catalogue.
+    """
+    found = set()
+    for name in names:
+        try:
+            found.add(P(name))
+        except ValueError:
+            raise UnknownPermission(name) from None
+    return frozenset(found)

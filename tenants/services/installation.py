@@ -1,0 +1,40 @@
+"""Changes to the installation's settings; operators only."""
+
+from typing import Any
+
+from django.db import transaction
+
+from audit.redaction import snapshot
+from isolation.actor import Actor, ActorKind
+from isolation.exceptions import DomainError
+
+from .. import signals
+from ..models import InstallationSettings
+from .naming import check_pattern
+
+
+@transaction.atomic
+def update_installation_settings(*, actor: Actor, **values: Any) -> InstallationSettings:
+    """Change the installation's settings.
+
+    Args:
+        actor: an operator or the system.
+        values: fields of InstallationSettings.
+
+    Raises:
+        DomainError: somebody else asks, or a naming pattern is refused.
+    """
+    if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM}:
+        raise DomainError("Only an operator of this installation can do this.", code="operators_only")
+    settings = InstallationSettings.load()
+    before = snapshot(settings)
+    for name, value in values.items():
+        setattr(settings, name, value)
+    settings.organization_naming_pattern = check_pattern(
+        settings.organization_naming_pattern, field="organization_naming_pattern"
+    )
+    if not settings.deletion_grace_days:
+        raise DomainError("Leave at least one day to call a deletion off.", field="deletion_grace_days", code="invalid")
+    settings.save()
+    signals.installation_settings_updated.announce(settings, actor=actor, before=before, after=snapshot(settings))
+    return settings

@@ -1,0 +1,229 @@
+"""Inviting people by e-mail."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit.redaction import snapshot
+from isolation.actor import Actor
+from isolation.exceptions import DomainError
+from isolation.scope import tenant_scope
+
+from .. import signals
+from ..lookups import invitation_by_digest
+from ..models import Invitation, Membership, Organization, Project, ProjectMembership, Role, Source
+from ..permissions import P
+from .members import add_member
+from .rules import lock_organization, one_of_a_kind, own_row, refuse_above
+
+LIFETIME = timedelta(days=7)
+_TOKEN_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SentInvitation:
+    """An invitation with the token of its link, which exists only here and in the mail."""
+
+    invitation: Invitation
+    token: str
+
+
+@transaction.atomic
+def invite_member(
+    *,
+    organization: Organization,
+    email: str,
+    role: Role | None,
+    actor: Actor,
+    project: Project | None = None,
+    project_role: Role | None = None,
+) -> SentInvitation:
+    """Invite an e-mail address; the door that calls this sends the mail on commit.
+
+    Args:
+        organization: where to.
+        email: the address; only somebody who proves to own it can accept.
+        role: a role of the organization; None: its default role.
+        actor: who invites.
+        project, project_role: optionally, another role in one project.
+
+    Raises:
+        MissingPermission: without ``members:invite`` (and ``projects:manage`` for a project role).
+        DomainError: a role is above the actor's own, the person is a member, or an open invitation exists.
+    """
+    actor.require(P.MEMBERS_INVITE, organization)
+    organization = lock_organization(organization.pk)
+    if organization.is_being_deleted:
+        raise DomainError("This organization is being deleted; nobody can be invited.", code="being_deleted")
+    email = email.strip().lower()
+    role = own_row(Role, role.pk, lock=False) if role else organization.default_role
+    if role is None:
+        raise DomainError("Choose a role.", field="role", code="required")
+    refuse_above(actor, role.permissions, what=f"You cannot invite somebody as {role}")
+    project, project_role = _project_offer(actor, project, project_role)
+    if Membership.objects.filter(user__email=email, is_active=True).exists():
+        raise DomainError(f"{email} is a member already.", field="email", code="already_member")
+    _close_expired(email, actor)
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    invitation = Invitation(
+        organization=organization,
+        email=email,
+        role=role,
+        project=project,
+        project_role=project_role,
+        token_digest=token_digest(token),
+        invited_by_id=actor.id,
+        expires_at=timezone.now() + LIFETIME,
+    )
+    with one_of_a_kind(Invitation, field="email"):
+        invitation.save(force_insert=True)
+    signals.invitation_sent.announce(invitation, actor=actor, after=snapshot(invitation), project=project)
+    return SentInvitation(invitation, token)
+
+
+@transaction.atomic
+def resend_invitation(*, invitation: Invitation, actor: Actor) -> SentInvitation:
+    """Make a new link for an invitation that nobody accepted yet; the old link stops working.
+
+    Raises:
+        MissingPermission: without ``members:invite``.
+        DomainError: accepted or revoked already, or its role is above the actor's own.
+    """
+    stored = _pending(invitation, actor, what="You cannot resend this invitation")
+    before = snapshot(stored)
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    stored.token_digest = token_digest(token)
+    stored.sent_at = timezone.now()
+    stored.expires_at = stored.sent_at + LIFETIME
+    stored.save()
+    signals.invitation_resent.announce(stored, actor=actor, before=before, after=snapshot(stored))
+    return SentInvitation(stored, token)
+
+
+@transaction.atomic
+def revoke_invitation(*, invitation: Invitation, actor: Actor, reason: str = "") -> Invitation:
+    """Make an invitation's link useless.
+
+    Raises:
+        MissingPermission: without ``members:invite``.
+        DomainError: accepted or revoked already, or its role is above the actor's own.
+    """
+    stored = _pending(invitation, actor, what="You cannot revoke this invitation")
+    before = snapshot(stored)
+    stored.revoked_at = timezone.now()
+    stored.save(update_fields=["revoked_at"])
+    signals.invitation_revoked.announce(stored, actor=actor, before=before, after=snapshot(stored), reason=reason)
+    return stored
+
+
+def find_invitation(token: str) -> tuple[Any, Any] | None:
+    """Return (organization id, invitation id) for the token of a link, or None."""
+    found = invitation_by_digest(token_digest(token))
+    return (found[1], found[0]) if found else None
+
+
+@transaction.atomic
+def accept_invitation(*, organization_id: Any, invitation_id: Any, user: Any, actor: Actor) -> Membership:
+    """Make the invited person a member.
+
+    Args:
+        organization_id, invitation_id: as `find_invitation` or `lookups.open_invitations` returned them.
+        user: who accepts; the caller has made sure that their e-mail address is verified.
+        actor: the same person.
+
+    Raises:
+        DomainError: not open any more, for another address, or the organization is closed.
+    """
+    with tenant_scope(organization_id):
+        organization = lock_organization(organization_id)
+        invitation: Invitation = own_row(Invitation, invitation_id, related=("role",))
+        if invitation.email.lower() != user.email.lower():
+            raise DomainError(
+                f"This invitation is for {invitation.email}; you are signed in as {user.email}.", code="other_address"
+            )
+        _refuse_closed(invitation, organization)
+        before = snapshot(invitation)
+        invitation.accepted_at = timezone.now()
+        invitation.save(update_fields=["accepted_at"])
+        signals.invitation_accepted.announce(
+            invitation, actor=actor, before=before, after=snapshot(invitation), project=invitation.project
+        )
+        membership = add_member(
+            organization=organization, user=user, role=invitation.role, source=Source.INVITATION, actor=actor
+        )
+        if invitation.project and invitation.project_role:
+            _join_project(invitation, membership, actor)
+        return membership
+
+
+def token_digest(token: str) -> bytes:
+    """Return the SHA-256 of a link's token; the token has 256 random bits, so that no salt is needed."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _project_offer(
+    actor: Actor, project: Project | None, project_role: Role | None
+) -> tuple[Project | None, Role | None]:
+    if not project and not project_role:
+        return None, None
+    if not project or not project_role:
+        missing = "project_role" if project else "project"
+        raise DomainError("Choose both a project and the role in it, or neither.", field=missing, code="required")
+    project = own_row(Project, project.pk, lock=False)
+    project_role = own_row(Role, project_role.pk, lock=False)
+    actor.require(P.PROJECTS_MANAGE, project)
+    refuse_above(
+        actor,
+        project_role.permissions,
+        what=f"You cannot give the role {project_role}",
+        obj=project,
+        field="project_role",
+    )
+    return project, project_role
+
+
+def _close_expired(email: str, actor: Actor) -> None:
+    """Make room for a new invitation where an old one has run out."""
+    for old in Invitation.objects.filter(
+        email__iexact=email, accepted_at=None, revoked_at=None, expires_at__lte=timezone.now()
+    ):
+        before = snapshot(old)
+        old.revoked_at = timezone.now()
+        old.save(update_fields=["revoked_at"])
+        signals.invitation_revoked.announce(old, actor=actor, before=before, after=snapshot(old), reason="Expired")
+
+
+def _pending(invitation: Invitation, actor: Actor, *, what: str) -> Invitation:
+    actor.require(P.MEMBERS_INVITE, invitation.organization)
+    stored: Invitation = own_row(Invitation, invitation.pk, related=("role",))
+    if stored.accepted_at or stored.revoked_at:
+        raise DomainError(f"This invitation is {stored.state} already.", code="closed")
+    refuse_above(actor, stored.role.permissions, what=what, field=None)
+    return stored
+
+
+def _refuse_closed(invitation: Invitation, organization: Organization) -> None:
+    if not invitation.is_open:
+        raise DomainError(
+            f"This invitation is {invitation.state}. Ask for a new one.", code=f"invitation_{invitation.state}"
+        )
+    if organization.is_being_deleted or organization.is_suspended:
+        raise DomainError("This organization takes no new members at present.", code="organization_closed")
+
+
+def _join_project(invitation: Invitation, membership: Membership, actor: Actor) -> None:
+    if ProjectMembership.objects.filter(project=invitation.project, membership=membership).exists():
+        return
+    place = ProjectMembership.objects.create(
+        organization=invitation.organization,
+        project=invitation.project,
+        membership=membership,
+        role=invitation.project_role,
+        source=Source.INVITATION,
+    )
+    signals.project_role_set.announce(place, actor=actor, after=snapshot(place), project=invitation.project)

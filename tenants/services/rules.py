@@ -1,0 +1,107 @@
+"""Rules that several services share: no role above one's own, never without an owner, one clear error for a duplicate."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import IntegrityError, models, transaction
+
+from isolation.actor import Actor
+from isolation.exceptions import DomainError
+from isolation.signals import access_denied
+
+from ..models import Membership, Organization, Role
+from ..permissions import PERMISSIONS, BuiltinRole, P
+
+
+def refuse_above(
+    actor: Actor, permissions: Iterable[P], *, what: str, obj: Any = None, field: str | None = "role"
+) -> None:
+    """Refuse to hand out, or take away, more than the actor holds.
+
+    Args:
+        actor: who wants to.
+        permissions: what would be given or touched.
+        what: the sentence's beginning, such as "You cannot give the role Owner".
+        obj: where it would count: a project, or None for the organization.
+        field: the form field to blame.
+
+    Raises:
+        DomainError: with code ``above_own_permissions``; the refusal is recorded as a denied event.
+    """
+    missing = sorted(name for name in permissions if not actor.can(name, obj))
+    if missing:
+        access_denied.send(sender=refuse_above, actor=actor, permission=str(missing[0]), obj=obj)
+        named = ", ".join(f"“{PERMISSIONS[name].label}”" for name in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""  # noqa: PLR2004 - three read well
+        raise DomainError(
+            f"{what}: it allows {named}{more}, which you are not allowed yourself.",
+            field=field,
+            code="above_own_permissions",
+        )
+
+
+def lock_organization(organization_id: Any) -> Organization:
+    """Lock the organization's row until the transaction ends, so that changes of its owners queue up."""
+    organization: Organization = Organization.objects.select_for_update(of=("self",)).get(pk=organization_id)
+    return organization
+
+
+def refuse_losing_last_owner(membership: Membership, *, what: str) -> None:
+    """Refuse what would leave the organization without an active owner; call it under `lock_organization`.
+
+    Args:
+        membership: the member who would no longer be an active owner.
+        what: the sentence's beginning, such as "ada@example.org cannot be removed".
+
+    Raises:
+        DomainError: with code ``last_owner``.
+    """
+    if not (membership.is_active and membership.role.is_owner and membership.user.is_active):
+        return
+    others = Membership.objects.filter(
+        is_active=True, user__is_active=True, role__is_builtin=True, role__key=BuiltinRole.OWNER
+    ).exclude(pk=membership.pk)
+    if not others.exists():
+        raise DomainError(
+            f"{what}: an organization keeps at least one active owner. Make somebody else an owner first.",
+            code="last_owner",
+        )
+
+
+@contextmanager
+def one_of_a_kind(model: type[models.Model], *, field: str | None = None) -> Iterator[None]:
+    """Turn a violated unique constraint of `model` into a DomainError with the constraint's own words."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+        for constraint in model._meta.constraints:
+            if constraint.name == name:
+                message = str(constraint.violation_error_message)
+                raise DomainError(message, field=field, code="duplicate") from error
+        raise
+
+
+def builtin_role(key: BuiltinRole) -> Role:
+    """Return the current organization's built-in role."""
+    role: Role = Role.objects.get(is_builtin=True, key=key)
+    return role
+
+
+def own_row(model: type[models.Model], pk: Any, *, lock: bool = True, related: tuple[str, ...] = ()) -> Any:
+    """Return the current organization's row, locked; what a form handed over may be stale or tampered with.
+
+    Raises:
+        DomainError: it is gone, with code ``gone``.
+    """
+    queryset = model._default_manager.select_related(*related) if related else model._default_manager.all()
+    if lock:
+        queryset = queryset.select_for_update(of=("self",))
+    row = queryset.filter(pk=pk).first()
+    if row is None:
+        raise DomainError(
+            f"This {model._meta.verbose_name} no longer exists. Somebody may have removed it.", code="gone"
+        )
+    return row
