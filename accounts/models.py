@@ -22,9 +22,7 @@ else:
 class UserManager(_BaseUserManager):
     """Creates people by e-mail address."""
 
-    def create_user(
-        self, email: str, password: str | None = None, **fields: Any
-    ) -> "User":
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """Return a new user; without a password nobody can log in as them until they reset it.
 
         Args:
@@ -75,9 +73,7 @@ class User(AbstractBaseUser):
     class Meta:
         default_permissions = ()
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                Lower("email"), name="accounts_user_email_any_case"
-            ),
+            models.UniqueConstraint(Lower("email"), name="accounts_user_email_any_case"),
         ]
 
     def __str__(self) -> str:

@@ -5,11 +5,12 @@ from typing import Any
 from django.db import transaction
 
 from audit.redaction import snapshot
+from audit.signals import ChangeSignal
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 
 from .. import signals
-from ..models import Membership, Organization, Project, ProjectMembership, ProjectUserGrant, Role, Source
+from ..models import Invitation, Membership, Organization, Project, ProjectMembership, ProjectUserGrant, Role, Source
 from ..permissions import P
 from .rules import lock_organization, one_of_a_kind, own_row, refuse_above, refuse_losing_last_owner
 
@@ -183,7 +184,13 @@ def _member(membership: Membership) -> Membership:
     return stored
 
 
-def _end(membership: Membership, signal: signals.ChangeSignal, *, actor: Actor, reason: str) -> None:
+def end_membership(membership: Membership, *, actor: Actor, reason: str) -> None:
+    """Remove a member whose login goes away; the caller has checked the authority and the last owner."""
+    _end(membership, signals.member_removed, actor=actor, reason=reason)
+
+
+def _end(membership: Membership, signal: ChangeSignal, *, actor: Actor, reason: str) -> None:
     signal.announce(membership, actor=actor, before=snapshot(membership), reason=reason)
     ProjectUserGrant.objects.filter(user_id=membership.user_id).delete()
+    Invitation.objects.filter(invited_by_id=membership.user_id).update(invited_by=None)
     membership.delete()

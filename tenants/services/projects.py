@@ -179,8 +179,6 @@ def transfer_project(*, project: Project, target_id: object, user: object, actor
         stored, actor=actor, before=before, after=after, project=stored, reason=reason
     )
     with connections[APP].cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         cursor.execute("SELECT tenants_move_project(%s, %s, %s)", [stored.pk, source_id, target_id])
     with tenant_scope(target_id):
         moved: Project = own_row(Project, project.pk)

@@ -1,0 +1,126 @@
+"""Changes to people's logins."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.db import IntegrityError, transaction
+
+from audit.redaction import snapshot
+from isolation.actor import Actor, ActorKind
+from isolation.exceptions import DomainError
+from isolation.scope import tenant_scope
+from tenants.lookups import memberships_of
+from tenants.models import Membership
+from tenants.services.members import end_membership
+from tenants.services.rules import lock_organization, refuse_losing_last_owner
+
+from .. import signals
+from ..models import User
+
+
+@transaction.atomic
+def create_user(
+    *, email: str, actor: Actor, password: str | None = None, verified: bool = False, **fields: Any
+) -> User:
+    """Create a login.
+
+    Args:
+        email: the address; stored in lower case.
+        actor: who creates it: an operator, the system, or the person who signs up.
+        password: clear text; None: the person sets one by "forgot password".
+        verified: whether the address counts as proven.
+        fields: name, is_operator.
+
+    Raises:
+        DomainError: the address has a login already.
+    """
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(email, password, **fields)
+    except IntegrityError as error:
+        raise DomainError(f"{email} has a login already.", field="email", code="taken") from error
+    EmailAddress.objects.create(user=user, email=user.email, verified=verified, primary=True)
+    signals.user_created.announce(user, actor=actor, after=snapshot(user))
+    return user
+
+
+@transaction.atomic
+def update_user(*, user: User, actor: Actor, **values: Any) -> User:
+    """Change a person's name, or (operators only) whether they are an operator.
+
+    Raises:
+        DomainError: the actor is neither the person nor an operator, or would drop the last operator.
+    """
+    stored = User.objects.select_for_update().get(pk=user.pk)
+    if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM} and (actor.id != user.pk or set(values) - {"name"}):
+        raise DomainError("Only an operator of this installation can do this.", code="operators_only")
+    before = snapshot(stored)
+    if stored.is_operator and values.get("is_operator") is False:
+        _refuse_last_operator(stored)
+    for name, value in values.items():
+        setattr(stored, name, value)
+    stored.save()
+    signals.user_updated.announce(stored, actor=actor, before=before, after=snapshot(stored))
+    return stored
+
+
+@transaction.atomic
+def set_user_active(*, user: User, active: bool, actor: Actor) -> User:
+    """Close or open a login everywhere.
+
+    Raises:
+        DomainError: no operator asks, or an organization would lose its last active owner.
+    """
+    _operators_only(actor)
+    if not active:
+        for membership in memberships_of(user.pk):
+            with tenant_scope(membership.organization_id):
+                lock_organization(membership.organization_id)
+                stored_membership = Membership.objects.select_related("role", "user").get(user=user)
+                refuse_losing_last_owner(
+                    stored_membership, what=f"{user} cannot be deactivated (last owner of {membership.name})"
+                )
+    stored = User.objects.select_for_update().get(pk=user.pk)
+    if not active:
+        _refuse_last_operator(stored)
+    before = snapshot(stored)
+    stored.is_active = active
+    stored.save(update_fields=["is_active"])
+    signal = signals.user_reactivated if active else signals.user_deactivated
+    signal.announce(stored, actor=actor, before=before, after=snapshot(stored))
+    return stored
+
+
+@transaction.atomic
+def delete_user(*, user: User, actor: Actor) -> None:
+    """Delete a login and end its memberships; the audit log keeps its text.
+
+    Raises:
+        DomainError: no operator asks, or an organization would lose its last active owner.
+    """
+    _operators_only(actor)
+    for summary in memberships_of(user.pk):
+        with tenant_scope(summary.organization_id):
+            lock_organization(summary.organization_id)
+            membership = Membership.objects.select_related("role", "user").get(user=user)
+            refuse_losing_last_owner(membership, what=f"{user} cannot be deleted (last owner of {summary.name})")
+            end_membership(membership, actor=actor, reason="The login was deleted")
+    stored = User.objects.select_for_update().get(pk=user.pk)
+    _refuse_last_operator(stored)
+    signals.user_deleted.announce(stored, actor=actor, before=snapshot(stored))
+    stored.delete()
+
+
+def _refuse_last_operator(user: User) -> None:
+    if not (user.is_operator and user.is_active):
+        return
+    operators = User.objects.select_for_update().filter(is_operator=True, is_active=True)
+    if {other.pk for other in operators} == {user.pk}:
+        raise DomainError(
+            "This is the last active operator. Make somebody else an operator first.", code="last_operator"
+        )
+
+
+def _operators_only(actor: Actor) -> None:
+    if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM}:
+        raise DomainError("Only an operator of this installation can do this.", code="operators_only")
