@@ -41,7 +41,7 @@ def read_dotenv(path: Path, into: MutableMapping[str, str] = os.environ) -> None
     if path.is_file():
         found: dict[str, str] = {}
 
-        class Reader(environ.Env):
+        class Reader(environ.Env):  # type: ignore[misc] # django-environ has no types
             ENVIRON = found
 
         Reader.read_env(str(path))
@@ -116,9 +116,7 @@ class Environment:
             return False
         raise ConfigurationError(name, f"{value!r} is not a boolean; use true or false")
 
-    def integer(
-        self, name: str, *, default: int, minimum: int | None = None, maximum: int | None = None
-    ) -> int:
+    def integer(self, name: str, *, default: int, minimum: int | None = None, maximum: int | None = None) -> int:
         """Return a whole number within the bounds, both included.
 
         Raises:
@@ -206,7 +204,7 @@ class Environment:
         url = self.url(name, DATABASE_SCHEMES)
         if not url:
             return None
-        config = self._parse(name, url, environ.Env.db_url_config)
+        config: dict[str, Any] = self._parse(name, url, environ.Env.db_url_config)
         if not config.get("NAME"):
             raise ConfigurationError(name, "the URL names no database; use postgresql://user:password@host:5432/name")
         return config
@@ -218,7 +216,10 @@ class Environment:
             ConfigurationError: an unknown scheme or a malformed port.
         """
         url = self.url(name, EMAIL_SCHEMES)
-        return self._parse(name, url, environ.Env.email_url_config) if url else None
+        if not url:
+            return None
+        config: dict[str, Any] = self._parse(name, url, environ.Env.email_url_config)
+        return config
 
     @staticmethod
     def _parse(name: str, url: str, parse: Callable[[str], T]) -> T:

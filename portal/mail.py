@@ -17,4 +17,5 @@ class FileBackend(EmailBackend):
         """Write one mail and log where it is."""
         super().write_message(message)
         links = " ".join(LINK.findall(str(message.body))) or "no link"
-        logger.info("mail to %s: %s | %s | %s", ", ".join(message.to), message.subject, links, self._get_filename())
+        file = self._get_filename()  # type: ignore[attr-defined] # django-stubs does not know it
+        logger.info("mail to %s: %s | %s | %s", ", ".join(message.to), message.subject, links, file)

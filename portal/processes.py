@@ -60,14 +60,15 @@ class RunRecord:
     def _other(self) -> tuple[int | None, bool]:
         """Return the recorded process id and whether that very process lives."""
         try:
-            pid, created = self._path.read_text(encoding="utf-8").split()
-            process = psutil.Process(int(pid))
+            recorded, created = self._path.read_text(encoding="utf-8").split()
+            pid, moment = int(recorded), float(created)
         except (OSError, ValueError):
             return None, False
-        except psutil.NoSuchProcess:
-            return int(pid), False
-        same = abs(process.create_time() - float(created)) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        return process.pid, same
+        try:
+            process = psutil.Process(pid)
+            return pid, abs(process.create_time() - moment) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return pid, False
 
 
 def end_leftovers(runner: int) -> None:
@@ -113,11 +114,11 @@ def commands(settings: Any) -> dict[str, list[str]]:
     return {"web": web, "worker": worker}
 
 
-class LogPrinter(Printer):
-    """Prints every process's lines with its name; reports itself when the first line comes.
+class LogPrinter(Printer):  # type: ignore[misc] # honcho has no types
+    """Prints every process's lines with its name, and starts a thread when the first line comes.
 
     Args:
-        on_start: called once, after all processes were forked.
+        on_start: the thread; by the first line all processes are forked.
     """
 
     def __init__(self, on_start: threading.Thread) -> None:

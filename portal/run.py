@@ -4,6 +4,7 @@ Run as ``python -m portal.run``. Nothing is started before the settings are read
 checkout is found and the port is free.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -92,11 +93,11 @@ def _check_port(host: str, port: int) -> None:
     except socket.gaierror as error:
         raise CannotRunError(f"HOST: {host} is no address of this machine.") from error
     except OSError as error:
-        if error.errno == 99:  # noqa: PLR2004 - EADDRNOTAVAIL on Linux
+        if error.errno == errno.EADDRNOTAVAIL:
             raise CannotRunError(f"HOST: {host} is no address of this machine.") from error
         other = port + 1 if port < 65535 else port - 1  # noqa: PLR2004 - the highest port
         raise CannotRunError(
-            f"PORT: {port} on {host} is in use by another program: stop it, or choose another port: PORT={other} make run"
+            f"PORT: {port} on {host} is in use by another program: stop it, or choose another: PORT={other} make run"
         ) from error
 
 

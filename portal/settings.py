@@ -41,7 +41,9 @@ if env.raw("SECRET_KEY") is None and not PRODUCTION:
     # In production nothing is invented: two hosts would each make their own key.
     ensure_secrets(SECRETS_FILE)
     read_dotenv(SECRETS_FILE)
-SECRET_KEY = env.required("SECRET_KEY", "production does not make one up: set it or SECRET_KEY_FILE to 50 random characters")
+SECRET_KEY = env.required(
+    "SECRET_KEY", "production does not make one up: set it or SECRET_KEY_FILE to 50 random characters"
+)
 SECRET_KEY_FALLBACKS = env.strings("SECRET_KEY_FALLBACKS")
 
 # --- Database: one PostgreSQL, one alias for each role -------------------------------------------
@@ -268,7 +270,9 @@ if TESTING:
     CELERY_TASK_EAGER_PROPAGATES = True
 elif not CELERY_BROKER_URL:
     if EMBEDDED_POSTGRES is None:
-        raise ConfigurationError("CELERY_BROKER_URL", "is not set; with DATABASE_URL set it must name redis:// or amqp://")
+        raise ConfigurationError(
+            "CELERY_BROKER_URL", "is not set; with DATABASE_URL set it must name redis:// or amqp://"
+        )
     CELERY_BROKER_URL = (
         f"sqla+postgresql+psycopg://gatehouse_app@/{DATABASE}"
         f"?host={EMBEDDED_POSTGRES.socket_directory}&port={SOCKET_PORT}&options=-csearch_path%3Dbroker"

@@ -27,9 +27,12 @@ def demo_logins() -> Sequence[Sequence[str]]:
     """Return the demo logins, each as e-mail, password and what the person is."""
     from portal.demo import logins  # noqa: PLC0415 - not needed without DEMO
 
-    return logins()
+    rows: Sequence[Sequence[str]] = logins()
+    return rows
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

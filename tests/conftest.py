@@ -12,6 +12,8 @@ from pytest_django import DjangoDbBlocker
 from tests import database
 from tests.services import SERVICE_MISSING
 
+pytest_plugins = ["tests.people"]
+
 lease_key = pytest.StashKey[database.Lease]()
 
 
@@ -28,9 +30,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Fail a test that was skipped for want of a service where REQUIRE_SERVICES=1 promises them all."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.skipped and os.environ.get("REQUIRE_SERVICES") == "1" and SERVICE_MISSING in str(report.longrepr):
@@ -59,9 +59,7 @@ def database_cleaner(django_db_setup: None) -> Iterator[database.Cleaner]:
 
 
 @pytest.fixture
-def _django_db_helper(
-    database_cleaner: database.Cleaner, django_db_blocker: DjangoDbBlocker
-) -> Iterator[None]:
+def _django_db_helper(database_cleaner: database.Cleaner, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Open the database for one test, with real commits; stands behind ``db``, ``transactional_db`` and the marker.
 
     A rolled-back transaction around each test, as Django has it, would hide what tests here are about: the

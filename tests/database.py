@@ -8,10 +8,10 @@ commit; what they leave behind is deleted over a superuser's connection.
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, LiteralString
 
 import psycopg
 from django.conf import settings
@@ -20,7 +20,7 @@ from django.db import connections
 from psycopg import sql
 
 from portal.bootstrap import ROLES_SQL, sources_digest
-from portal.embedded_postgres import EmbeddedPostgres
+from portal.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 
 TEMPLATES_KEPT = 3
 # Written by migrations and never by the portal: not even looked at.
@@ -66,7 +66,7 @@ class Lease:
 def create_database(name: str) -> None:
     """Create the database ``name`` as a copy of the migrated template; starts the server if need be."""
     with locked("server"):
-        started = server().start()
+        started = _start()
         with psycopg.connect(server().dsn(), autocommit=True) as connection:
             if started:
                 _drop(connection, "LIKE 'test\\_%'")
@@ -75,6 +75,15 @@ def create_database(name: str) -> None:
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
             )
         _grant(name)  # the rights on a database are not copied
+
+
+def _start() -> bool:
+    """Start the server; data that a power failure spoilt (there is no fsync) is made anew."""
+    try:
+        return server().start()
+    except EmbeddedPostgresError:
+        server().remove()
+        return server().start()
 
 
 def drop_database(name: str) -> None:
@@ -118,8 +127,8 @@ def _template(connection: psycopg.Connection) -> str:
     return name
 
 
-def _drop(connection: psycopg.Connection, condition: str) -> None:
-    query = sql.SQL("SELECT datname FROM pg_database WHERE datname ") + sql.SQL(condition)  # type: ignore[arg-type]
+def _drop(connection: psycopg.Connection, condition: LiteralString) -> None:
+    query = sql.SQL("SELECT datname FROM pg_database WHERE datname ") + sql.SQL(condition)
     for (name,) in connection.execute(query).fetchall():
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -150,7 +159,7 @@ class Cleaner:
             [table for table in tables if table not in self._restored],
             "SELECT {label} WHERE EXISTS (SELECT FROM {table})",
         )
-        self._digests = dict(self._connection.execute(self._restored_query).fetchall()) if self._restored else {}
+        self._digests: dict[str, str] = dict(self._connection.execute(self._restored_query).fetchall())
 
     def close(self) -> None:
         """Close the connection."""
@@ -176,24 +185,22 @@ class Cleaner:
     def _clean(self) -> None:
         connection = self._connection
         dirty = [table for (table,) in connection.execute(self._emptied_query).fetchall()]
-        if self._restored:
-            digests = dict(connection.execute(self._restored_query).fetchall())
-            changed = [table for table, digest in digests.items() if digest != self._digests[table]]
-        else:
-            changed = []
+        digests: dict[str, str] = dict(connection.execute(self._restored_query).fetchall())
+        changed = [table for table, digest in digests.items() if digest != self._digests[table]]
         if not dirty and not changed:
             return
         with connection.transaction():
             connection.execute("SET LOCAL session_replication_role = replica")
             for table in (*dirty, *changed):
-                connection.execute(sql.SQL("DELETE FROM {}").format(sql.SQL(table)))  # type: ignore[arg-type]
+                connection.execute(sql.SQL("DELETE FROM {}").format(_raw(table)))
             for table in changed:
-                copy = self._restored[table]
-                connection.execute(sql.SQL("INSERT INTO {} SELECT * FROM {}").format(sql.SQL(table), copy))  # type: ignore[arg-type]
+                connection.execute(self._restored[table])
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(
-            server().dsn(database=self._name), autocommit=True, options="-c lock_timeout=5s -c client_min_messages=warning"
+            server().dsn(database=self._name),
+            autocommit=True,
+            options="-c lock_timeout=5s -c client_min_messages=warning",
         )
 
     def _tables(self) -> list[str]:
@@ -214,20 +221,31 @@ class Cleaner:
         query = self._union(tables, "SELECT {label} WHERE EXISTS (SELECT FROM {table})")
         return [table for (table,) in self._connection.execute(query).fetchall()]
 
-    def _keep(self, table: str) -> sql.Composable:
+    def _keep(self, table: str) -> sql.Composed:
+        """Copy a table's rows aside and return the statement that brings them back."""
         copy = sql.Identifier("baseline", table)
-        self._connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(copy, sql.SQL(table)))  # type: ignore[arg-type]
-        return copy
+        self._connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(copy, _raw(table)))
+        columns = self._connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass"
+            " AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+            [table],
+        ).fetchall()
+        names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in columns)
+        statement = "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {copy}"
+        return sql.SQL(statement).format(table=_raw(table), names=names, copy=copy)
 
     @staticmethod
-    def _union(tables: object, select: str) -> sql.Composed:
-        parts = [
-            sql.SQL(select).format(label=sql.Literal(table), table=sql.SQL(table))  # type: ignore[arg-type,call-overload]
-            for table in tables  # type: ignore[attr-defined]
-        ]
-        return sql.SQL(" UNION ALL ").join(parts or [sql.SQL("SELECT NULL WHERE false")])
+    def _union(tables: Iterable[str], select: LiteralString) -> sql.Composed:
+        parts = [sql.SQL(select).format(label=sql.Literal(table), table=_raw(table)) for table in tables]
+        return sql.SQL(" UNION ALL ").join(parts or [sql.SQL("SELECT NULL WHERE false").format()])
+
+
+def _raw(quoted: str) -> sql.SQL:
+    """Return a name that PostgreSQL's format(%I) has quoted already."""
+    return sql.SQL(quoted)
 
 
 def worker_database() -> str:
     """Return the name of this worker's database."""
-    return f"test_{os.environ.get('PYTEST_XDIST_TESTRUNUID', str(os.getpid()))[:12]}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))[:12]
+    return f"test_{run}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
