@@ -139,7 +139,7 @@ class EmbeddedPostgres:
         Raises:
             EmbeddedPostgresError: the server cannot start.
         """
-        self.home.parent.mkdir(parents=True, exist_ok=True)
+        self._make_state_directory()
         with self.home.with_name(f"{self.home.name}.users").open("w") as users:
             with self._locked():
                 fcntl.flock(users, fcntl.LOCK_SH)
@@ -174,7 +174,7 @@ class EmbeddedPostgres:
         if self.disposable:
             settings |= DISPOSABLE_SETTINGS
         options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
-        result = self._pg("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-s", "-o", options, "-l", self.log)
+        result = self._pg("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-s", "-o", options, "-l", self.log.name)
         if result.returncode != 0:
             raise EmbeddedPostgresError(self._why_not(result.stderr))
         return True
@@ -201,11 +201,14 @@ class EmbeddedPostgres:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Let one process at a time start or stop this server."""
-        self.home.parent.mkdir(parents=True, exist_ok=True)
-        lock = self.home.parent / f"{self.home.name}.lock"
-        with lock.open("w") as file:
+        self._make_state_directory()
+        with self.home.with_name(f"{self.home.name}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+    def _make_state_directory(self) -> None:
+        """Make the directory above: others may pass through (root's helper user must) but not look."""
+        self.home.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
 
     def _running(self) -> bool:
         """Return whether the server accepts connections; waits for one that is still starting."""
@@ -252,7 +255,7 @@ class EmbeddedPostgres:
         unfinished = self.place / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         arguments = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
-        arguments += ["--builtin-locale=C.UTF-8", f"--username={SUPERUSER}", "-D", str(unfinished)]
+        arguments += ["--builtin-locale=C.UTF-8", f"--username={SUPERUSER}", "-D", unfinished.name]
         if self.disposable:
             arguments.append("--no-sync")
         result = self._pg("initdb", *arguments)
@@ -265,7 +268,8 @@ class EmbeddedPostgres:
     def _pg(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run one of PostgreSQL's programs, as the unprivileged user when we are root."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        environment |= {"LC_ALL": "C"} | ({} if program == "initdb" else {"PGDATA": str(self.data)})
+        # Relative names: pg_ctl puts them into a shell's double quotes, where a path may not hold everything.
+        environment |= {"LC_ALL": "C"} | ({} if program == "initdb" else {"PGDATA": self.data.name})
         identity: dict[str, object] = {}
         if self.account:
             identity = {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}

@@ -225,5 +225,7 @@ class Environment:
     def _parse(name: str, url: str, parse: Callable[[str], T]) -> T:
         try:
             return parse(url)
-        except (ValueError, KeyError, ImproperlyConfigured) as error:
-            raise ConfigurationError(name, f"the URL is malformed ({error})") from error
+        except (ValueError, KeyError, ImproperlyConfigured):
+            # The parser's own words are not repeated: they may quote a part of the password.
+            problem = "the URL is malformed: check host and port; special characters of a password are written as %XX"
+            raise ConfigurationError(name, problem) from None
