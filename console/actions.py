@@ -129,7 +129,7 @@ def list_action(
         @wraps(function)
         def view(self: Any, request: HttpRequest) -> HttpResponse:
             require(request, permission)
-            request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+            request.current_app = self.admin_site.name
             response: HttpResponse = function(self, request)
             return response
 
@@ -138,9 +138,7 @@ def list_action(
     return decorate
 
 
-def bulk_action(
-    *, permission: str, description: str
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def bulk_action(*, permission: str, description: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make ``method(self, request, rows)`` an action of `actions`: the permission is asked for each selected row.
 
     All or nothing: one refused row, or a `DomainError`, and nothing is saved.

@@ -89,6 +89,4 @@ def _look(accent: str, *, title: str, header: Any, subheader: str, symbol: str) 
 OPERATOR = _look(
     "operator", title="Gatehouse operators", header="Gatehouse", subheader="Operator console", symbol="shield_person"
 )
-TENANT = _look(
-    "tenant", title="Gatehouse", header=organization_name, subheader="Gatehouse", symbol="door_front"
-)
+TENANT = _look("tenant", title="Gatehouse", header=organization_name, subheader="Gatehouse", symbol="door_front")

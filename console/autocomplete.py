@@ -17,6 +17,7 @@ class ScopedAutocompleteView(AutocompleteJsonView):
             Http404: no admin of this site has such a field.
             MissingPermission: the actor may not see the rows it leads to.
         """
+        model_admin: Any
         try:
             term, model_admin, source_field, to_field_name = super().process_request(request)
         except PermissionDenied as error:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib.admin import AllValuesFieldListFilter, ModelAdmin, RelatedFieldListFilter, SimpleListFilter
+from django.contrib.admin import AllValuesFieldListFilter, RelatedFieldListFilter, SimpleListFilter
 from django.core.checks import Error, register
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, DateField, Field
@@ -100,7 +100,7 @@ def _filter_problem(site: ConsoleSite, admin: Any, name: str, chosen: type[Any] 
     if chosen is not None and issubclass(chosen, (RelatedFieldListFilter, AllValuesFieldListFilter)):
         return "lists whatever the table holds."
     try:
-        field: "Field[Any, Any] | Any" = admin.model._meta.get_field(name)
+        field: Field[Any, Any] | Any = admin.model._meta.get_field(name)
     except FieldDoesNotExist:
         return "is no field of the model: write a SimpleListFilter."
     if chosen is None and not (field.choices or isinstance(field, (BooleanField, DateField))):
@@ -179,7 +179,7 @@ def _services(holder: Any, base: type[Any], verbs: dict[str, str]) -> Iterator[E
             yield _error(holder, 10, f"{_name(holder)} overrides {method}().", hint)
 
 
-def _inlines(site: ConsoleSite, admin: "ModelAdmin[Any]") -> Iterator[Error]:
+def _inlines(site: ConsoleSite, admin: Any) -> Iterator[Error]:
     for inline_class in admin.inlines:
         if not issubclass(inline_class, ScopedInline):
             hint = "Derive from ScopedTabularInline or ScopedStackedInline."

@@ -18,8 +18,12 @@ _SUFFIXES = ("", "__exact", "__isnull", "__in", "__gt", "__gte", "__lt", "__lte"
 _DATETIME_PARTS = ("_from_0", "_from_1", "_to_0", "_to_1")
 
 
-class ScopedRelatedFilter(RelatedDropdownFilter):
+class ScopedRelatedFilter(RelatedDropdownFilter):  # type: ignore[misc]  # unfold has no type hints
     """A dropdown over a relation: rows that occur in the list and that the actor may see."""
+
+    def has_output(self) -> bool:
+        """Return whether the filter is shown, and so applied: also for one choice, also for a value of no choice."""
+        return bool(self.lookup_choices or self.used_parameters)
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         """Return (pk, label) of the rows offered.

@@ -69,20 +69,20 @@ class ScopedInline(PermissionMapping, ScopedFields):
     def _stored(self, request: HttpRequest, pk: Any) -> Any:
         row = self.get_queryset(request).filter(pk=pk).first()
         if row is None:
-            raise DomainError(f"Somebody deleted a {self.verbose_name} in the meantime. Nothing was saved.", code="gone")
+            raise DomainError(
+                f"Somebody deleted a {self.verbose_name} in the meantime. Nothing was saved.", code="gone"
+            )
         return row
 
 
-class ScopedTabularInline(ScopedInline, TabularInline):
+class ScopedTabularInline(ScopedInline, TabularInline):  # type: ignore[misc]  # unfold has no type hints
     """Child rows as a table."""
 
 
-class ScopedStackedInline(ScopedInline, StackedInline):
+class ScopedStackedInline(ScopedInline, StackedInline):  # type: ignore[misc]  # unfold has no type hints
     """Child rows one below the other."""
 
 
 def _values(form: Any, formset: Any, names: Any) -> dict[str, Any]:
     own = {formset.fk.name, formset.model._meta.pk.name, "DELETE"}
     return {name: form.cleaned_data[name] for name in names if name in form.cleaned_data and name not in own}
-
-

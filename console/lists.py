@@ -37,7 +37,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable
         return self.found > COUNT_CAP
 
 
-class ScopedChangeList(ChangeList):
+class ScopedChangeList(ChangeList):  # type: ignore[misc]  # unfold has no type hints
     """A list named after what it lists, that never counts twice."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:

@@ -26,7 +26,7 @@ from .lists import CappedPaginator, ScopedChangeList
 from .writes import ServiceWrites
 
 
-class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmin):
+class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmin):  # type: ignore[misc]  # unfold has no type hints
     """What tenant and operator admins share.
 
     Attributes:
@@ -144,8 +144,9 @@ class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmi
         media = super().media
         for item in self.list_filter:
             form_class = getattr(item[1] if isinstance(item, (tuple, list)) else item, "form_class", None)
-            if hasattr(form_class, "Media"):
-                media += Media(form_class.Media)
+            declared = getattr(form_class, "Media", None)
+            if declared is not None:
+                media += Media(declared)
         return media
 
     # Changing ------------------------------------------------------------------------------------

@@ -48,7 +48,8 @@ class Page:
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if self.permission is not None:
                 require(request, self.permission)
-            request.current_app = site.name  # type: ignore[attr-defined]
+            request.current_app = site.name
             return self.view(request, *args, **kwargs)
 
-        return path(self.route, site.admin_view(guarded), name=self.name)
+        pattern: URLPattern = path(self.route, site.admin_view(guarded), name=self.name)
+        return pattern

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, reverse
 from django.utils.decorators import method_decorator
@@ -26,7 +26,7 @@ _CLOSED_ROUTES = frozenset({"view_on_site", "password_change_done"})
 _KEEP_METHOD = 307
 
 
-class ConsoleSite(UnfoldAdminSite):
+class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type hints
     """What both consoles share: no bulk delete, no sign-in of its own, no redirector to any object, no foreign log.
 
     Attributes:
@@ -37,7 +37,7 @@ class ConsoleSite(UnfoldAdminSite):
     menu_groups: ClassVar[tuple[str, ...]] = ()
     overview_text: ClassVar[str] = ""
     index_title = "Overview"
-    empty_value_display = "–"
+    empty_value_display = "-"
     enable_nav_sidebar = True
 
     def __init__(self, name: str) -> None:
@@ -62,10 +62,10 @@ class ConsoleSite(UnfoldAdminSite):
         Raises:
             ValueError: the name is taken.
         """
+        if any(page.name == name for page in self.pages):
+            raise ValueError(f"The site '{self.name}' has a page named '{name}' already.")
 
         def add(view: View) -> View:
-            if any(page.name == name for page in self.pages):
-                raise ValueError(f"The site '{self.name}' has a page named '{name}' already.")
             self.pages.append(Page(route, name, view, permission, title, menu, icon, description))
             return view
 
@@ -75,7 +75,7 @@ class ConsoleSite(UnfoldAdminSite):
         self, request: HttpRequest, template: str, context: dict[str, Any] | None = None, *, status: int = 200
     ) -> TemplateResponse:
         """Return a page within the site's frame; `template` usually extends ``console/page.html``."""
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         return TemplateResponse(request, template, {**self.each_context(request), **(context or {})}, status=status)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
@@ -146,12 +146,12 @@ class ConsoleSite(UnfoldAdminSite):
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Answer the command palette; nothing of it is cached."""
         hits = search_palette(self, request, request.GET.get("s", ""))
-        request.current_app = self.name  # type: ignore[attr-defined]
+        request.current_app = self.name
         return TemplateResponse(
             request, "console/palette_results.html", {"hits": hits}, headers={"HX-Trigger": "search"}
         )
 
-    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a select field's search."""
         return ScopedAutocompleteView.as_view(admin_site=self)(request)
 

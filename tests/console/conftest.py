@@ -1,0 +1,66 @@
+"""Two organizations on the stage: Acme, whose console is open, and Globex, which its members must never see."""
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tenants.permissions import P
+from tests.console import stage
+
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "tests.console.stage.SceneMiddleware",
+]
+
+
+@pytest.fixture
+def staged(settings: Any) -> Iterator[None]:
+    """Serve the stage's URLs."""
+    settings.ROOT_URLCONF = "tests.console.stage"
+    settings.MIDDLEWARE = MIDDLEWARE
+    settings.MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    for engine in settings.TEMPLATES:
+        processors = engine["OPTIONS"]["context_processors"]
+        engine["OPTIONS"]["context_processors"] = [p for p in processors if not p.startswith("portal.")]
+    yield
+    stage.scene.organization = stage.scene.actor = stage.scene.user = None
+
+
+@pytest.fixture
+def acme(db: None) -> SimpleNamespace:
+    """The organization whose console is open."""
+    return SimpleNamespace(**stage.make_organization("acme"))
+
+
+@pytest.fixture
+def globex(db: None) -> SimpleNamespace:
+    """Somebody else's organization."""
+    return SimpleNamespace(**stage.make_organization("globex"))
+
+
+@pytest.fixture
+def enter(staged: None, acme: SimpleNamespace) -> Callable[..., Client]:
+    """Return a function that opens Acme's console with given permissions."""
+
+    def as_member(*permissions: P, project: Any = None) -> Client:
+        stage.scene.user = acme.user
+        stage.scene.organization = acme.organization
+        stage.scene.actor = stage.actor_with(acme.user, acme.organization.pk, *permissions, project=project)
+        return Client()
+
+    return as_member
+
+
+@pytest.fixture
+def admin(enter: Callable[..., Client]) -> Client:
+    """A client that may do everything in Acme."""
+    return enter(*P)
