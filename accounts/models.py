@@ -3,15 +3,12 @@
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.contrib.auth import models as auth_models
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.auth.models import (
-    _user_has_perm,
-)  # the loop over the authentication backends
 from django.db import models
 from django.db.models.functions import Lower
 
 from audit.redaction import secret
-
 
 if TYPE_CHECKING:  # Django's managers take type arguments in the stubs only
     _BaseUserManager = BaseUserManager["User"]
@@ -104,7 +101,7 @@ class User(AbstractBaseUser):
 
     def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
         """Return whether the authentication backends grant `perm` on `obj`; the same answer as `actor.can`."""
-        return self.is_active and _user_has_perm(self, perm, obj)
+        return self.is_active and bool(auth_models._user_has_perm(self, perm, obj))  # type: ignore[attr-defined]
 
     def has_perms(self, perm_list: list[str], obj: models.Model | None = None) -> bool:
         """Return whether every one of the permissions is granted."""

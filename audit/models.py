@@ -22,8 +22,8 @@ class Outcome(models.TextChoices):
 class Event(models.Model):
     """One thing that happened, frozen: actor and target are kept as text and outlive their rows.
 
-    `organization_id` carries no foreign key (the log outlives the organization); None means the installation itself. The
-    table is partitioned by month of `time`; its hidden column `xid` ties an event to the transaction it was written in.
+    `organization_id` carries no foreign key (the log outlives the organization); None means the installation itself.
+    The table is partitioned by month of `time`; its hidden column `xid` names the transaction that wrote the event.
     """
 
     tenant_column = "organization_id"
@@ -40,9 +40,7 @@ class Event(models.Model):
     actor_label = models.CharField("actor", max_length=320)
     via = models.CharField(max_length=12, choices=[(v.value, v.value) for v in Via])
     action = models.CharField(max_length=80)
-    outcome = models.CharField(
-        max_length=8, choices=Outcome.choices, default=Outcome.SUCCESS
-    )
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.SUCCESS)
     target_type = models.CharField(max_length=60, blank=True)
     target_id = models.CharField(max_length=64, blank=True)
     target_label = models.CharField("target", max_length=320, blank=True)
@@ -62,9 +60,7 @@ class Event(models.Model):
         default_permissions = ()
         ordering: ClassVar[list[str]] = ["-time", "-id"]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(
-                fields=["organization_id", "-time", "-id"], name="audit_event_newest"
-            ),
+            models.Index(fields=["organization_id", "-time", "-id"], name="audit_event_newest"),
             models.Index(
                 fields=["organization_id", "action", "-time", "-id"],
                 name="audit_event_action",
@@ -101,7 +97,4 @@ class Event(models.Model):
     @property
     def diff(self) -> list[tuple[str, Any, Any]]:
         """Return (field, before, after) for each changed field; None where the field was or is absent."""
-        return [
-            (name, self.before.get(name), self.after.get(name))
-            for name in {**self.before, **self.after}
-        ]
+        return [(name, self.before.get(name), self.after.get(name)) for name in {**self.before, **self.after}]

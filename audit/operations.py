@@ -14,9 +14,7 @@ class RequireAuditEvent(RunSQL):
         watched: the columns, comma separated, whose update counts; all of them when empty.
     """
 
-    def __init__(
-        self, table: str, *, column: str | None = "organization_id", watched: str = ""
-    ) -> None:
+    def __init__(self, table: str, *, column: str | None = "organization_id", watched: str = "") -> None:
         argument = f"'{column}'" if column else ""
         update = f"UPDATE OF {watched}" if watched else "UPDATE"
         super().__init__(

@@ -19,9 +19,7 @@ from .redaction import changes
 from .signals import ChangeSignal
 
 ACCESS_DENIED = catalogue.add(Action("access.denied", "Was refused access"))
-OPERATOR_SCOPE_ENTERED = catalogue.add(
-    Action("operator.scope_entered", "Read across organizations")
-)
+OPERATOR_SCOPE_ENTERED = catalogue.add(Action("operator.scope_entered", "Read across organizations"))
 
 
 def records(signal: ChangeSignal, name: str, label: str) -> Action:
@@ -65,9 +63,12 @@ def record(
         actor: who acted.
         organization_id: whose log it belongs to, None for the installation's. Its `tenant_scope` must be open.
         outcome: one of `Outcome`.
-        target_type, target_id, target_label: what was acted on, as text.
+        target_type: what sort of thing was acted on ("member").
+        target_id: its id, as text.
+        target_label: its name, frozen.
         project: the project it happened in, if any.
-        before, after: the changed fields as JSON values, secrets already redacted.
+        before: the changed fields as JSON values before, secrets already redacted.
+        after: the same after.
         reason: why, in the actor's words.
 
     Returns:
@@ -141,11 +142,7 @@ def _record_denial(
     **kwargs: Any,
 ) -> None:
     """Write the refusal once the refused transaction is over, because that one rolls back."""
-    organization_id = (
-        organization_of(obj)
-        or context.current_organization_id()
-        or actor.organization_id
-    )
+    organization_id = organization_of(obj) or context.current_organization_id() or actor.organization_id
     write = partial(
         record,
         ACCESS_DENIED,
@@ -170,13 +167,9 @@ def _record_denial(
     on_scope_exit(settle)
 
 
-def _record_operator_scope(
-    sender: object, *, actor: Actor, reason: str, **kwargs: Any
-) -> None:
+def _record_operator_scope(sender: object, *, actor: Actor, reason: str, **kwargs: Any) -> None:
     record(OPERATOR_SCOPE_ENTERED, actor=actor, reason=reason)
 
 
 access_denied.connect(_record_denial, dispatch_uid="audit:access.denied")
-operator_scope_entered.connect(
-    _record_operator_scope, dispatch_uid="audit:operator.scope_entered"
-)
+operator_scope_entered.connect(_record_operator_scope, dispatch_uid="audit:operator.scope_entered")

@@ -16,10 +16,10 @@ def secret(field: Any) -> Any:
 def snapshot(instance: models.Model) -> dict[str, Any]:
     """Return a row's fields as JSON values, ready to be the before or after of an event.
 
-    Foreign keys become the related object's text, so that the event reads right after that object is gone. Secret fields
-    (see `secret`) keep only the fact that they are set. Fields named in the model's `audit_exclude` are left out.
+    Foreign keys become the related object's text, so that the event reads right after that object is gone. Secret
+    fields (see `secret`) keep only the fact that they are set. Fields in the model's `audit_exclude` are left out.
     """
-    excluded = getattr(instance, "audit_exclude", frozenset())
+    excluded: frozenset[str] = getattr(instance, "audit_exclude", frozenset())
     return {
         field.name: _value(instance, field)
         for field in instance._meta.concrete_fields
@@ -27,14 +27,10 @@ def snapshot(instance: models.Model) -> dict[str, Any]:
     }
 
 
-def changes(
-    before: dict[str, Any] | None, after: dict[str, Any] | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def changes(before: dict[str, Any] | None, after: dict[str, Any] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return (before, after) cut down to the fields that differ."""
     before, after = before or {}, after or {}
-    differing = [
-        name for name in {**before, **after} if before.get(name) != after.get(name)
-    ]
+    differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return (
         {name: _shown(before[name]) for name in differing if name in before},
         {name: _shown(after[name]) for name in differing if name in after},

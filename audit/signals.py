@@ -12,8 +12,8 @@ from isolation.actor import Actor
 class ChangeSignal(Signal):
     """A domain signal that a service sends inside the transaction of its change.
 
-    The app's `audit_events.py` ties it to an `Action` of the catalogue. A receiver that raises rolls the change back: no
-    event, no change.
+    The app's `audit_events.py` ties it to an `Action` of the catalogue. A receiver that raises rolls the change back:
+    no event, no change.
     """
 
     def announce(

@@ -1,0 +1,1 @@
+"""The current tenant and actor, scopes, and row-level security."""

@@ -83,13 +83,9 @@ class Actor:
             UnknownPermission: the catalogue has no such name.
         """
         if not self.can(permission, obj):
-            access_denied.send(
-                sender=type(self), actor=self, permission=str(permission), obj=obj
-            )
+            access_denied.send(sender=type(self), actor=self, permission=str(permission), obj=obj)
             raise MissingPermission(str(permission), obj)
 
 
 ANONYMOUS = Actor(kind=ActorKind.ANONYMOUS, id=None, label="Anonymous")
-SYSTEM = Actor(
-    kind=ActorKind.SYSTEM, id=None, label="Gatehouse", authority=FullAuthority()
-)
+SYSTEM = Actor(kind=ActorKind.SYSTEM, id=None, label="Gatehouse", authority=FullAuthority())

@@ -1,5 +1,6 @@
 """System checks over the database: `manage.py check --database default` names what isolation lacks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
@@ -10,7 +11,7 @@ from .scope import APP
 
 @register(Tags.database)
 def check_database_isolation(
-    *, databases: list[str] | None = None, **kwargs: Any
+    app_configs: Any = None, *, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     """Return an error for each excess power of the app's role and each unprotected tenant table."""
     if not databases or APP not in databases:
@@ -25,9 +26,7 @@ def check_database_isolation(
         for excess in report.excess
     ]
     messages += [
-        Error(
-            f"The table {table} has no forced row-level security.", id="isolation.E002"
-        )
+        Error(f"The table {table} has no forced row-level security.", id="isolation.E002")
         for table in unprotected_tables()
     ]
     return messages

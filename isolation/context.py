@@ -40,10 +40,12 @@ class Origin:
     session: str = ""
 
 
+UNKNOWN_ORIGIN = Origin()
+
 _organization_id: ContextVar[UUID | None] = ContextVar("organization_id", default=None)
 _operator_reason: ContextVar[str] = ContextVar("operator_reason", default="")
 _actor: ContextVar[Actor] = ContextVar("actor", default=ANONYMOUS)
-_origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
+_origin: ContextVar[Origin] = ContextVar("origin", default=UNKNOWN_ORIGIN)
 
 
 def current_organization_id() -> UUID | None:
@@ -87,9 +89,7 @@ def originating(origin: Origin) -> Iterator[Origin]:
 
 
 @contextmanager
-def scoped_to(
-    organization_id: UUID | None, *, operator_reason: str = ""
-) -> Iterator[None]:
+def scoped_to(organization_id: UUID | None, *, operator_reason: str = "") -> Iterator[None]:
     """Set tenant and operator reason for the block; only `isolation.scope` calls this."""
     organization_token = _organization_id.set(organization_id)
     reason_token = _operator_reason.set(operator_reason)

@@ -9,11 +9,11 @@ class NoTenant(RuntimeError):  # noqa: N818 - reads as the statement it is
     """A tenant's rows were asked for outside `tenant_scope` and `operator_scope`."""
 
 
-class ScopeRefused(PermissionDenied):  # noqa: N818 - reads as the statement it is
+class ScopeRefused(PermissionDenied):
     """Only an operator or the system itself may cross tenants."""
 
 
-class MissingPermission(PermissionDenied):  # noqa: N818 - reads as the statement it is
+class MissingPermission(PermissionDenied):
     """The actor lacks a permission; `permission` names it and `obj` is what it was needed on.
 
     Args:
@@ -40,9 +40,7 @@ class DomainError(Exception):
         code: a stable machine name for programs.
     """
 
-    def __init__(
-        self, message: str, *, field: str | None = None, code: str = "invalid"
-    ) -> None:
+    def __init__(self, message: str, *, field: str | None = None, code: str = "invalid") -> None:
         super().__init__(message)
         self.message = message
         self.field = field

@@ -24,9 +24,7 @@ class TenantQuerySet(BaseQuerySet):
 
     def for_organization(self, organization: Any) -> Self:
         """Return the rows of `organization` (an Organization or its UUID)."""
-        organization_id = (
-            organization if isinstance(organization, UUID) else organization.pk
-        )
+        organization_id = organization if isinstance(organization, UUID) else organization.pk
         return self.filter(**{f"{tenant_column(self.model)}": organization_id})
 
 
@@ -47,6 +45,6 @@ class TenantManager(models.Manager.from_queryset(TenantQuerySet)):  # type: igno
         organization_id = context.current_organization_id()
         if organization_id is None:
             raise NoTenant(
-                f"{self.model.__name__} belongs to an organization: open tenant_scope(organization) before you query it."
+                f"{self.model.__name__} belongs to an organization: open tenant_scope(organization) before a query."
             )
         return queryset.for_organization(organization_id)

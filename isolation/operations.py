@@ -38,7 +38,7 @@ class ForceRowLevelSecurity(RunSQL):
 class CompositeForeignKey(RunSQL):
     """Tie a child to a parent of the same organization.
 
-    PostgreSQL checks a plain foreign key around row-level security, so a child could be hung on another tenant's parent.
+    PostgreSQL checks a plain foreign key around row-level security, so a child could hang on another tenant's parent.
     The parent needs a unique constraint on (organization_id, id).
 
     Args:
@@ -48,9 +48,7 @@ class CompositeForeignKey(RunSQL):
         follow: True lets the child's organization follow when the parent moves (a project's API keys).
     """
 
-    def __init__(
-        self, table: str, column: str, parent: str, *, follow: bool = False
-    ) -> None:
+    def __init__(self, table: str, column: str, parent: str, *, follow: bool = False) -> None:
         name = f"{table}_{column}_same_organization"
         super().__init__(
             f"""

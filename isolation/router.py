@@ -20,9 +20,7 @@ class TenantRouter:
         """Return the alias for writing: always the app's, which row-level security binds."""
         return None
 
-    def allow_relation(
-        self, obj1: models.Model, obj2: models.Model, **hints: Any
-    ) -> bool:
+    def allow_relation(self, obj1: models.Model, obj2: models.Model, **hints: Any) -> bool:
         """Return True: the aliases are roles of one database."""
         return True
 

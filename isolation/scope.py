@@ -18,24 +18,20 @@ OPERATOR = "operator"
 MIGRATOR = "migrator"
 ORGANIZATION_SETTING = "app.organization"
 
-_pending: ContextVar[list[Callable[[], None]] | None] = ContextVar(
-    "pending", default=None
-)
+_pending: ContextVar[list[Callable[[], None]] | None] = ContextVar("pending", default=None)
 
 
 @contextmanager
 def tenant_scope(organization: Any) -> Iterator[None]:
     """Open a transaction in which exactly one organization's rows exist.
 
-    The tenant is announced by ``SET LOCAL`` (here: ``set_config(..., true)``), which ends with the transaction, so that a
-    transaction pooler cannot hand it to somebody else. Scopes nest; the inner one wins and the outer comes back.
+    The tenant is announced by ``SET LOCAL`` (here: ``set_config(..., true)``), which ends with the transaction, so that
+    a transaction pooler cannot hand it to somebody else. Scopes nest; the inner one wins and the outer comes back.
 
     Args:
         organization: an Organization or its UUID. It need not exist yet: creating one happens inside its own scope.
     """
-    organization_id = (
-        organization if isinstance(organization, UUID) else UUID(str(organization.pk))
-    )
+    organization_id = organization if isinstance(organization, UUID) else UUID(str(organization.pk))
     connection = connections[APP]
     outer = context.current_organization_id()
     nested = connection.in_atomic_block
@@ -62,9 +58,7 @@ def operator_scope(reason: str) -> Iterator[None]:
     """
     actor = context.current_actor()
     if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM}:
-        raise ScopeRefused(
-            "Only an operator of this installation may read across organizations."
-        )
+        raise ScopeRefused("Only an operator of this installation may read across organizations.")
     if not reason.strip():
         raise ValueError("operator_scope needs a reason")
     with settling():

@@ -2,10 +2,14 @@
 
 import os
 import warnings
+from typing import Any
+from typing import Any
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.schedules import crontab
+from celery.signals import worker_init
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -16,15 +20,20 @@ app = Celery("gatehouse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
+
+@worker_init.connect
+def prepare(**kwargs: Any) -> None:
+    """Refuse to work as a database role that may do more than it must."""
+    from portal.startup import prepare_process  # noqa: PLC0415 - needs the app registry
+
+    prepare_process()
+
+
 # Every task here finds its work in tables: a lost or doubled message changes nothing.
 app.conf.beat_schedule = {
     "purge what was deleted and whose grace period is over": {
         "task": "tenants.tasks.purge_due",
         "schedule": crontab(minute="17"),
-    },
-    "expire invitations": {
-        "task": "tenants.tasks.expire_invitations",
-        "schedule": crontab(minute="*/10"),
     },
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",
@@ -35,3 +44,10 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="41"),
     },
 }
+
+
+@worker_init.connect
+def _prepare(**kwargs: Any) -> None:
+    from portal.startup import prepare_process  # noqa: PLC0415 - the apps are loaded by now
+
+    prepare_process()

@@ -26,9 +26,7 @@ class SupportSession:
     until: datetime
 
 
-def begin_support(
-    request: HttpRequest, *, slug: str, organization_id: UUID, reason: str
-) -> SupportSession:
+def begin_support(request: HttpRequest, *, slug: str, organization_id: UUID, reason: str) -> SupportSession:
     """Remember in the session that the operator may enter `slug`; the caller has recorded it."""
     support = SupportSession(organization_id, reason, timezone.now() + SUPPORT_LASTS)
     visits = dict(request.session.get(_SESSION_KEY, {}))
@@ -44,20 +42,13 @@ def begin_support(
 def end_support(request: HttpRequest, *, organization_id: UUID) -> None:
     """Forget every visit to the organization."""
     visits = request.session.get(_SESSION_KEY, {})
-    request.session[_SESSION_KEY] = {
-        s: v for s, v in visits.items() if v["organization"] != str(organization_id)
-    }
+    request.session[_SESSION_KEY] = {s: v for s, v in visits.items() if v["organization"] != str(organization_id)}
 
 
 def support_session(request: HttpRequest, slug: str) -> SupportSession | None:
     """Return the operator's running visit to `slug`; None for anybody else and after its end."""
     visit = request.session.get(_SESSION_KEY, {}).get(slug)
-    if (
-        visit is None
-        or not request.user.is_authenticated
-        or not request.user.is_active
-        or not request.user.is_operator
-    ):
+    if visit is None or not request.user.is_authenticated or not request.user.is_active or not request.user.is_operator:
         return None
     support = SupportSession(
         UUID(visit["organization"]),

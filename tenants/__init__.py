@@ -1,0 +1,1 @@
+"""What you have: organizations, projects, roles, memberships, groups, invitations."""

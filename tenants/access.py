@@ -56,7 +56,7 @@ class RoleGrant:
 class MemberAuthority:
     """What a member of one organization may do there.
 
-    In a project, a role of the member's own replaces everything else; failing that, the roles of groups in that project;
+    In a project, a role of the member's own replaces everything else; failing that, those of groups in that project;
     failing that, the organization role together with the groups' organization roles. Exceptions add to the result.
 
     Attributes:
@@ -230,7 +230,9 @@ def _assemble(organization_id: UUID, rows: Iterable[tuple[Any, ...]]) -> MemberA
                 if key in P.__members__.values():
                     exceptions.setdefault(project_id, {}).setdefault(P(key), group)
             case grant_source:
-                grant = RoleGrant(grant_source, role, role_permissions(key, is_builtin, custom), group)
+                grant = RoleGrant(
+                    grant_source, role, role_permissions(key, is_builtin=is_builtin, custom=custom), group
+                )
                 if grant_source is GrantSource.PROJECT_MEMBERSHIP:
                     own.setdefault(project_id, []).append(grant)
                 elif grant_source is GrantSource.PROJECT_GROUP:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connections
@@ -56,7 +57,8 @@ def organization_id_of(slug: str) -> UUID | None:
     return rows[0][0] if rows else None
 
 
-def _rows(sql: str, parameter: object) -> list[tuple]:  # type: ignore[type-arg]
+def _rows(sql: str, parameter: UUID | str | bytes) -> list[tuple[Any, ...]]:
     with connections[APP].cursor() as cursor:
         cursor.execute(sql, [parameter])
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows

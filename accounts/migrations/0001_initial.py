@@ -1,7 +1,8 @@
 """People; what somebody may do is in the membership tables."""
 
-import django.db.models.functions.text
 import uuid
+
+import django.db.models.functions.text
 from django.db import migrations, models
 
 from audit.operations import RequireAuditEvent

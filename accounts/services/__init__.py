@@ -1,0 +1,1 @@
+"""Write verbs over logins."""

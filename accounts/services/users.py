@@ -5,6 +5,8 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 
+from accounts import signals
+from accounts.models import User
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -13,9 +15,6 @@ from tenants.lookups import memberships_of
 from tenants.models import Membership
 from tenants.services.members import end_membership
 from tenants.services.rules import lock_organization, refuse_losing_last_owner
-
-from .. import signals
-from ..models import User
 
 
 @transaction.atomic

@@ -1,9 +1,9 @@
 """The append-only, partitioned event table and the trigger function of governed tables."""
 
-import django.utils.timezone
 import uuid
 from pathlib import Path
 
+import django.utils.timezone
 from django.db import migrations, models
 
 SQL = Path(__file__).with_name("events.sql")
@@ -97,16 +97,12 @@ class Migration(migrations.Migration):
                         ("target_id", models.CharField(blank=True, max_length=64)),
                         (
                             "target_label",
-                            models.CharField(
-                                blank=True, max_length=320, verbose_name="target"
-                            ),
+                            models.CharField(blank=True, max_length=320, verbose_name="target"),
                         ),
                         ("project_id", models.UUIDField(null=True)),
                         (
                             "project_label",
-                            models.CharField(
-                                blank=True, max_length=200, verbose_name="project"
-                            ),
+                            models.CharField(blank=True, max_length=200, verbose_name="project"),
                         ),
                         ("before", models.JSONField(default=dict)),
                         ("after", models.JSONField(default=dict)),

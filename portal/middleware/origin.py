@@ -31,9 +31,7 @@ class OriginMiddleware:
             request_id=_request_id(request),
             ip=client_address(request),
             user_agent=request.headers.get("User-Agent", "")[:400],
-            session=_session_digest(
-                request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-            ),
+            session=_session_digest(request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")),
         )
         request.origin = origin  # type: ignore[attr-defined]
         with originating(origin):

@@ -1,16 +1,21 @@
 """Puts each request where it belongs: one organization's scope, the operator's scope, or none."""
 
 from collections.abc import Callable
+from typing import cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import SimpleTemplateResponse
 from django.urls import set_script_prefix
 
+from accounts.models import User
 from isolation.actor import ANONYMOUS, Actor, ActorKind, FullAuthority
 from isolation.context import acting_as
 from isolation.scope import operator_scope, settling, tenant_scope
+from portal.requests import ScopedRequest
 from portal.support import support_session
 from portal.views import refused
 from tenants.access import support_actor, user_actor
@@ -19,7 +24,8 @@ from tenants.models import Organization
 
 TENANT_PREFIX = "/o/"
 OPERATOR_PREFIX = "/admin/"
-_OPERATOR_READ_REASON = "Operator console"
+LOGIN_PATH = "/accounts/login/"
+_SERVER_ERROR = 500
 
 
 class ScopeMiddleware:
@@ -32,76 +38,56 @@ class ScopeMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, plain_request: HttpRequest) -> HttpResponse:
         """Run the request in its scope."""
-        request.organization = None  # type: ignore[attr-defined]
-        request.memberships = ()  # type: ignore[attr-defined]
-        actor = installation_actor(request)
-        request.actor = actor  # type: ignore[attr-defined]
-        with settling(), acting_as(actor):
+        request = cast("ScopedRequest", plain_request)
+        request.organization = request.support = None
+        request.memberships = ()
+        request.actor = installation_actor(request)
+        with settling(), acting_as(request.actor):
             if request.path_info.startswith(TENANT_PREFIX):
                 return self._in_organization(request)
-            if (
-                request.path_info.startswith(OPERATOR_PREFIX)
-                and actor.kind is ActorKind.OPERATOR
-            ):
-                with operator_scope(
-                    f"{_OPERATOR_READ_REASON}: {request.method} {request.path_info}"
-                ):
-                    return self.get_response(request)
+            if request.path_info.startswith(OPERATOR_PREFIX) and request.actor.kind is ActorKind.OPERATOR:
+                with operator_scope(f"Operator console: {request.method} {request.path_info}"):
+                    return _rendered(self.get_response(request))
             return self.get_response(request)
 
-    def _in_organization(self, request: HttpRequest) -> HttpResponse:
+    def _in_organization(self, request: ScopedRequest) -> HttpResponse:
         slug, slash, rest = request.path_info.removeprefix(TENANT_PREFIX).partition("/")
-        if not request.user.is_authenticated:
-            return redirect(f"/accounts/login/?next={request.path_info}")
+        user = request.user
+        if not isinstance(user, User):
+            return redirect(f"{LOGIN_PATH}?{urlencode({'next': request.get_full_path()})}")
         if not slash:
             return redirect(f"{request.path_info}/")
-        request.memberships = tuple(memberships_of(request.user.pk))  # type: ignore[attr-defined]
-        membership = next(
-            (m for m in request.memberships if m.slug == slug and m.is_active), None
-        )  # type: ignore[attr-defined]
-        support = support_session(request, slug) if membership is None else None
-        request.support = support  # type: ignore[attr-defined]
-        organization_id = (
-            membership.organization_id
-            if membership
-            else support and organization_id_of(slug)
-        )
-        if organization_id is None or (
-            support and support.organization_id != organization_id
-        ):
+        request.memberships = tuple(memberships_of(user.pk))
+        membership = next((m for m in request.memberships if m.slug == slug and m.is_active), None)
+        organization_id = membership.organization_id if membership else _visited_organization(request, slug)
+        if organization_id is None:
             return refused.not_found(request)
         with tenant_scope(organization_id):
-            return self._enter(request, slug, rest, organization_id, membership)
+            return self._enter(request, user, rest, organization_id, membership)
 
     def _enter(
         self,
-        request: HttpRequest,
-        slug: str,
+        request: ScopedRequest,
+        user: User,
         rest: str,
         organization_id: UUID,
         membership: MembershipSummary | None,
     ) -> HttpResponse:
-        organization = Organization.objects.select_related("default_role").get(
-            pk=organization_id
-        )
+        organization: Organization = Organization.objects.select_related("default_role").get(pk=organization_id)
         if organization.is_suspended and membership:
             return refused.suspended(request, organization)
-        load = user_actor if membership else support_actor
-        actor = load(request.user, organization_id)
-        request.organization, request.actor = organization, actor  # type: ignore[attr-defined]
-        prefix, path_info = f"{TENANT_PREFIX}{slug}/", request.path_info
+        actor = user_actor(user, organization_id) if membership else support_actor(user, organization_id)
+        request.organization, request.actor = organization, actor
+        path_info = request.path_info
         request.path_info = f"/{rest}"
-        request.urlconf = "portal.urls_tenant"  # type: ignore[attr-defined]
-        set_script_prefix(prefix)
+        request.urlconf = "portal.urls_tenant"
+        set_script_prefix(organization.get_absolute_url())
         try:
             with acting_as(actor):
-                response = self.get_response(request)
-                # A template rendered later would reverse its links without the prefix and query without the tenant.
-                if hasattr(response, "render") and not response.is_rendered:
-                    response = response.render()
-                if response.status_code >= 500:  # noqa: PLR2004 - server errors leave nothing half-done
+                response = _rendered(self.get_response(request))
+                if response.status_code >= _SERVER_ERROR:  # leaves nothing half-done
                     transaction.set_rollback(True)
                 return response
         finally:
@@ -109,10 +95,25 @@ class ScopeMiddleware:
             request.path_info = path_info
 
 
+def _visited_organization(request: ScopedRequest, slug: str) -> UUID | None:
+    """Return the organization that an operator visits under `slug`, when the visit is for that very organization."""
+    request.support = support_session(request, slug)
+    if request.support is None or organization_id_of(slug) != request.support.organization_id:
+        return None
+    return request.support.organization_id
+
+
+def _rendered(response: HttpResponse) -> HttpResponse:
+    """Render a lazy response now: later it would reverse links without the prefix and query outside the scope."""
+    if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+        return response.render()
+    return response
+
+
 def installation_actor(request: HttpRequest) -> Actor:
     """Return who asks, outside any organization: an operator, a person, or nobody."""
     user = request.user
-    if not user.is_authenticated or not user.is_active:
+    if not isinstance(user, User) or not user.is_active:
         return ANONYMOUS
     if user.is_operator and request.path_info.startswith(OPERATOR_PREFIX):
         return Actor(ActorKind.OPERATOR, user.pk, user.email, authority=FullAuthority())

@@ -1,14 +1,16 @@
 """Organizations and everything in them; `0002_isolation` puts the tables under tenancy."""
 
+import uuid
+
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
-import tenants.models.grant
-import uuid
 from django.conf import settings
 from django.db import migrations, models
+
+import tenants.models.grant
 
 
 class Migration(migrations.Migration):

@@ -1,4 +1,4 @@
-"""Per-object exceptions: one permission on one project, for one user or group (django-guardian, direct foreign keys)."""
+"""Per-object exceptions: one permission on one project, for one user or group (guardian, direct foreign keys)."""
 
 from typing import Any, ClassVar
 
@@ -41,13 +41,13 @@ class ProjectUserGrant(UserObjectPermissionBase):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="+")
     content_object = same_organization("tenants.Project", db_column="project_id", related_name="user_grants")
 
-    objects: Any = ProjectUserGrantManager.from_queryset(TenantQuerySet)()
+    objects: ClassVar[Any] = ProjectUserGrantManager.from_queryset(TenantQuerySet)()
 
     class Meta(UserObjectPermissionBase.Meta):
         verbose_name = "exception for a user"
         base_manager_name = "objects"
         default_permissions = ()
-        unique_together: ClassVar[list[str]] = [
+        unique_together: ClassVar[Any] = [
             "organization",
             "user",
             "permission",
@@ -79,7 +79,7 @@ class ProjectGroupGrant(BaseObjectPermission):
         verbose_name = "exception for a group"
         base_manager_name = "objects"
         default_permissions = ()
-        unique_together: ClassVar[list[str]] = [
+        unique_together: ClassVar[Any] = [
             "organization",
             "group",
             "permission",

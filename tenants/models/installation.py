@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import models
 
-from ..permissions import BUILTIN_ROLES, BuiltinRole
+from tenants.permissions import BUILTIN_ROLES, BuiltinRole
 
 
 class WhoMayCreate(models.TextChoices):
@@ -71,12 +71,12 @@ class InstallationSettings(models.Model):
     def __str__(self) -> str:
         return "Installation settings"
 
-    @classmethod
-    def load(cls) -> "InstallationSettings":
-        """Return the one row, or its defaults when an operator never changed anything."""
-        return cls.objects.filter(pk=1).first() or cls()
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save as the one row."""
         self.pk = 1
         super().save(*args, **kwargs)
+
+    @classmethod
+    def load(cls) -> "InstallationSettings":
+        """Return the one row, or its defaults when an operator never changed anything."""
+        return cls.objects.filter(pk=1).first() or cls()

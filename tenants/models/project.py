@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 from django.db import models
 
 from isolation.managers import TenantManager
+from tenants.permissions import PERMISSIONS, Level
+from tenants.querysets import ProjectQuerySet
 
-from ..permissions import PERMISSIONS, Level
-from ..querysets import ProjectQuerySet
 from .base import TenantModel, unique_in_organization
 from .lifecycle import Deletable
 from .organization import SLUG
@@ -21,7 +21,7 @@ class Environment(models.TextChoices):
     DEVELOPMENT = "development", "Development"
 
 
-class Project(TenantModel, Deletable):
+class Project(TenantModel, Deletable):  # type: ignore[django-manager-missing]
     """Holds API keys and provider credentials; people have roles in it."""
 
     slug = models.CharField(
@@ -40,7 +40,7 @@ class Project(TenantModel, Deletable):
     class Meta(TenantModel.Meta):
         ordering: ClassVar[list[str]] = ["name"]
         # What guardian's per-object exceptions can name.
-        permissions: ClassVar[list[tuple[str, str]]] = [
+        permissions: ClassVar[Any] = [
             (name.value, permission.label)
             for name, permission in PERMISSIONS.items()
             if permission.level is Level.PROJECT

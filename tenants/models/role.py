@@ -5,7 +5,8 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from ..permissions import BUILTIN_ROLES, BuiltinRole, P, known
+from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P, known
+
 from .base import TenantModel, unique_in_organization
 
 
@@ -37,7 +38,7 @@ class Role(TenantModel):
     @property
     def permissions(self) -> frozenset[P]:
         """Return what the role allows."""
-        return role_permissions(self.key, self.is_builtin, self.custom_permissions)
+        return role_permissions(self.key, is_builtin=self.is_builtin, custom=self.custom_permissions)
 
     @property
     def is_owner(self) -> bool:
@@ -45,7 +46,7 @@ class Role(TenantModel):
         return self.is_builtin and self.key == BuiltinRole.OWNER
 
 
-def role_permissions(key: str, is_builtin: bool, custom: list[str] | None) -> frozenset[P]:
+def role_permissions(key: str, *, is_builtin: bool, custom: list[str] | None) -> frozenset[P]:
     """Return what a role row allows: built-in roles by their key, custom ones by their list.
 
     A custom role may still list a permission that this version no longer has; it is ignored.

@@ -1,5 +1,7 @@
 """Per-object exceptions: the one module that uses django-guardian's shortcuts."""
 
+from typing import cast
+
 from django.contrib.auth.models import Permission as DjangoPermission
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
@@ -7,10 +9,10 @@ from guardian.shortcuts import assign_perm
 
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
+from tenants import signals
+from tenants.models import Group, Membership, Project, ProjectGroupGrant, ProjectUserGrant
+from tenants.permissions import PERMISSIONS, Level, P, known
 
-from .. import signals
-from ..models import Group, Membership, Project, ProjectGroupGrant, ProjectUserGrant
-from ..permissions import PERMISSIONS, Level, P, known
 from .rules import one_of_a_kind, own_row, refuse_above
 
 
@@ -25,7 +27,7 @@ def grant_to_member(*, project: Project, membership: Membership, permission: str
     """
     project, name = _prepare(project, permission, actor)
     membership = own_row(Membership, membership.pk, lock=False, related=("user",))
-    grant: ProjectUserGrant = assign_perm(name.value, membership.user, project)
+    grant = cast("ProjectUserGrant", assign_perm(name.value, membership.user, project))
     _announce(grant, project, str(membership), name, actor)
     return grant
 

@@ -5,10 +5,10 @@ from django.db import transaction
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
+from tenants import signals
+from tenants.models import Group, GroupMember, GroupRole, Membership, Organization, Project, Role, Source
+from tenants.permissions import P
 
-from .. import signals
-from ..models import Group, GroupMember, GroupRole, Membership, Organization, Project, Role, Source
-from ..permissions import P
 from .naming import check_name
 from .rules import one_of_a_kind, own_row, refuse_above
 
@@ -119,7 +119,8 @@ def set_group_role(*, group: Group, role: Role, actor: Actor, project: Project |
     if role.is_owner:
         raise DomainError("Owner is given to people, not to groups.", field="role", code="owner_by_group")
     refuse_above(actor, role.permissions, what=f"You cannot give the role {role}", obj=project)
-    stored = GroupRole.objects.filter(group=group, project=project).select_related("role", "project").first()
+    roles = GroupRole.objects.filter(group=group, project=project).select_related("role", "project")
+    stored: GroupRole | None = roles.first()
     before = snapshot(stored) if stored else None
     if stored is None:
         stored = GroupRole(organization=group.organization, group=group, role=role, project=project)

@@ -7,9 +7,9 @@ from django.db import transaction
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
+from tenants import signals
+from tenants.models import InstallationSettings
 
-from .. import signals
-from ..models import InstallationSettings
 from .naming import check_pattern
 
 

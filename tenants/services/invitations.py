@@ -13,11 +13,11 @@ from audit.redaction import snapshot
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
+from tenants import signals
+from tenants.lookups import invitation_by_digest
+from tenants.models import Invitation, Membership, Organization, Project, ProjectMembership, Role, Source
+from tenants.permissions import P
 
-from .. import signals
-from ..lookups import invitation_by_digest
-from ..models import Invitation, Membership, Organization, Project, ProjectMembership, Role, Source
-from ..permissions import P
 from .members import add_member
 from .rules import lock_organization, one_of_a_kind, own_row, refuse_above
 
@@ -50,7 +50,8 @@ def invite_member(
         email: the address; only somebody who proves to own it can accept.
         role: a role of the organization; None: its default role.
         actor: who invites.
-        project, project_role: optionally, another role in one project.
+        project: optionally, a project in which the person gets another role.
+        project_role: that role.
 
     Raises:
         MissingPermission: without ``members:invite`` (and ``projects:manage`` for a project role).
@@ -132,7 +133,8 @@ def accept_invitation(*, organization_id: Any, invitation_id: Any, user: Any, ac
     """Make the invited person a member.
 
     Args:
-        organization_id, invitation_id: as `find_invitation` or `lookups.open_invitations` returned them.
+        organization_id: as `find_invitation` or `lookups.open_invitations` returned it.
+        invitation_id: likewise.
         user: who accepts; the caller has made sure that their e-mail address is verified.
         actor: the same person.
 

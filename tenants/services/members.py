@@ -8,10 +8,19 @@ from audit.redaction import snapshot
 from audit.signals import ChangeSignal
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
+from tenants import signals
+from tenants.models import (
+    Invitation,
+    Membership,
+    Organization,
+    Project,
+    ProjectMembership,
+    ProjectUserGrant,
+    Role,
+    Source,
+)
+from tenants.permissions import P
 
-from .. import signals
-from ..models import Invitation, Membership, Organization, Project, ProjectMembership, ProjectUserGrant, Role, Source
-from ..permissions import P
 from .rules import lock_organization, one_of_a_kind, own_row, refuse_above, refuse_losing_last_owner
 
 
@@ -29,9 +38,10 @@ def add_member(*, organization: Organization, user: Any, role: Role, source: str
         actor: who is responsible.
     """
     lock_organization(organization.pk)
-    membership = Membership.objects.select_related("user", "role").filter(user=user).first()
+    membership: Membership | None = Membership.objects.select_related("user", "role").filter(user=user).first()
     if membership is None:
-        membership = Membership.objects.create(organization=organization, user=user, role=role, source=source)
+        membership = Membership(organization=organization, user=user, role=role, source=source)
+        membership.save(force_insert=True)
         signals.member_added.announce(membership, actor=actor, after=snapshot(membership))
         return membership
     before = snapshot(membership)
@@ -141,7 +151,8 @@ def set_project_role(
     project = own_row(Project, project.pk)
     membership = own_row(Membership, membership.pk, related=("user", "role"))
     role = own_row(Role, role.pk, lock=False)
-    stored = ProjectMembership.objects.filter(project=project, membership=membership).select_related("role").first()
+    roles = ProjectMembership.objects.filter(project=project, membership=membership).select_related("role")
+    stored: ProjectMembership | None = roles.first()
     replaced = stored.role if stored else membership.role
     refuse_above(actor, replaced.permissions, what=f"You cannot replace the role {replaced}", obj=project)
     refuse_above(actor, role.permissions, what=f"You cannot give the role {role}", obj=project)

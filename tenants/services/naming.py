@@ -5,8 +5,7 @@ import re
 from django.core.exceptions import ValidationError
 
 from isolation.exceptions import DomainError
-
-from ..models.organization import SLUG
+from tenants.models.organization import SLUG
 
 _LONGEST = 120
 # A name is shown in mails, logs and pages: no control characters, and no marks that turn the reading direction.

@@ -11,9 +11,8 @@ from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
-
-from .. import signals
-from ..models import (
+from tenants import signals
+from tenants.models import (
     GroupRole,
     InstallationSettings,
     Invitation,
@@ -23,8 +22,9 @@ from ..models import (
     Role,
     Source,
 )
-from ..models.installation import WhoMayCreate
-from ..permissions import BUILTIN_ROLES, BuiltinRole, P
+from tenants.models.installation import WhoMayCreate
+from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P
+
 from .naming import check_name, check_pattern, check_slug
 from .rules import lock_organization, own_row, refuse_above
 

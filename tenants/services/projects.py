@@ -1,6 +1,8 @@
 """Changes to projects."""
 
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from django.db import connections, transaction
 from django.utils import timezone
@@ -9,10 +11,9 @@ from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import APP, tenant_scope
-
-from .. import signals
-from ..access import user_actor
-from ..models import (
+from tenants import signals
+from tenants.access import user_actor
+from tenants.models import (
     GroupRole,
     InstallationSettings,
     Invitation,
@@ -22,7 +23,8 @@ from ..models import (
     ProjectMembership,
     ProjectUserGrant,
 )
-from ..permissions import P
+from tenants.permissions import P
+
 from .naming import check_name, check_slug
 from .rules import lock_organization, one_of_a_kind, own_row
 
@@ -138,7 +140,7 @@ def purge_project(*, project: Project, actor: Actor) -> None:
 
 
 @transaction.atomic
-def transfer_project(*, project: Project, target_id: object, user: object, actor: Actor, reason: str = "") -> Project:
+def transfer_project(*, project: Project, target_id: UUID, user: Any, actor: Actor, reason: str = "") -> Project:
     """Move a project to another organization in which the same person may accept it.
 
     API keys follow the project. Project roles, exceptions and open invitations' project roles end, because they name
@@ -188,15 +190,15 @@ def transfer_project(*, project: Project, target_id: object, user: object, actor
     return moved
 
 
-def _lock_in_scope(organization_id: object) -> None:
+def _lock_in_scope(organization_id: UUID) -> None:
     with tenant_scope(organization_id):
         if not Organization.objects.select_for_update().filter(pk=organization_id).exists():
             raise DomainError("There is no such organization for you.", field="target", code="unknown_target")
 
 
-def _receiving(target_id: object, user: object, actor: Actor) -> tuple[Organization, Actor]:
+def _receiving(target_id: UUID, user: Any, actor: Actor) -> tuple[Organization, Actor]:
     """Return the target and the person's actor there, who must be allowed to take a project in."""
-    receiver = user_actor(user, target_id)  # type: ignore[arg-type]
+    receiver = user_actor(user, target_id)
     target = Organization.objects.get(pk=target_id)
     try:
         if receiver.id != actor.id:
@@ -215,8 +217,8 @@ def _receiving(target_id: object, user: object, actor: Actor) -> tuple[Organizat
 
 
 def _end_local_ties(project: Project) -> None:
-    for model in (ProjectMembership, GroupRole):
-        model.objects.filter(project=project).delete()
-    for model in (ProjectUserGrant, ProjectGroupGrant):
-        model.objects.filter(content_object=project).delete()
+    ProjectMembership.objects.filter(project=project).delete()
+    GroupRole.objects.filter(project=project).delete()
+    ProjectUserGrant.objects.filter(content_object=project).delete()
+    ProjectGroupGrant.objects.filter(content_object=project).delete()
     Invitation.objects.filter(project=project).update(project=None, project_role=None)

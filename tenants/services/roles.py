@@ -9,10 +9,10 @@ from django.utils.text import slugify
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
+from tenants import signals
+from tenants.models import Organization, Role
+from tenants.permissions import BuiltinRole, P, known
 
-from .. import signals
-from ..models import Organization, Role
-from ..permissions import BuiltinRole, P, known
 from .naming import check_name
 from .rules import one_of_a_kind, own_row, refuse_above
 

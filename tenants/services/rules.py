@@ -1,4 +1,4 @@
-"""Rules that several services share: no role above one's own, never without an owner, one clear error for a duplicate."""
+"""Rules that services share: no role above one's own, never without an owner, one clear error for a duplicate."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,9 +9,8 @@ from django.db import IntegrityError, models, transaction
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from isolation.signals import access_denied
-
-from ..models import Membership, Organization, Role
-from ..permissions import PERMISSIONS, BuiltinRole, P
+from tenants.models import Membership, Organization, Role
+from tenants.permissions import PERMISSIONS, BuiltinRole, P
 
 
 def refuse_above(
