@@ -14,7 +14,7 @@ from .permissions import P, known
 class MembershipBackend:
     """Answers every name of the catalogue for good: a no stops the other backends.
 
-    It stands ahead of guardian's backend, whose tables hold the exceptions that `tenants_authority` reads already.
+    Guardian's own backend is not needed: `tenants_authority` reads its exceptions in the same statement.
     """
 
     def authenticate(self, request: Any, **credentials: Any) -> None:
