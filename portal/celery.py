@@ -3,12 +3,10 @@
 import os
 import warnings
 from typing import Any
-from typing import Any
 
 from celery import Celery
 from celery.exceptions import SecurityWarning
 from celery.schedules import crontab
-from celery.signals import worker_init
 from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -19,15 +17,6 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 app = Celery("gatehouse")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-
-
-@worker_init.connect
-def prepare(**kwargs: Any) -> None:
-    """Refuse to work as a database role that may do more than it must."""
-    from portal.startup import prepare_process  # noqa: PLC0415 - needs the app registry
-
-    prepare_process()
-
 
 # Every task here finds its work in tables: a lost or doubled message changes nothing.
 app.conf.beat_schedule = {

@@ -2,6 +2,7 @@
 
 import queue
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -21,11 +22,11 @@ def broker(db: None, settings: Settings) -> Iterator[Connection]:
     )
     with Connection(settings.CELERY_BROKER_URL) as broker:
         yield broker
-        channel = broker.default_channel
+        channel: Any = broker.default_channel
         channel.session.close()
-        for engine, _ in channel._engines.values():  # noqa: SLF001 - kombu keeps its pool for ever
+        for engine, _ in channel._engines.values():  # kombu keeps its pool for the life of the process
             engine.dispose()
-        channel._engines.clear()  # noqa: SLF001
+        channel._engines.clear()
 
 
 def messages() -> dict[bool, int]:

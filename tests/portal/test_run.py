@@ -41,7 +41,12 @@ class Run:
     def start(self) -> None:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "portal.run"], cwd=ROOT, env=self.environment(), stdout=log, stderr=log, text=True
+                [sys.executable, "-m", "portal.run"],
+                cwd=ROOT,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                text=True,
             )
 
     def refused(self, **extra: str) -> str:

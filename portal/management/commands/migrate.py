@@ -20,7 +20,5 @@ class Command(MigrateCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate; refuses without the migrator's connection."""
         if options["database"] not in connections:
-            raise CommandError(
-                "MIGRATOR_DATABASE_URL is not set: it names the role that migrates, gatehouse_migrator."
-            )
+            raise CommandError("MIGRATOR_DATABASE_URL is not set: it names the role that migrates, gatehouse_migrator.")
         super().handle(*args, **options)
