@@ -22,7 +22,7 @@ lint: $(VENV)/.development ## Check style, types, import direction, templates an
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/djlint --quiet --check --lint templates
+	@$(BIN)/djlint --quiet --lint $(wildcard templates */templates)
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 
 bench: $(VENV)/.development ## Measure: ratios to a baseline of the same run
