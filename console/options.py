@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import quote, unquote
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import router, transaction
 from django.db.models import QuerySet
 from django.forms import Media
@@ -115,13 +116,26 @@ class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmi
         return closed_filters(self.model, super().get_list_filter(request))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Return whether a query parameter is one of the declared filters' own."""
+        """Return whether a query parameter is one of the declared filters' own, with a value the database can hold."""
+        if "\x00" in value:
+            return False
         declared = self.list_filter if request is None else self.get_list_filter(request)
         return lookup in parameters(self.model, declared)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the bulk actions that the actor may use on some row."""
         return {name: entry for name, entry in super().get_actions(request).items() if _may_use(request, entry[0])}
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Run a bulk action; a selection that names no rows is answered in words."""
+        try:
+            for pk in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(pk)
+        except (ValidationError, ValueError):
+            messages.error(request, "That selection names no rows. Nothing was changed.")
+            return None
+        response: HttpResponse | None = super().response_action(request, queryset)
+        return response
 
     def _filter_unfold_actions_by_permissions(self, request: HttpRequest, actions: Any, object_id: Any = None) -> Any:
         if not actions:
@@ -161,6 +175,13 @@ class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmi
         """Show or save the form; see `ServiceWrites`."""
         extra = {"show_history": object_id is not None and self.tells_history(), **(extra_context or {})}
         return super().changeform_view(request, object_id, form_url, extra)
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
+        """Return the arguments of an inline's form set; whoever may not see its rows gets none."""
+        arguments: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        if not inline.has_view_or_change_permission(request, obj):
+            arguments["queryset"] = arguments["queryset"].none()
+        return arguments
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -77,6 +77,15 @@ def test_a_refused_bulk_action_changes_nothing(admin: Client, acme: SimpleNamesp
     assert {name for name, _ in state(acme).values()} == {"acme project", "kept"}
 
 
+def test_a_selection_of_nonsense_changes_nothing(admin: Client, acme: SimpleNamespace) -> None:
+    response = admin.post(
+        PROJECTS, {"action": "rename_all", "index": 0, "_selected_action": ["nonsense", "\x00"]}, follow=True
+    )
+
+    assert "That selection names no rows." in response.content.decode()
+    assert state(acme)["acme-project"][0] == "acme project"
+
+
 def test_there_is_no_bulk_delete(admin: Client, acme: SimpleNamespace) -> None:
     assert "delete_selected" not in admin.get(PROJECTS).content.decode()
     bulk(admin, "delete_selected", acme.project.pk)

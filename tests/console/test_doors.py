@@ -129,6 +129,31 @@ def test_columns_that_are_no_filter_answer_nothing(admin: Client, lookup: str) -
         assert response.status_code == 400
 
 
+def test_values_the_database_cannot_hold_are_refused(admin: Client) -> None:
+    assert admin.get(PROJECTS, {"environment__exact": "a\x00"}).status_code == 400
+    assert admin.get(PROJECTS, {"q": "a\x00"}).status_code == 200
+    assert admin.get(MEMBERS, {"role__id__exact": "no uuid"}).status_code == 302
+    assert admin.get(f"{PROJECTS}%00/change/").status_code == 404
+
+
+def test_inline_rows_that_may_not_be_seen_are_not_shown(
+    admin: Client, acme: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tenant_scope(acme.organization):
+        stage.attribute(acme.organization.pk)
+        row = ProjectMembership.objects.create(
+            organization=acme.organization, project=acme.project, membership=acme.membership, role=acme.role
+        )
+    url = f"{PROJECTS}{acme.project.pk}/change/"
+    assert str(row.pk) in admin.get(url).content.decode()
+
+    monkeypatch.setattr(stage.ProjectRoles, "permissions", {"add": P.PROJECTS_MANAGE})
+
+    page = admin.get(url).content.decode()
+    assert "project_memberships-TOTAL_FORMS" in page
+    assert str(row.pk) not in page
+
+
 def test_autocomplete_answers_declared_fields_with_own_rows(admin: Client, globex: SimpleNamespace) -> None:
     declared = {"app_label": "tenants", "model_name": "membership", "field_name": "role", "term": ""}
 

@@ -9,8 +9,10 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.http import Http404
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, set_script_prefix
 
 from console.access import actor_of
@@ -200,6 +202,36 @@ def test_empty_lists_say_what_to_do_next(admin: Client, acme: SimpleNamespace) -
     page = admin.get("/tenants/project/").content.decode()
     assert "No projects yet" in page
     assert "Add project" in page
+
+
+def test_the_history_of_a_row_is_the_audit_logs(admin: Client, acme: SimpleNamespace, monkeypatch: Any) -> None:
+    url = f"/tenants/project/{acme.project.pk}/"
+    assert admin.get(f"{url}history/").status_code == 404
+    assert "history/" not in admin.get(f"{url}change/").content.decode()
+
+    def history_url(self: Any, request: Any, obj: Any) -> str:
+        return f"/audit/?target={obj.pk}"
+
+    monkeypatch.setattr(stage.ProjectAdmin, "history_url", history_url)
+    assert redirected(admin.get(f"{url}history/")) == f"/audit/?target={acme.project.pk}"
+    assert f"{url}history/" in admin.get(f"{url}change/").content.decode()
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_a_list_costs_the_same_however_many_rows(admin: Client, acme: SimpleNamespace, rows: int) -> None:
+    with tenant_scope(acme.organization):
+        stage.attribute(acme.organization.pk)
+        for number in range(rows):
+            Project.objects.create(organization=acme.organization, slug=f"p{number}", name=f"p{number}")
+    admin.get("/tenants/project/")
+
+    with CaptureQueriesContext(connection) as queries:
+        admin.get("/tenants/project/")
+
+    # The scope, the count and the rows.
+    reads = [query["sql"] for query in queries.captured_queries if "tenants_project" in query["sql"]]
+    assert len(reads) == 2
+    assert len(queries) <= 7, [query["sql"][:90] for query in queries.captured_queries]
 
 
 def test_nothing_is_fetched_from_elsewhere(admin: Client, acme: SimpleNamespace) -> None:
