@@ -11,6 +11,7 @@ from django.urls import URLPattern, path
 from .access import can, require
 
 View = Callable[..., HttpResponse]
+Condition = Callable[[HttpRequest], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Page:
         menu: (group, position), or None to be listed nowhere.
         icon: a Material Symbol.
         description: one sentence for the overview card.
+        open_when: for a page that a permission in some project opens as well: says whether to list it. Its view asks
+            for the permission itself, and `permission` is None.
     """
 
     route: str
@@ -36,9 +39,12 @@ class Page:
     menu: tuple[str, int] | None
     icon: str
     description: str
+    open_when: Condition | None = None
 
     def open_to(self, request: HttpRequest) -> bool:
         """Return whether the request's actor may open the page."""
+        if self.open_when is not None and not self.open_when(request):
+            return False
         return self.permission is None or can(request, self.permission)
 
     def url_pattern(self, site: Any) -> URLPattern:

@@ -19,7 +19,7 @@ from .access import actor_of
 from .autocomplete import ScopedAutocompleteView
 from .links import login_url, root_url
 from .navigation import entries, grouped, sidebar
-from .pages import Page, View
+from .pages import Condition, Page, View
 from .palette import search as search_palette
 
 _CLOSED_ROUTES = frozenset({"view_on_site", "password_change_done"})
@@ -32,10 +32,12 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type 
     Attributes:
         menu_groups: the sidebar's headings in their order; others follow by name.
         overview_text: what the overview says below its title.
+        overview_template: draws the overview; an app that has more to tell than cards replaces it.
     """
 
     menu_groups: ClassVar[tuple[str, ...]] = ()
     overview_text: ClassVar[str] = ""
+    overview_template = "console/overview.html"
     index_title = "Overview"
     empty_value_display = "-"
     enable_nav_sidebar = True
@@ -45,6 +47,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type 
         AdminSite.__init__(self, name)
         self._actions.clear()
         self.pages: list[Page] = []
+        self.overview_context: list[Callable[[HttpRequest], dict[str, Any]]] = []
 
     def page(
         self,
@@ -56,6 +59,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type 
         menu: tuple[str, int] | None = None,
         icon: str = "article",
         description: str = "",
+        open_when: Condition | None = None,
     ) -> Callable[[View], View]:
         """Add the decorated view to the site; see `pages.Page` for the arguments.
 
@@ -66,7 +70,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type 
             raise ValueError(f"The site '{self.name}' has a page named '{name}' already.")
 
         def add(view: View) -> View:
-            self.pages.append(Page(route, name, view, permission, title, menu, icon, description))
+            self.pages.append(Page(route, name, view, permission, title, menu, icon, description, open_when))
             return view
 
         return add
@@ -131,7 +135,9 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type 
             "index": True,
             **(extra_context or {}),
         }
-        return self.render(request, "console/overview.html", context)
+        for more in self.overview_context:
+            context.update(more(request))
+        return self.render(request, self.overview_template, context)
 
     def app_index(self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None) -> Any:
         """Lead to the overview, which lists the same; an app with nothing to open does not exist.

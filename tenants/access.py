@@ -95,13 +95,24 @@ class MemberAuthority:
             return self.project_roles[project_id]
         return self.organization_roles
 
-    def projects_where(self, permission: P) -> Q:
-        """Return the condition on Project rows in which `permission` is held."""
+    def allows_somewhere(self, permission: str) -> bool:
+        """Return whether the permission is held in the organization or in at least one project."""
+        (name,) = known([permission])
+        decided = self.project_roles.keys() | self.exceptions.keys()
+        return any(name in self.permissions_in(place) for place in (None, *decided))
+
+    def projects_where(self, permission: str, *, column: str = "pk") -> Q:
+        """Return the condition on rows whose project is one in which `permission` is held.
+
+        Args:
+            permission: a project permission.
+            column: the column with the project's id; rows without a project belong to the organization as a whole.
+        """
         replaced = self.project_roles.keys() | self.exceptions.keys()
         granted = {project_id for project_id in replaced if permission in self.permissions_in(project_id)}
         if permission in self.permissions_in():
-            return ~Q(pk__in=replaced - granted) if replaced - granted else Q()
-        return Q(pk__in=granted)
+            return ~Q(**{f"{column}__in": replaced - granted}) if replaced - granted else Q()
+        return Q(**{f"{column}__in": granted})
 
 
 @dataclass(frozen=True, slots=True)
