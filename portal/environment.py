@@ -6,12 +6,14 @@ The parsing of database, e-mail and broker URLs is django-environ's; what is add
 
 import ipaddress
 import os
+import socket
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import environ
+import psutil
 from django.core.exceptions import ImproperlyConfigured
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -47,6 +49,20 @@ def read_dotenv(path: Path, into: MutableMapping[str, str] = os.environ) -> None
         Reader.read_env(str(path))
         for name, value in found.items():
             into.setdefault(name, value)
+
+
+def own_names(host: str) -> list[str]:
+    """Return the names under which a server that listens on ``host`` is reached, as Host headers spell them.
+
+    Args:
+        host: an address, or ``0.0.0.0`` or ``::`` for all of this machine's.
+    """
+    names = [host]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared only
+        addresses = [address for of_one in psutil.net_if_addrs().values() for address in of_one]
+        internet = [a.address.split("%")[0] for a in addresses if a.family in {socket.AF_INET, socket.AF_INET6}]
+        names = [socket.gethostname(), *internet]
+    return [f"[{name}]" if ":" in name else name for name in names]
 
 
 class Environment:

@@ -11,7 +11,7 @@ from typing import Any
 from portal.bootstrap import DATABASE, ensure_secrets
 from portal.embedded_postgres import PORT as SOCKET_PORT
 from portal.embedded_postgres import EmbeddedPostgres
-from portal.environment import ConfigurationError, Environment, read_dotenv
+from portal.environment import ConfigurationError, Environment, own_names, read_dotenv
 from portal.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -186,7 +186,7 @@ ALLOWED_HOSTS = env.strings("ALLOWED_HOSTS")
 if PRODUCTION and not ALLOWED_HOSTS:
     raise ConfigurationError("ALLOWED_HOSTS", "is not set; name the hosts people use, such as portal.example.com")
 if not PRODUCTION:
-    ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]", ".localhost", HOST]
+    ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]", ".localhost", *own_names(HOST)]
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600

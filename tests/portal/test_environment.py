@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from portal.environment import ConfigurationError, Environment, read_dotenv
+from portal.environment import ConfigurationError, Environment, own_names, read_dotenv
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,9 @@ def test_the_environment_wins_over_dotenv(tmp_path: Path) -> None:
     variables = {"PORT": "8000"}
     read_dotenv(dotenv, into=variables)
     assert variables == {"PORT": "8000", "HOST": "::1"}
+
+
+def test_a_server_on_every_address_is_known_by_each_of_them() -> None:
+    assert own_names("192.0.2.1") == ["192.0.2.1"]
+    assert own_names("::1") == ["[::1]"]
+    assert "127.0.0.1" in own_names("0.0.0.0")  # noqa: S104 - compared only
