@@ -4,11 +4,14 @@ import uuid
 from typing import Any, ClassVar
 
 from django.db import models
+from django.db.models.functions import Collate
 from django.utils import timezone
 
 from isolation.actor import ActorKind
 from isolation.context import Via
 from isolation.managers import TenantManager
+
+from .querysets import EventQuerySet
 
 
 class Outcome(models.TextChoices):
@@ -54,7 +57,7 @@ class Event(models.Model):
     ip = models.GenericIPAddressField(null=True)
     user_agent = models.CharField(max_length=400, blank=True)
 
-    objects: Any = TenantManager()
+    objects: Any = TenantManager.from_queryset(EventQuerySet)()
 
     class Meta:
         default_permissions = ()
@@ -77,6 +80,25 @@ class Event(models.Model):
                 fields=["organization_id", "project_id", "-time", "-id"],
                 name="audit_event_project",
             ),
+            # Bytewise, so that the beginning of an address is a range.
+            models.Index(
+                "organization_id",
+                Collate("actor_label", "C"),
+                models.F("time").desc(),
+                models.F("id").desc(),
+                name="audit_event_actor_label",
+            ),
+            models.Index(
+                fields=["organization_id", "target_label", "-time", "-id"],
+                name="audit_event_target_label",
+            ),
+            models.Index(
+                fields=["organization_id", "outcome", "-time", "-id"],
+                name="audit_event_trouble",
+                condition=models.Q(outcome__in=["denied", "failed"]),
+            ),
+            # Operators page through all organizations.
+            models.Index(fields=["-time", "-id"], name="audit_event_everywhere"),
         ]
 
     def __str__(self) -> str:

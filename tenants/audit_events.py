@@ -1,8 +1,12 @@
 """The audited actions of this app. Names are for ever: programs filter by them."""
 
+from audit import directory
 from audit.recorder import records
 
 from . import signals
+from .audit_directory import TenantDirectory
+
+directory.register(TenantDirectory())
 
 records(signals.organization_created, "organization.created", "Created the organization")
 records(signals.organization_updated, "organization.updated", "Changed the organization's settings")

@@ -1,0 +1,38 @@
+"""Querysets over events that know what an actor may see."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from django.db.models import Q
+
+from isolation.actor import Actor
+from isolation.managers import TenantQuerySet
+
+# The names are the catalogue's, which lies above this app.
+READ = "audit_log:read"
+EXPORT = "audit_log:export"
+
+
+class EventQuerySet(TenantQuerySet):
+    """Events, scoped by whose log an actor may read."""
+
+    def visible_to(self, actor: Actor, permission: str = READ) -> Self:
+        """Return the events that `actor` may see.
+
+        Who holds the permission in the organization sees all but the events of projects where a role of their own takes
+        it away; who holds it in some projects only sees the events of these.
+
+        Args:
+            actor: an actor whose authority was loaded for the current organization, or an operator.
+            permission: `READ` or `EXPORT`.
+        """
+        projects_where: Callable[..., Q] | None = getattr(actor.authority, "projects_where", None)
+        if projects_where is not None:
+            return self.filter(projects_where(permission, column="project_id"))
+        return self if actor.can(permission) else self.none()
+
+
+def may_somewhere(actor: Actor, permission: str = READ) -> bool:
+    """Return whether the actor may read (or export) any part of the log."""
+    somewhere: Callable[[str], Any] | None = getattr(actor.authority, "allows_somewhere", None)
+    return bool(somewhere(permission)) if somewhere is not None else actor.can(permission)
