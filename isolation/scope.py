@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from contextvars import ContextVar, copy_context
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connections, transaction
 
 from . import context
 from .actor import ActorKind
-from .exceptions import ScopeRefused
+from .exceptions import NoTenant, ScopeRefused
 from .signals import operator_scope_entered
 
 APP = "default"
 OPERATOR = "operator"
 MIGRATOR = "migrator"
 ORGANIZATION_SETTING = "app.organization"
+
+T = TypeVar("T")
 
 _pending: ContextVar[list[Callable[[], None]] | None] = ContextVar("pending", default=None)
 
@@ -84,6 +86,34 @@ def settling() -> Iterator[None]:
         _pending.reset(token)
         for callback in callbacks:
             callback()
+
+
+def continuation() -> Callable[[Callable[[], T]], T]:
+    """Return a function that runs others in the scope that is open now, after that scope has ended.
+
+    For responses that stream: their rows are read when the request's transaction is over. Each call has a short
+    transaction of its own, with the actor, the origin and the tenant (or the operator's recorded reason) of now.
+
+    Raises:
+        NoTenant: no scope is open.
+    """
+    organization_id, crossing = context.current_organization_id(), context.crossing_tenants()
+    if organization_id is None and not crossing:
+        raise NoTenant("There is no scope to continue: open tenant_scope or operator_scope first.")
+    frozen = copy_context()
+
+    def again(work: Callable[[], T]) -> T:
+        _pending.set(None)  # what waited for the end of the first scope has run by now
+        if organization_id is not None:
+            with tenant_scope(organization_id):
+                return work()
+        with transaction.atomic(using=OPERATOR):
+            return work()
+
+    def run(work: Callable[[], T]) -> T:
+        return frozen.run(again, work)
+
+    return run
 
 
 def on_scope_exit(callback: Callable[[], None]) -> None:
