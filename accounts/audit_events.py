@@ -1,6 +1,17 @@
 """The audited actions of this app: what happens to logins, and signing in and out."""
 
-from audit.recorder import records
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.models import User
+from audit.catalogue import Action, catalogue
+from audit.models import Outcome
+from audit.recorder import record, records
+from isolation.actor import Actor
+from isolation.scope import tenant_scope
+from tenants.lookups import memberships_of
 
 from . import signals
 
@@ -11,3 +22,52 @@ records(signals.user_reactivated, "user.reactivated", "Reactivated a login")
 records(signals.user_password_changed, "user.password_changed", "Changed their password")
 records(signals.user_email_verified, "user.email_verified", "Confirmed their e-mail address")
 records(signals.user_deleted, "user.deleted", "Deleted a login")
+records(signals.user_email_added, "user.email_added", "Added an e-mail address")
+records(signals.user_email_removed, "user.email_removed", "Removed an e-mail address")
+
+SIGNED_IN = catalogue.add(Action("user.signed_in", "Signed in"))
+SIGN_IN_FAILED = catalogue.add(Action("user.sign_in_failed", "Failed to sign in"))
+SIGNED_OUT = catalogue.add(Action("user.signed_out", "Signed out"))
+REAUTHENTICATED = catalogue.add(Action("user.reauthenticated", "Confirmed their password"))
+
+
+@transaction.atomic
+def record_presence(
+    action: Action,
+    *,
+    actor: Actor,
+    user: User | None,
+    typed_email: str = "",
+    outcome: Outcome = Outcome.SUCCESS,
+    reason: str = "",
+) -> None:
+    """Write that somebody came, tried to, or left: in the installation's log and in each of their organizations' logs.
+
+    Args:
+        action: one of this module's.
+        actor: who; anonymous for a failed sign-in, because nobody was recognized.
+        user: the login it is about, None for an address without one.
+        typed_email: what was typed, when there is no login.
+        outcome: success or failed.
+        reason: why it failed.
+    """
+    organizations: list[UUID | None] = [None]
+    if user is not None:
+        organizations += [summary.organization_id for summary in memberships_of(user.pk) if summary.is_active]
+    for organization_id in organizations:
+        write = partial(
+            record,
+            action,
+            actor=actor,
+            organization_id=organization_id,
+            outcome=outcome,
+            target_type=str(User._meta.verbose_name),
+            target_id=str(user.pk) if user else "",
+            target_label=user.email if user else typed_email,
+            reason=reason,
+        )
+        if organization_id is None:
+            write()
+        else:
+            with tenant_scope(organization_id):
+                write()

@@ -56,3 +56,8 @@ def support_session(request: HttpRequest, slug: str) -> SupportSession | None:
         datetime.fromisoformat(visit["until"]),
     )
     return support if support.until > timezone.now() else None
+
+
+def visits_organization(request: HttpRequest, *, organization_id: UUID) -> bool:
+    """Return whether the session holds a visit to the organization, running or run out."""
+    return any(visit["organization"] == str(organization_id) for visit in request.session.get(_SESSION_KEY, {}).values())

@@ -44,6 +44,21 @@ def create_user(
 
 
 @transaction.atomic
+def set_password(*, user: User, password: str, actor: Actor, reason: str = "") -> None:
+    """Give a login another password; every other session of it ends.
+
+    Args:
+        user: the login.
+        password: clear text, checked already.
+        actor: who changes it.
+        reason: how it came to be, such as "Reset by e-mail".
+    """
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    signals.user_password_changed.announce(user, actor=actor, reason=reason)
+
+
+@transaction.atomic
 def update_user(*, user: User, actor: Actor, **values: Any) -> User:
     """Change a person's name, or (operators only) whether they are an operator.
 
@@ -108,6 +123,11 @@ def delete_user(*, user: User, actor: Actor) -> None:
     _refuse_last_operator(stored)
     signals.user_deleted.announce(stored, actor=actor, before=snapshot(stored))
     stored.delete()
+
+
+def person(user: User) -> Actor:
+    """Return the actor for somebody outside any organization: who they are, without any authority."""
+    return Actor(ActorKind.USER, user.pk, user.email)
 
 
 def _refuse_last_operator(user: User) -> None:

@@ -1,0 +1,59 @@
+"""What allauth asks of us: who may sign up, how users and passwords are stored, where a sign-in leads."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from django.db import transaction
+from django.http import HttpRequest
+
+from accounts.models import User
+from accounts.services.sign_up import announce_sign_up, is_sign_up_open
+from accounts.services.users import person, set_password
+from console.links import root_url
+from tenants.lookups import memberships_of, open_invitations
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no type hints
+    """Stores through the services, so that each change has its audit event; sends mails after the commit."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Return whether anybody may sign up. Invited people do so by their link, which asks nobody here."""
+        return is_sign_up_open()
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002
+        """Store somebody who signed up, and tell it."""
+        user.name = form.cleaned_data.get("name", "")
+        user = super().save_user(request, user, form, commit=commit)
+        if commit:
+            announce_sign_up(user)
+        return user
+
+    def set_password(self, user: User, password: str) -> None:
+        """Store a changed, reset or first password, and tell it."""
+        signed_in = context.request.user.is_authenticated
+        reason = "" if signed_in else "Reset by the link in a mail"
+        set_password(user=user, password=password, actor=person(user), reason=reason)
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Return the only organization's console when there is nothing else to see, otherwise the landing page."""
+        user = request.user
+        places = [place for place in memberships_of(user.pk) if place.is_active]
+        if len(places) == 1 and not user.is_operator and not open_invitations(user.email):
+            return root_url(f"o/{places[0].slug}/")
+        return root_url()
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """Return the profile page."""
+        return root_url("accounts/profile/")
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the address by the trusted-proxy rule of `OriginMiddleware`; limits count by it."""
+        origin = getattr(request, "origin", None)
+        return (origin and origin.ip) or "unknown"
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Render a mail now and send it after the commit: what rolled back was never announced."""
+        request = globals()["context"].request
+        message = self.render_mail(template_prefix, email, {"request": request, "email": email, **context})
+        transaction.on_commit(message.send, robust=True)

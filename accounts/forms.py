@@ -1,0 +1,60 @@
+"""The sign-up forms."""
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import SignupForm
+from django import forms
+
+from accounts.models import User
+
+
+def _name_field() -> forms.CharField:
+    return forms.CharField(
+        label="Your name",
+        max_length=120,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+        help_text="What colleagues read in lists and logs.",
+    )
+
+
+class SignUpForm(SignupForm):  # type: ignore[misc]  # allauth has no type hints
+    """Signs up by e-mail and password."""
+
+    name = _name_field()
+    field_order = ["email", "name", "password1", "password2"]
+
+
+class InvitedSignUpForm(forms.Form):
+    """Signs up somebody who holds an invitation's link: the address is given and proven.
+
+    Args:
+        email: the invited address.
+    """
+
+    name = _name_field()
+    password1 = forms.CharField(
+        label="Password", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+    password2 = forms.CharField(
+        label="Password (again)", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean_password1(self) -> str:
+        """Return the password when it is strong enough."""
+        password: str = self.cleaned_data["password1"]
+        user = User(email=self.email, name=self.cleaned_data.get("name", ""))
+        get_adapter().clean_password(password, user=user)
+        return password
+
+    def clean(self) -> dict[str, Any]:
+        """Return the data when both passwords are the same."""
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("password1") and data["password1"] != data.get("password2"):
+            self.add_error("password2", "You must type the same password each time.")
+        return data

@@ -1,0 +1,92 @@
+"""Turns the signals of Django's and allauth's authentication into audit events, in the request's transaction."""
+
+from typing import Any
+
+from allauth.account import signals as account_signals
+from allauth.account.models import EmailAddress
+from django.contrib.auth import signals as auth_signals
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from accounts import signals
+from accounts.audit_events import REAUTHENTICATED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, record_presence
+from accounts.models import User
+from accounts.services.sign_up import join_default_organization
+from accounts.services.users import person
+from audit.models import Outcome
+from isolation.actor import ANONYMOUS
+
+
+@receiver(auth_signals.user_logged_in, dispatch_uid="accounts:signed_in")
+def record_sign_in(sender: object, *, user: User, **kwargs: Any) -> None:
+    """Write that somebody signed in."""
+    record_presence(SIGNED_IN, actor=person(user), user=user)
+
+
+@receiver(auth_signals.user_logged_out, dispatch_uid="accounts:signed_out")
+def record_sign_out(sender: object, *, user: User | None, **kwargs: Any) -> None:
+    """Write that somebody signed out; nothing when nobody was signed in."""
+    if user is not None:
+        record_presence(SIGNED_OUT, actor=person(user), user=user)
+
+
+@receiver(auth_signals.user_login_failed, dispatch_uid="accounts:sign_in_failed")
+def record_failed_sign_in(
+    sender: object, *, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
+) -> None:
+    """Write that somebody typed a wrong password or an unknown address; the password is not among the credentials."""
+    typed = str(credentials.get("email") or credentials.get("username") or "").strip().lower()
+    user = User.objects.filter(email=typed).first()
+    if user is None:
+        address = EmailAddress.objects.filter(email=typed, verified=True).select_related("user").first()
+        user = address.user if address else None
+    signed_in = getattr(request, "user", None)
+    record_presence(
+        SIGN_IN_FAILED,
+        actor=person(signed_in) if isinstance(signed_in, User) else ANONYMOUS,
+        user=user,
+        typed_email=typed,
+        outcome=Outcome.FAILED,
+        reason="The login is deactivated" if user and not user.is_active else "",
+    )
+
+
+@receiver(account_signals.authentication_step_completed, dispatch_uid="accounts:reauthenticated")
+def record_reauthentication(sender: object, *, user: User, reauthenticated: bool = False, **kwargs: Any) -> None:
+    """Write that somebody who was signed in proved who they are once more."""
+    if reauthenticated:
+        record_presence(REAUTHENTICATED, actor=person(user), user=user)
+
+
+@receiver(account_signals.email_confirmed, dispatch_uid="accounts:email_verified")
+def record_verification(sender: object, *, email_address: EmailAddress, **kwargs: Any) -> None:
+    """Write that an address is proven; a newcomer joins the default organization."""
+    user = email_address.user
+    signals.user_email_verified.announce(user, actor=person(user), after={"email": email_address.email})
+    join_default_organization(user=user)
+
+
+@receiver(account_signals.email_changed, dispatch_uid="accounts:email_changed")
+def record_changed_address(
+    sender: object,
+    *,
+    user: User,
+    from_email_address: EmailAddress | None,
+    to_email_address: EmailAddress,
+    **kwargs: Any,
+) -> None:
+    """Write that the address somebody signs in with is another one."""
+    before = {"email": from_email_address.email} if from_email_address else None
+    signals.user_updated.announce(user, actor=person(user), before=before, after={"email": to_email_address.email})
+
+
+@receiver(account_signals.email_added, dispatch_uid="accounts:email_added")
+def record_added_address(sender: object, *, user: User, email_address: EmailAddress, **kwargs: Any) -> None:
+    """Write that somebody added a further address."""
+    signals.user_email_added.announce(user, actor=person(user), after={"email": email_address.email})
+
+
+@receiver(account_signals.email_removed, dispatch_uid="accounts:email_removed")
+def record_removed_address(sender: object, *, user: User, email_address: EmailAddress, **kwargs: Any) -> None:
+    """Write that somebody removed one of their addresses."""
+    signals.user_email_removed.announce(user, actor=person(user), before={"email": email_address.email})

@@ -1,0 +1,44 @@
+"""The pages of a refusal. They work inside and outside an organization, and with any script prefix."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseServerError
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from isolation.exceptions import MissingPermission
+from portal.refusal import explain_refusal, owners_of
+from tenants.models import Organization
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Say which permission is missing, which roles have it, and who can grant it (403)."""
+    if isinstance(exception, MissingPermission):
+        refusal = explain_refusal(request, exception)
+        return render(request, "portal/403_permission.html", {"refusal": refusal}, status=403)
+    operators_only = request.path.startswith("/admin/")
+    reason = "" if exception is None else str(exception)
+    return render(request, "portal/403.html", {"operators_only": operators_only, "reason": reason}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Say that there is no such page, in the same words whether it exists for somebody else or not (404)."""
+    return render(request, "portal/404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Say that the fault is ours, with the request's id (500). Asks the database nothing: it may be the one that broke."""
+    origin: Any = getattr(request, "origin", None)
+    page = render_to_string("portal/500.html", {"request_id": getattr(origin, "request_id", "")})
+    return HttpResponseServerError(page)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say that the form was too old or came from elsewhere (403)."""
+    return render(request, "portal/403_csrf.html", {"reason": reason}, status=403)
+
+
+def suspended(request: HttpRequest, organization: Organization) -> HttpResponse:
+    """Tell a member that the organization is closed for now, why, and whom to ask (403). Its scope is open."""
+    context = {"organization": organization, "owners": owners_of(organization)}
+    return render(request, "portal/suspended.html", context, status=403)
