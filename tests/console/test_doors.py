@@ -230,3 +230,26 @@ def test_related_rows_come_without_popup_links(admin: Client, acme: SimpleNamesp
     page = admin.get(f"{PROJECTS}{acme.project.pk}/change/").content.decode()
 
     assert "_popup=1" not in page
+
+
+def test_rows_that_their_own_admin_hides_are_neither_offered_nor_accepted(
+    admin: Client, acme: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def narrow(self: Any, request: Any, queryset: Any) -> Any:
+        return queryset.exclude(pk=acme.role.pk)
+
+    monkeypatch.setattr(stage.RoleAdmin, "narrow", narrow)
+    url = f"{PROJECTS}{acme.project.pk}/change/"
+    data = {"slug": "acme-project", "name": "acme project", "environment": "development"}
+
+    assert str(acme.role.pk) not in admin.get(url).content.decode()
+    response = admin.post(url, {**data, **inline(acme.membership.pk, acme.role.pk)})
+    assert "Select a valid choice" in response.content.decode()
+    assert str(acme.role.pk) not in admin.get(MEMBERS).content.decode()
+
+
+def test_rows_of_a_kind_that_may_not_be_seen_are_not_offered(enter: Any, acme: SimpleNamespace) -> None:
+    client = enter(P.PROJECTS_READ, P.PROJECTS_MANAGE, P.MEMBERS_READ, P.MEMBERS_MANAGE)
+
+    assert str(acme.role.pk) not in client.get(f"{PROJECTS}{acme.project.pk}/change/").content.decode()
+    assert "acme role" not in client.get(f"{MEMBERS}").content.decode().split("changelist-filter")[-1]
