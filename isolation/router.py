@@ -15,8 +15,8 @@ class TenantRouter:
     def db_for_read(self, model: type[models.Model], **hints: Any) -> str | None:
         """Return the alias for reading `model`, or None for Django's choice.
 
-        A tenant model's alias is always named: Django's choice for a related object is the alias that the first one came
-        from, which would be the operator's role after its scope has ended.
+        A tenant model's alias is always named: for a related object Django chooses the alias that the first one came
+        from, which would be the operator's role even after its scope has ended.
         """
         if not tenant_column(model):
             return None
