@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from console import appearance
 from portal.bootstrap import DATABASE, ensure_secrets
 from portal.embedded_postgres import PORT as SOCKET_PORT
 from portal.embedded_postgres import EmbeddedPostgres
@@ -94,7 +95,7 @@ INSTALLED_APPS = [
     "accounts",
     "portal",
     # unfold replaces templates of django.contrib.admin, so it stands before it.
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the default one would replace admin.site
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.inlines",
@@ -142,6 +143,10 @@ TEMPLATES = [
         },
     },
 ]
+
+# --- The consoles --------------------------------------------------------------------------------
+UNFOLD_OPERATOR = appearance.OPERATOR
+UNFOLD_TENANT = appearance.TENANT
 
 # --- Who is this ---------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
