@@ -1,0 +1,176 @@
+"""What each database role can and cannot do, and that the portal refuses to start as more than the app."""
+
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.core.checks import run_checks
+from django.db import connection, connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from psycopg import errors, sql
+
+from isolation.roles import inspect_role, refuse_excess_power
+from isolation.scope import tenant_scope
+from tenants.lookups import invitation_by_digest, memberships_of, open_invitations, organization_id_of
+from tests import database
+from tests.isolation.tables import TENANT_TABLES
+from tests.people import Tenant
+
+
+@pytest.fixture
+def connected(db: None) -> Iterator:
+    """Yield a function that connects to the test's database as one of its login roles."""
+    opened: list[psycopg.Connection] = []
+
+    def connect(role: str) -> psycopg.Connection:
+        dsn = database.server().dsn(user=role, database=database.worker_database())
+        opened.append(psycopg.connect(dsn, autocommit=True))
+        return opened[-1]
+
+    yield connect
+    for each in opened:
+        each.close()
+
+
+def test_the_suite_runs_as_the_app(db: None) -> None:
+    report = inspect_role()
+    assert (report.role, report.excess) == ("gatehouse_app", ())
+    refuse_excess_power()
+
+
+def test_the_roles_are_what_roles_sql_says(superuser) -> None:
+    rows = superuser.execute(
+        "SELECT rolname, rolcanlogin, rolbypassrls, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication"
+        " FROM pg_roles WHERE rolname LIKE 'gatehouse\\_%' ORDER BY 1"
+    ).fetchall()
+    assert rows == [
+        ("gatehouse_app", True, False, False),
+        ("gatehouse_lookup", False, True, False),
+        ("gatehouse_migrator", True, False, False),
+        ("gatehouse_operator", True, True, False),
+        ("gatehouse_owner", False, False, False),
+    ]
+
+
+@pytest.mark.parametrize("role", ["gatehouse_owner", "gatehouse_lookup", "gatehouse_operator", "gatehouse_migrator"])
+@pytest.mark.parametrize("running", ["gatehouse_app", "gatehouse_operator"])
+def test_nobody_becomes_another_role(running: str, role: str, connected) -> None:
+    if running == role:
+        return
+    with pytest.raises(errors.InsufficientPrivilege):
+        connected(running).execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "TRUNCATE tenants_project",
+        "TRUNCATE audit_event",
+        "ALTER TABLE tenants_project DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE tenants_project DISABLE TRIGGER ALL",
+        "DROP POLICY tenant ON tenants_project",
+        "CREATE TABLE public.mine (id int)",
+        "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "SET session_replication_role = replica",
+        "UPDATE audit_event SET reason = 'nothing happened'",
+        "DELETE FROM audit_event",
+        "ALTER ROLE gatehouse_app BYPASSRLS",
+        "SELECT pg_read_file('/etc/hostname')",
+    ],
+)
+@pytest.mark.parametrize("role", ["gatehouse_app", "gatehouse_operator"])
+def test_running_roles_cannot_go_around_the_rules(role: str, statement: str, connected) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        connected(role).execute(statement)
+
+
+def test_row_security_cannot_be_switched_off(acme: Tenant, connected) -> None:
+    app = connected("gatehouse_app")
+    app.execute("SET row_security = off")
+    app.execute("SELECT set_config('app.organization', %s, false)", [str(acme.organization.pk)])
+    with pytest.raises(errors.InsufficientPrivilege, match="affected by row-level security"):
+        app.execute("SELECT * FROM tenants_project")
+
+
+def test_the_migrator_is_bound_by_the_policies_as_well(acme: Tenant, connected) -> None:
+    migrator = connected("gatehouse_migrator")
+    migrator.execute("SET ROLE gatehouse_owner")
+    with pytest.raises(psycopg.Error, match="app.organization"):
+        migrator.execute("UPDATE tenants_project SET name = 'renamed by a data migration'")
+
+
+def test_the_operator_only_reads(acme: Tenant, globex: Tenant, superuser) -> None:
+    with connections["operator"].cursor() as cursor:
+        cursor.execute("SELECT current_user, count(*) FROM tenants_organization GROUP BY 1")
+        assert cursor.fetchone() == ("gatehouse_operator", 2)
+    tables = superuser.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        " AND (has_table_privilege('gatehouse_operator', oid, 'INSERT, UPDATE, DELETE, TRUNCATE'))"
+    ).fetchall()
+    assert tables == []
+    for table in [*TENANT_TABLES, "accounts_user"]:
+        name = sql.Identifier(table)
+        for statement in (
+            sql.SQL("INSERT INTO {} DEFAULT VALUES").format(name),
+            sql.SQL("UPDATE {} SET id = id").format(name),
+            sql.SQL("DELETE FROM {}").format(name),
+        ):
+            with pytest.raises(Exception, match="permission denied"), connections["operator"].cursor() as cursor:
+                cursor.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("role", "excess"),
+    [
+        ("postgres", "is a superuser"),
+        ("gatehouse_operator", "bypasses row-level security"),
+        ("gatehouse_migrator", "is a member of gatehouse_owner"),
+    ],
+)
+def test_the_portal_does_not_start_as_more_than_the_app(role: str, excess: str, db: None, monkeypatch) -> None:
+    # A connection of its own, so that nothing else of the test runs with that role.
+    settings = {**connection.settings_dict, "USER": role}
+    excessive = DatabaseWrapper(settings, "default")
+    monkeypatch.setattr("isolation.roles.connections", {"default": excessive})
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            refuse_excess_power()
+        findings = [message.msg for message in run_checks(databases=["default"], tags=["database"])]
+    finally:
+        excessive.close()
+    line = str(stopped.value)
+    assert line.startswith(f"Gatehouse does not start: its database role {role} ")
+    assert f"The database role {role} {excess}." in findings
+    assert "Connect as gatehouse_app" in line
+    assert "\n" not in line
+
+
+def test_lookups_answer_one_question_without_a_tenant(acme: Tenant, globex: Tenant) -> None:
+    assert [summary.slug for summary in memberships_of(acme.viewer.pk)] == ["acme"]
+    assert memberships_of(uuid.uuid4()) == []
+    assert organization_id_of("acme") == acme.organization.pk
+    assert organization_id_of("ACME") is None
+    assert open_invitations("nobody@example.org") == []
+    assert invitation_by_digest(b"") is None
+
+
+def test_lookups_look_the_same_inside_another_scope(acme: Tenant, globex: Tenant) -> None:
+    with tenant_scope(globex.organization):
+        assert [summary.slug for summary in memberships_of(acme.owner.pk)] == ["acme"]
+
+
+def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
+    rows = superuser.execute(
+        "SELECT table_name, string_agg(privilege_type, ',' ORDER BY privilege_type)"
+        " FROM information_schema.role_table_grants WHERE grantee = 'gatehouse_lookup' GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    assert rows == [
+        ("accounts_user", "SELECT"),
+        ("audit_event", "SELECT"),
+        ("tenants_invitation", "SELECT"),
+        ("tenants_membership", "SELECT"),
+        ("tenants_organization", "SELECT"),
+        ("tenants_project", "SELECT"),
+        ("tenants_role", "SELECT"),
+    ]
