@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from accounts.services.sign_up import is_sign_up_open
 from console.links import root_url
 from portal.support import SupportSession
 from tenants.lookups import MembershipSummary, memberships_of
@@ -61,6 +62,11 @@ class Console:
             for summary in self._memberships
             if summary.is_active
         ]
+
+    @property
+    def signup_open(self) -> bool:
+        """Return whether anybody may sign up without an invitation."""
+        return is_sign_up_open()
 
     @property
     def support(self) -> SupportBanner | None:
