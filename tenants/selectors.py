@@ -1,0 +1,210 @@
+"""What the console's pages read, in a fixed number of statements."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from isolation.actor import Actor
+
+from .access import GrantSource, MemberAuthority, RoleGrant, authority_for
+from .lookups import MembershipSummary
+from .models import (
+    GroupMember,
+    Invitation,
+    Membership,
+    Project,
+    ProjectGroupGrant,
+    ProjectMembership,
+    ProjectUserGrant,
+    Role,
+)
+from .permissions import PERMISSIONS, P
+
+MOST_EXCEPTIONS = 200
+_COUNTED = 10_000
+
+_ORIGINS = {
+    GrantSource.MEMBERSHIP: "role in the organization",
+    GrantSource.GROUP: "group {group}",
+    GrantSource.PROJECT_MEMBERSHIP: "own role in this project",
+    GrantSource.PROJECT_GROUP: "group {group} in this project",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectAccess:
+    """What a member is in one project, and why.
+
+    Attributes:
+        project: the project.
+        stored: the member's own role there, or None.
+        roles: the names of the roles that decide.
+        origins: where each of them comes from, in words.
+        exceptions: the labels of the permissions granted one by one.
+        visible: whether the member sees the project at all.
+    """
+
+    project: Project
+    stored: ProjectMembership | None
+    roles: tuple[str, ...]
+    origins: tuple[str, ...]
+    exceptions: tuple[str, ...]
+    visible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionRow:
+    """An exception as a page shows it.
+
+    Attributes:
+        kind: "member" or "group".
+        pk: of the grant.
+        holder: who has it.
+        permission: its label.
+        name: its catalogue name.
+    """
+
+    kind: str
+    pk: int
+    holder: str
+    permission: str
+    name: str
+
+
+def project_access(
+    membership: Membership, authority: MemberAuthority, projects: Sequence[Project]
+) -> list[ProjectAccess]:
+    """Return a member's access to each of `projects`, by one statement more than the authority took."""
+    own = {
+        place.project_id: place
+        for place in ProjectMembership.objects.filter(membership=membership, project__in=list(projects)).select_related(
+            "role"
+        )
+    }
+    return [
+        ProjectAccess(
+            project=project,
+            stored=own.get(project.pk),
+            roles=tuple(grant.role for grant in authority.roles_in(project.pk)),
+            origins=tuple(origin(grant) for grant in authority.roles_in(project.pk)),
+            exceptions=tuple(PERMISSIONS[name].label for name in sorted(authority.exceptions.get(project.pk, {}))),
+            visible=authority.allows(P.PROJECTS_READ, project),
+        )
+        for project in projects
+    ]
+
+
+def origin(grant: RoleGrant) -> str:
+    """Return in words where a role comes from."""
+    return _ORIGINS.get(grant.source, "support").format(group=grant.group)
+
+
+def with_group_count(members: Any) -> Any:
+    """Add to each member the number of groups they are in."""
+    counted = (
+        GroupMember.objects.filter(membership=OuterRef("pk"))
+        .order_by()
+        .values("membership")
+        .annotate(number=Count("pk"))
+        .values("number")
+    )
+    return members.annotate(group_count=Coalesce(Subquery(counted), 0))
+
+
+def with_sizes(groups: Any) -> Any:
+    """Add to each group the number of its members."""
+    counted = (
+        GroupMember.objects.filter(group=OuterRef("pk"))
+        .order_by()
+        .values("group")
+        .annotate(number=Count("pk"))
+        .values("number")
+    )
+    return groups.annotate(size=Coalesce(Subquery(counted), 0))
+
+
+def roles_with_holders() -> list[tuple[Role, int]]:
+    """Return each role of the organization with the number of members who have it, built-in ones first."""
+    counted = (
+        Membership.objects.filter(role=OuterRef("pk"))
+        .order_by()
+        .values("role")
+        .annotate(number=Count("pk"))
+        .values("number")
+    )
+    roles = Role.objects.annotate(holders=Coalesce(Subquery(counted), 0)).order_by("-is_builtin", "name")
+    order = {key: index for index, key in enumerate(("owner", "admin", "member", "viewer", "auditor", "none"))}
+    return [
+        (role, role.holders)
+        for role in sorted(roles, key=lambda role: (not role.is_builtin, order.get(role.key, 0), role.name.lower()))
+    ]
+
+
+def exceptions_in(project: Project) -> list[ExceptionRow]:
+    """Return the exceptions of a project, at most `MOST_EXCEPTIONS` of each kind, in two statements."""
+    of_users = ProjectUserGrant.objects.filter(content_object=project).select_related("user", "permission")
+    of_groups = ProjectGroupGrant.objects.filter(content_object=project).select_related("group", "permission")
+    return [
+        *(_row("member", grant, grant.user) for grant in of_users.order_by("pk")[:MOST_EXCEPTIONS]),
+        *(_row("group", grant, grant.group) for grant in of_groups.order_by("pk")[:MOST_EXCEPTIONS]),
+    ]
+
+
+def find_exception(project: Project, kind: str, pk: int) -> ProjectUserGrant | ProjectGroupGrant | None:
+    """Return an exception of the project, or None."""
+    models: dict[str, Any] = {"member": ProjectUserGrant, "group": ProjectGroupGrant}
+    model = models.get(kind)
+    if model is None:
+        return None
+    holder = "user" if kind == "member" else "group"
+    return model.objects.filter(content_object=project, pk=pk).select_related("permission", holder).first()  # type: ignore[no-any-return]
+
+
+def transfer_targets(memberships: Iterable[MembershipSummary], user: Any, current: Any) -> list[MembershipSummary]:
+    """Return the other organizations in which a person may accept a project.
+
+    Args:
+        memberships: every membership of the person.
+        user: that person.
+        current: the id of the organization that the project is in.
+    """
+    return [
+        summary
+        for summary in memberships
+        if summary.is_active
+        and summary.organization_id != current
+        and summary.suspended_at is None
+        and summary.purge_at is None
+        and _may_receive(user, summary.organization_id)
+    ]
+
+
+def open_invitations_number() -> int:
+    """Return how many invitations can still be accepted, counted up to a cap."""
+    rows = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
+    return int(rows.order_by()[:_COUNTED].count())
+
+
+def members_number() -> int:
+    """Return how many active members there are, counted up to a cap."""
+    return int(Membership.objects.filter(is_active=True).order_by()[:_COUNTED].count())
+
+
+def projects_number(actor: Actor) -> int:
+    """Return how many projects the actor sees, counted up to a cap."""
+    return int(Project.objects.visible_to(actor).order_by()[:_COUNTED].count())
+
+
+def _may_receive(user: Any, organization_id: Any) -> bool:
+    authority = authority_for(user, organization_id)
+    return authority.allows(P.PROJECTS_CREATE, None) and authority.allows(P.PROJECTS_TRANSFER, None)
+
+
+def _row(kind: str, grant: Any, holder: Any) -> ExceptionRow:
+    name = grant.permission.codename
+    label = PERMISSIONS[P(name)].label if name in P.__members__.values() else name
+    return ExceptionRow(kind, grant.pk, str(holder), label, name)
