@@ -154,7 +154,7 @@ def exceptions_in(project: Project) -> list[ExceptionRow]:
     ]
 
 
-def find_exception(project: Project, kind: str, pk: int) -> ProjectUserGrant | ProjectGroupGrant | None:
+def find_exception(project: Project, kind: str, pk: UUID) -> ProjectUserGrant | ProjectGroupGrant | None:
     """Return an exception of the project, or None."""
     models: dict[str, Any] = {"member": ProjectUserGrant, "group": ProjectGroupGrant}
     model = models.get(kind)

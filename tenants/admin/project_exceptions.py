@@ -18,12 +18,12 @@ from tenants.services.exceptions import revoke_exception
 
 
 @tenant_site.page(
-    "projects/<uuid:project_id>/exceptions/<str:kind>/<int:grant_id>/revoke/",
+    "projects/<uuid:project_id>/exceptions/<str:kind>/<uuid:grant_id>/revoke/",
     name="revoke_exception",
     title="Revoke exception",
     permission=None,
 )
-def revoke(request: HttpRequest, project_id: UUID, kind: str, grant_id: int) -> HttpResponse:
+def revoke(request: HttpRequest, project_id: UUID, kind: str, grant_id: UUID) -> HttpResponse:
     """Ask, then revoke; the permission is asked in the project."""
     project = Project.objects.visible_to(actor_of(request)).filter(pk=project_id).first()
     if project is None:

@@ -1,5 +1,6 @@
 """Per-object exceptions: one permission on one project, for one user or group (guardian, direct foreign keys)."""
 
+import uuid
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -31,6 +32,7 @@ class ProjectUserGrant(UserObjectPermissionBase):
 
     tenant_column = "organization_id"
 
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(
         "tenants.Organization",
         on_delete=models.CASCADE,
@@ -63,6 +65,7 @@ class ProjectGroupGrant(BaseObjectPermission):
 
     tenant_column = "organization_id"
 
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(
         "tenants.Organization",
         on_delete=models.CASCADE,
