@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -149,8 +150,8 @@ def exceptions_in(project: Project) -> list[ExceptionRow]:
     of_users = ProjectUserGrant.objects.filter(content_object=project).select_related("user", "permission")
     of_groups = ProjectGroupGrant.objects.filter(content_object=project).select_related("group", "permission")
     return [
-        *(_row("member", grant, grant.user) for grant in of_users.order_by("pk")[:MOST_EXCEPTIONS]),
-        *(_row("group", grant, grant.group) for grant in of_groups.order_by("pk")[:MOST_EXCEPTIONS]),
+        *(_row("member", grant, grant.user) for grant in of_users.order_by("permission__codename", "pk")[:MOST_EXCEPTIONS]),
+        *(_row("group", grant, grant.group) for grant in of_groups.order_by("permission__codename", "pk")[:MOST_EXCEPTIONS]),
     ]
 
 
