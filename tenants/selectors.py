@@ -70,7 +70,7 @@ class ExceptionRow:
     """
 
     kind: str
-    pk: int
+    pk: UUID
     holder: str
     permission: str
     name: str
@@ -149,9 +149,10 @@ def exceptions_in(project: Project) -> list[ExceptionRow]:
     """Return the exceptions of a project, at most `MOST_EXCEPTIONS` of each kind, in two statements."""
     of_users = ProjectUserGrant.objects.filter(content_object=project).select_related("user", "permission")
     of_groups = ProjectGroupGrant.objects.filter(content_object=project).select_related("group", "permission")
+    order = ("permission__codename", "pk")
     return [
-        *(_row("member", grant, grant.user) for grant in of_users.order_by("permission__codename", "pk")[:MOST_EXCEPTIONS]),
-        *(_row("group", grant, grant.group) for grant in of_groups.order_by("permission__codename", "pk")[:MOST_EXCEPTIONS]),
+        *(_row("member", grant, grant.user) for grant in of_users.order_by(*order)[:MOST_EXCEPTIONS]),
+        *(_row("group", grant, grant.group) for grant in of_groups.order_by(*order)[:MOST_EXCEPTIONS]),
     ]
 
 
