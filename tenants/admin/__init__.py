@@ -1,5 +1,27 @@
 """The pages of the tenant console, one module for each noun."""
 
-from . import member_projects, members, project_exceptions, projects, roles
+from . import (
+    groups,
+    invitations,
+    invite,
+    member_projects,
+    members,
+    organization,
+    overview,
+    project_exceptions,
+    projects,
+    roles,
+)
 
-__all__ = ["member_projects", "members", "project_exceptions", "projects", "roles"]
+__all__ = [
+    "groups",
+    "invitations",
+    "invite",
+    "member_projects",
+    "members",
+    "organization",
+    "overview",
+    "project_exceptions",
+    "projects",
+    "roles",
+]

@@ -47,7 +47,8 @@ class MembershipAdmin(KeysetList, TenantModelAdmin):
 
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the members with what a row shows."""
-        return with_group_count(super().narrow(request, queryset).select_related("user", "role"))
+        rows: QuerySet[Any] = with_group_count(super().narrow(request, queryset).select_related("user", "role"))
+        return rows
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Search in lower case, as addresses are stored: a prefix that the index finds."""

@@ -1,0 +1,81 @@
+"""What the tenant console's overview tells on top of its cards."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from audit.models import Event
+from console.access import actor_of, can
+from console.sites import tenant_site
+from tenants.permissions import P
+from tenants.selectors import members_number, open_invitations_number, projects_number
+
+from .common import organization_of
+
+_LATEST = 6
+
+
+def overview(request: HttpRequest) -> dict[str, Any]:
+    """Return numbers, next steps and the latest events, each only for whoever may see it."""
+    organization = organization_of(request)
+    figures = _figures(request)
+    reads_log = can(request, P.AUDIT_LOG_READ)
+    return {
+        "title": organization.name,
+        "organization": organization,
+        "may_delete": can(request, P.ORGANIZATION_DELETE),
+        "figures": figures,
+        "steps": [] if organization.is_being_deleted else _steps(request, figures),
+        "shows_events": reads_log,
+        "events": list(Event.objects.order_by("-time", "-id")[:_LATEST]) if reads_log else [],
+        "log_url": _log_url(),
+    }
+
+
+def _figures(request: HttpRequest) -> list[dict[str, Any]]:
+    authority: Any = actor_of(request).authority
+    figures = []
+    if can(request, P.MEMBERS_READ):
+        figures.append(
+            {"key": "members", "number": members_number(), "label": "active members", "url": _list("membership")}
+        )
+    if authority.allows_somewhere(P.PROJECTS_READ):
+        number = projects_number(actor_of(request))
+        figures.append({"key": "projects", "number": number, "label": "projects", "url": _list("project")})
+    if can(request, P.MEMBERS_READ):
+        url = f"{_list('invitation')}?state=pending"
+        figures.append(
+            {"key": "invitations", "number": open_invitations_number(), "label": "pending invitations", "url": url}
+        )
+    return figures
+
+
+def _steps(request: HttpRequest, figures: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return what somebody who starts an organization does first."""
+    numbers = {figure["key"]: figure["number"] for figure in figures}
+    steps = []
+    if numbers.get("projects") == 0 and can(request, P.PROJECTS_CREATE):
+        text = "Projects hold keys and credentials; people have roles in them."
+        steps.append(
+            {"text": text, "action": "Create the first project", "url": reverse("console:tenants_project_add")}
+        )
+    if numbers.get("members") == 1 and numbers.get("invitations") == 0 and can(request, P.MEMBERS_INVITE):
+        text = "You are alone here."
+        steps.append({"text": text, "action": "Invite a colleague", "url": reverse("console:invite")})
+    return steps
+
+
+def _list(model: str) -> str:
+    return reverse(f"console:tenants_{model}_changelist")
+
+
+def _log_url() -> str:
+    try:
+        return reverse("console:audit_event_changelist")
+    except NoReverseMatch:
+        return ""
+
+
+tenant_site.overview_template = "tenants/overview.html"
+tenant_site.overview_context.append(overview)
