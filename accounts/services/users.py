@@ -1,9 +1,11 @@
 """Changes to people's logins."""
 
 from typing import Any
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from accounts import signals
 from accounts.models import User
@@ -65,11 +67,14 @@ def update_user(*, user: User, actor: Actor, **values: Any) -> User:
     Raises:
         DomainError: the actor is neither the person nor an operator, or would drop the last operator.
     """
-    stored = User.objects.select_for_update().get(pk=user.pk)
     if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM} and (actor.id != user.pk or set(values) - {"name"}):
         raise DomainError("Only an operator of this installation can do this.", code="operators_only")
+    if unknown := set(values) - {"name", "is_operator"}:
+        raise TypeError(f"update_user changes no {', '.join(sorted(unknown))}")
+    demoted = values.get("is_operator") is False
+    stored = _locked(user, with_operators=demoted)
     before = snapshot(stored)
-    if stored.is_operator and values.get("is_operator") is False:
+    if demoted:
         _refuse_last_operator(stored)
     for name, value in values.items():
         setattr(stored, name, value)
@@ -87,14 +92,8 @@ def set_user_active(*, user: User, active: bool, actor: Actor) -> User:
     """
     _operators_only(actor)
     if not active:
-        for membership in memberships_of(user.pk):
-            with tenant_scope(membership.organization_id):
-                lock_organization(membership.organization_id)
-                stored_membership = Membership.objects.select_related("role", "user").get(user=user)
-                refuse_losing_last_owner(
-                    stored_membership, what=f"{user} cannot be deactivated (last owner of {membership.name})"
-                )
-    stored = User.objects.select_for_update().get(pk=user.pk)
+        _refuse_losing_last_owner(user, verb="deactivated")
+    stored = _locked(user, with_operators=not active)
     if not active:
         _refuse_last_operator(stored)
     before = snapshot(stored)
@@ -113,13 +112,11 @@ def delete_user(*, user: User, actor: Actor) -> None:
         DomainError: no operator asks, or an organization would lose its last active owner.
     """
     _operators_only(actor)
-    for summary in memberships_of(user.pk):
-        with tenant_scope(summary.organization_id):
-            lock_organization(summary.organization_id)
-            membership = Membership.objects.select_related("role", "user").get(user=user)
-            refuse_losing_last_owner(membership, what=f"{user} cannot be deleted (last owner of {summary.name})")
-            end_membership(membership, actor=actor, reason="The login was deleted")
-    stored = User.objects.select_for_update().get(pk=user.pk)
+    for organization_id in _refuse_losing_last_owner(user, verb="deleted"):
+        with tenant_scope(organization_id):
+            for membership in Membership.objects.select_related("role", "user").filter(user=user):
+                end_membership(membership, actor=actor, reason="The login was deleted")
+    stored = _locked(user, with_operators=True)
     _refuse_last_operator(stored)
     signals.user_deleted.announce(stored, actor=actor, before=snapshot(stored))
     stored.delete()
@@ -130,11 +127,32 @@ def person(user: User) -> Actor:
     return Actor(ActorKind.USER, user.pk, user.email)
 
 
+def _locked(user: User, *, with_operators: bool) -> User:
+    """Return the login, locked until the transaction ends; with every operator's, in one order, where that counts."""
+    rows = Q(pk=user.pk) | Q(is_operator=True) if with_operators else Q(pk=user.pk)
+    return {row.pk: row for row in User.objects.select_for_update().filter(rows).order_by("pk")}[user.pk]
+
+
+def _refuse_losing_last_owner(user: User, *, verb: str) -> list[UUID]:
+    """Lock the person's organizations, in the order that moves of projects use, and check each one's owners.
+
+    Returns:
+        the organizations' ids.
+    """
+    summaries = sorted(memberships_of(user.pk), key=lambda summary: str(summary.organization_id))
+    for summary in summaries:
+        with tenant_scope(summary.organization_id):
+            lock_organization(summary.organization_id)
+            for membership in Membership.objects.select_related("role", "user").filter(user=user):
+                refuse_losing_last_owner(membership, what=f"{user} cannot be {verb} (last owner of {summary.name})")
+    return [summary.organization_id for summary in summaries]
+
+
 def _refuse_last_operator(user: User) -> None:
+    """Refuse to lose the last operator; call it with every operator's row locked."""
     if not (user.is_operator and user.is_active):
         return
-    operators = User.objects.select_for_update().filter(is_operator=True, is_active=True)
-    if {other.pk for other in operators} == {user.pk}:
+    if not User.objects.filter(is_operator=True, is_active=True).exclude(pk=user.pk).exists():
         raise DomainError(
             "This is the last active operator. Make somebody else an operator first.", code="last_operator"
         )
