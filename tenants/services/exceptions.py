@@ -1,10 +1,10 @@
 """Per-object exceptions: the one module that uses django-guardian's shortcuts."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.contrib.auth.models import Permission as DjangoPermission
 from django.contrib.contenttypes.models import ContentType
-from django.db import transaction
+from django.db import models, transaction
 from guardian.shortcuts import assign_perm
 
 from isolation.actor import Actor
@@ -13,7 +13,7 @@ from tenants import signals
 from tenants.models import Group, Membership, Project, ProjectGroupGrant, ProjectUserGrant
 from tenants.permissions import PERMISSIONS, Level, P, known
 
-from .rules import one_of_a_kind, own_row, refuse_above
+from .rules import own_row, refuse_above
 
 
 @transaction.atomic
@@ -23,10 +23,13 @@ def grant_to_member(*, project: Project, membership: Membership, permission: str
     Raises:
         MissingPermission: without ``projects:manage`` in the project.
         UnknownPermission: the name is not in the catalogue.
-        DomainError: no project permission, or one that the actor does not hold there.
+        DomainError: no project permission, one that the actor does not hold there, or granted already.
     """
     project, name = _prepare(project, permission, actor)
     membership = own_row(Membership, membership.pk, lock=False, related=("user",))
+    _refuse_twice(
+        ProjectUserGrant.objects.filter(user=membership.user, content_object=project, permission__codename=name)
+    )
     grant = cast("ProjectUserGrant", assign_perm(name.value, membership.user, project))
     _announce(grant, project, str(membership), name, actor)
     return grant
@@ -39,15 +42,14 @@ def grant_to_group(*, project: Project, group: Group, permission: str, actor: Ac
     Raises:
         MissingPermission: without ``projects:manage`` in the project.
         UnknownPermission: the name is not in the catalogue.
-        DomainError: no project permission, or one that the actor does not hold there.
+        DomainError: no project permission, one that the actor does not hold there, or granted already.
     """
     project, name = _prepare(project, permission, actor)
     group = own_row(Group, group.pk, lock=False)
-    grant = ProjectGroupGrant(
+    _refuse_twice(ProjectGroupGrant.objects.filter(group=group, content_object=project, permission__codename=name))
+    grant: ProjectGroupGrant = ProjectGroupGrant.objects.create(
         organization=project.organization, group=group, content_object=project, permission=_django_permission(name)
     )
-    with one_of_a_kind(ProjectGroupGrant):
-        grant.save(force_insert=True)
     _announce(grant, project, str(group), name, actor)
     return grant
 
@@ -79,6 +81,12 @@ def _prepare(project: Project, permission: str, actor: Actor) -> tuple[Project, 
         raise DomainError("This permission counts in the whole organization only.", field="permission", code="level")
     refuse_above(actor, [name], what="You cannot grant this exception", obj=project, field="permission")
     return own_row(Project, project.pk), name
+
+
+def _refuse_twice(existing: models.QuerySet[Any]) -> None:
+    """Refuse an exception that is there already; the lock on the project makes two requests queue up."""
+    if existing.exists():
+        raise DomainError("This exception is granted already.", field="permission", code="duplicate")
 
 
 def _django_permission(name: P) -> DjangoPermission:

@@ -93,7 +93,7 @@ def resend_invitation(*, invitation: Invitation, actor: Actor) -> SentInvitation
 
     Raises:
         MissingPermission: without ``members:invite``.
-        DomainError: accepted or revoked already, or its role is above the actor's own.
+        DomainError: accepted or revoked already, or one of its roles is above the actor's own.
     """
     stored = _pending(invitation, actor, what="You cannot resend this invitation")
     before = snapshot(stored)
@@ -112,7 +112,7 @@ def revoke_invitation(*, invitation: Invitation, actor: Actor, reason: str = "")
 
     Raises:
         MissingPermission: without ``members:invite``.
-        DomainError: accepted or revoked already, or its role is above the actor's own.
+        DomainError: accepted or revoked already, or one of its roles is above the actor's own.
     """
     stored = _pending(invitation, actor, what="You cannot revoke this invitation")
     before = snapshot(stored)
@@ -202,10 +202,12 @@ def _close_expired(email: str, actor: Actor) -> None:
 
 def _pending(invitation: Invitation, actor: Actor, *, what: str) -> Invitation:
     actor.require(P.MEMBERS_INVITE, invitation.organization)
-    stored: Invitation = own_row(Invitation, invitation.pk, related=("role",))
+    stored: Invitation = own_row(Invitation, invitation.pk, related=("role", "project", "project_role"))
     if stored.accepted_at or stored.revoked_at:
         raise DomainError(f"This invitation is {stored.state} already.", code="closed")
     refuse_above(actor, stored.role.permissions, what=what, field=None)
+    if stored.project_role:
+        refuse_above(actor, stored.project_role.permissions, what=what, obj=stored.project, field=None)
     return stored
 
 

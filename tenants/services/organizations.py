@@ -200,9 +200,10 @@ def purge_organization(*, organization: Organization, actor: Actor) -> None:
     """Delete an organization and everything in it for good; its audit events stay. Only the system does this.
 
     Raises:
-        DomainError: the grace period is not over.
+        DomainError: the grace period is not over, or a person asks.
     """
-    _operators_only(actor)
+    if actor.kind is not ActorKind.SYSTEM:
+        raise DomainError("Only the system deletes for good, after the grace period.", code="system_only")
     stored = lock_organization(organization.pk)
     if not stored.is_due():
         raise DomainError("The grace period is not over.", code="not_due")

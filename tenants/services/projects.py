@@ -136,6 +136,7 @@ def purge_project(*, project: Project, actor: Actor) -> None:
     if not stored.is_due():
         raise DomainError("The grace period is not over.", code="not_due")
     signals.project_purged.announce(stored, actor=actor, before=snapshot(stored), project=stored)
+    _detach_invitations(stored)
     stored.delete()
 
 
@@ -221,4 +222,9 @@ def _end_local_ties(project: Project) -> None:
     GroupRole.objects.filter(project=project).delete()
     ProjectUserGrant.objects.filter(content_object=project).delete()
     ProjectGroupGrant.objects.filter(content_object=project).delete()
+    _detach_invitations(project)
+
+
+def _detach_invitations(project: Project) -> None:
+    """Keep the invitations into the organization; only what they offered in this project ends."""
     Invitation.objects.filter(project=project).update(project=None, project_role=None)
