@@ -96,7 +96,7 @@ def test_row_security_cannot_be_switched_off(acme: Tenant, connected) -> None:
 def test_the_migrator_is_bound_by_the_policies_as_well(acme: Tenant, connected) -> None:
     migrator = connected("gatehouse_migrator")
     migrator.execute("SET ROLE gatehouse_owner")
-    with pytest.raises(psycopg.Error, match="app.organization"):
+    with pytest.raises(psycopg.Error, match=r"app\.organization"):
         migrator.execute("UPDATE tenants_project SET name = 'renamed by a data migration'")
 
 
