@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 
 from .access import can, require
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 Condition = Callable[[HttpRequest], bool]
 
 
@@ -51,7 +51,7 @@ class Page:
         """Return the URL pattern; the view is guarded by the site and by the page's permission."""
 
         @wraps(self.view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if self.permission is not None:
                 require(request, self.permission)
             request.current_app = site.name

@@ -1,0 +1,13 @@
+"""The audit log in both consoles."""
+
+from console.sites import operator_site, tenant_site
+
+from .log import AuditLog, OperatorAuditLog
+
+tenant_log = AuditLog(tenant_site)
+tenant_log.add_pages(menu=("Compliance", 10), description="Who did what, when and from where, in this organization.")
+
+operator_log = OperatorAuditLog(operator_site)
+operator_log.add_pages(
+    menu=("Compliance", 10), description="The installation's own events, and those of every organization."
+)

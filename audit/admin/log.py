@@ -1,0 +1,264 @@
+"""The pages of the audit log: list, one event, export."""
+
+import json
+from datetime import UTC, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from audit import export
+from audit.audit_events import AUDIT_LOG_EXPORTED
+from audit.diff import changes_of
+from audit.directory import directory
+from audit.forms import ExportForm, FilterForm, OperatorFilterForm
+from audit.models import Event
+from audit.querysets import EXPORT, READ, may_somewhere
+from audit.recorder import record
+from audit.selectors import EventFilter, capped_count
+from console.access import actor_of, require
+from console.keyset import CURSOR_VAR, KeysetPaginator
+from console.sites import ConsoleSite
+from isolation.scope import continuation, tenant_scope
+
+PER_PAGE = 50
+_AROUND = timedelta(minutes=10)
+_CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+_WRITERS = {"csv": export.csv_lines, "jsonl": export.json_lines}
+
+
+class AuditLog:
+    """The log of the current organization, as far as the actor may read it."""
+
+    across = False
+    """Whether the log spans organizations."""
+
+    def __init__(self, site: ConsoleSite) -> None:
+        self.site = site
+
+    def add_pages(self, *, menu: tuple[str, int], description: str) -> None:
+        """Add the pages to the site. Who may read the log in one project only finds it in the menu as well."""
+        self.site.page(
+            "audit/",
+            name="audit_log",
+            title="Audit log",
+            permission=None,
+            menu=menu,
+            icon="history",
+            description=description,
+            open_when=lambda request: may_somewhere(actor_of(request)),
+        )(self.show_list)
+        self.site.page("audit/export/", name="audit_export", title="Export", permission=None)(self.show_export)
+        self.site.page("audit/<uuid:event_id>/", name="audit_event", title="Event", permission=None)(self.show_event)
+
+    def show_list(self, request: HttpRequest) -> HttpResponse:
+        """Show one page of the filtered log, newest first.
+
+        Raises:
+            MissingPermission: the actor may read no part of it.
+        """
+        self._demand(request, READ)
+        form = self.filter_form(request)
+        context: dict[str, Any] = {"form": form, "narrowed": form.is_narrowed, "chips": self._chips(request, form)}
+        if form.is_valid():
+            events = form.event_filter().apply(Event.objects.visible_to(actor_of(request)))
+            page = KeysetPaginator(events, time_field="time", per_page=PER_PAGE).page(request.GET.get(CURSOR_VAR))
+            count, more = capped_count(events)
+            context |= {
+                "events": self.named(page.rows),
+                "count": count,
+                "count_is_capped": more,
+                "newest_url": self._query(request),
+                "newer_url": self._query(request, {CURSOR_VAR: page.newer}) if page.newer else "",
+                "older_url": self._query(request, {CURSOR_VAR: page.older}) if page.older else "",
+            }
+        export_url = f"{self._url('audit_export')}{self._query(request)}"
+        context |= {
+            "title": "Audit log",
+            "across": self.across,
+            "log_url": self._url("audit_log"),
+            "export_url": export_url if may_somewhere(actor_of(request), EXPORT) else "",
+        }
+        return self.site.render(request, "audit/log.html", context, status=200 if form.is_valid() else 422)
+
+    def show_event(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
+        """Show everything that one event holds.
+
+        Raises:
+            Http404: there is none that the actor may see, whether it exists elsewhere or not at all.
+            MissingPermission: the actor may read no part of the log.
+        """
+        self._demand(request, READ)
+        event = Event.objects.visible_to(actor_of(request)).filter(pk=event_id).first()
+        if event is None:
+            raise Http404("There is no such event here.")
+        (event,) = self.named([event])
+        context = {
+            "title": event.action_label,
+            "subtitle": event.target_label,
+            "breadcrumbs": [{"title": "Audit log", "url": self._url("audit_log")}],
+            "event": event,
+            "across": self.across,
+            "changes": list(changes_of(event)),
+            "raw": json.dumps(export.as_record(event), indent=2, ensure_ascii=False),
+            "same": self._same(event),
+        }
+        return self.site.render(request, "audit/event.html", context)
+
+    def show_export(self, request: HttpRequest) -> HttpResponseBase:
+        """Ask for the format; on POST record the export and send the file.
+
+        Raises:
+            MissingPermission: the actor may export no part of the log.
+        """
+        self._demand(request, EXPORT)
+        filters = self.filter_form(request)
+        if not filters.is_valid():
+            messages.error(request, "Mend the filter first, then export.")
+            return self.show_list(request)
+        wanted = filters.event_filter()
+        form = ExportForm(request.POST if request.method == "POST" else None)
+        count, more = capped_count(self._exported(request, wanted), export.LIMIT)
+        if request.method == "POST" and form.is_valid():
+            return self._send(request, wanted, form.cleaned_data["format"], count=count, truncated=more)
+        context = {
+            "title": "Export the audit log",
+            "breadcrumbs": [{"title": "Audit log", "url": self._url("audit_log")}],
+            "form": form,
+            "count": count,
+            "truncated": more,
+            "limit": export.LIMIT,
+            "narrowed": wanted.described(),
+            "back_url": f"{self._url('audit_log')}{self._query(request)}",
+        }
+        return self.site.render(request, "audit/export.html", context)
+
+    # What differs on the operator console ----------------------------------------------------------
+
+    def filter_form(self, request: HttpRequest) -> FilterForm:
+        """Return the filter form, bound to the query string."""
+        return FilterForm(request.GET, projects=directory().projects(actor_of(request), READ))
+
+    def named(self, events: Any) -> list[Any]:
+        """Return the events with what the page needs beside them."""
+        return list(events)
+
+    def recorded_in(self, request: HttpRequest, wanted: EventFilter) -> UUID | None:
+        """Return whose log tells of an export."""
+        organization_id: UUID = request.organization.pk  # type: ignore[attr-defined]
+        return organization_id
+
+    def file_stem(self, request: HttpRequest) -> str:
+        """Return how the file's name begins."""
+        return f"audit-log-{request.organization.slug}"  # type: ignore[attr-defined]
+
+    # ---------------------------------------------------------------------------------------------
+
+    def _demand(self, request: HttpRequest, permission: str) -> None:
+        if not may_somewhere(actor_of(request), permission):
+            require(request, permission)
+
+    def _exported(self, request: HttpRequest, wanted: EventFilter) -> Any:
+        return wanted.apply(Event.objects.visible_to(actor_of(request), EXPORT))
+
+    def _send(
+        self, request: HttpRequest, wanted: EventFilter, form: str, *, count: int, truncated: bool
+    ) -> StreamingHttpResponse:
+        now = timezone.now()
+        told = {"format": form, "events": count, "truncated": truncated, "filter": wanted.described()}
+        self._record_export(request, wanted, told)
+
+        def events() -> Any:
+            # What is written from now on, this export's own event included, is not part of it.
+            return self._exported(request, wanted).filter(time__lte=now)
+
+        lines = _WRITERS[form](export.batches(events, continuation(), limit=count))
+        name = f"{self.file_stem(request)}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{form}"
+        return StreamingHttpResponse(
+            lines,
+            content_type=_CONTENT_TYPES[form],
+            headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+        )
+
+    def _record_export(self, request: HttpRequest, wanted: EventFilter, told: dict[str, Any]) -> None:
+        record(
+            AUDIT_LOG_EXPORTED,
+            actor=actor_of(request),
+            organization_id=self.recorded_in(request, wanted),
+            target_type="audit log",
+            target_label="Audit log",
+            after=told,
+        )
+
+    def _same(self, event: Event) -> list[tuple[str, str]]:
+        log = self._url("audit_log")
+        actor = {"actor_id": event.actor_id} if event.actor_id else {"actor": event.actor_label}
+        links = [("Same actor", actor)]
+        if event.target_id or event.target_label:
+            links.append(("Same target", {"target": event.target_id or event.target_label}))
+        if event.request_id:
+            around = {
+                name: f"{(event.time + sign * _AROUND).astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+                for name, sign in (("since", -1), ("until", 1))
+            }
+            # The times keep the search inside an index: no index is spent on request ids.
+            links.append(("Same request", {"request": event.request_id, "range": "custom", "tz": "UTC", **around}))
+        return [(title, f"{log}?{urlencode(query)}") for title, query in links]
+
+    def _chips(self, request: HttpRequest, form: FilterForm) -> list[dict[str, str]]:
+        """Return the conditions that have no field of their own on the page, each with a link that drops it."""
+        titles = {"actor_id": "Actor", "request": "Request", "project": "Project" if self.across else ""}
+        return [
+            {"title": title, "value": request.GET[name], "url": self._query(request, {name: None}) or "?"}
+            for name, title in titles.items()
+            if title and request.GET.get(name)
+        ]
+
+    def _query(self, request: HttpRequest, change: dict[str, str | None] | None = None) -> str:
+        """Return the query string with the filter kept; it starts at the newest page unless `change` says where."""
+        values = {name: value for name, value in request.GET.items() if value and name != CURSOR_VAR}
+        kept = {name: value for name, value in {**values, **(change or {})}.items() if value}
+        return f"?{urlencode(kept)}" if kept else "?"
+
+    def _url(self, name: str) -> str:
+        return reverse(f"{self.site.name}:{name}")
+
+
+class OperatorAuditLog(AuditLog):
+    """The log of the installation and of every organization, for operators."""
+
+    across = True
+
+    def filter_form(self, request: HttpRequest) -> FilterForm:
+        """Return the filter form with the choice of a log."""
+        return OperatorFilterForm(request.GET, find=directory().find_organization)
+
+    def named(self, events: Any) -> list[Any]:
+        """Return the events, each with its organization's identifier; its id when the organization is gone."""
+        rows = list(events)
+        names = directory().organizations({row.organization_id for row in rows if row.organization_id})
+        for row in rows:
+            pk = row.organization_id
+            row.organization_label = names.get(pk, str(pk)) if pk else "Installation"
+            row.organization_key = names.get(pk, str(pk)) if pk else ""
+        return rows
+
+    def recorded_in(self, request: HttpRequest, wanted: EventFilter) -> UUID | None:
+        """Return the organization whose events leave, or None: the installation's log."""
+        return wanted.organization_id
+
+    def file_stem(self, request: HttpRequest) -> str:
+        """Return how the file's name begins."""
+        return "audit-log"
+
+    def _record_export(self, request: HttpRequest, wanted: EventFilter, told: dict[str, Any]) -> None:
+        organization_id = self.recorded_in(request, wanted)
+        if organization_id is None:
+            super()._record_export(request, wanted, told)
+            return
+        with tenant_scope(organization_id):
+            super()._record_export(request, wanted, told)

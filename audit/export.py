@@ -1,0 +1,109 @@
+"""The filtered log as a file: CSV or JSON Lines, read in batches while it is sent."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+
+from console.keyset import KeysetPage, KeysetPaginator
+
+from .models import Event
+
+LIMIT = 100_000
+"""Events that one export holds at most; the newest ones."""
+
+BATCH = 1_000
+
+COLUMNS = (
+    "id",
+    "time",
+    "organization_id",
+    "actor_kind",
+    "actor_id",
+    "actor_label",
+    "via",
+    "action",
+    "outcome",
+    "target_type",
+    "target_id",
+    "target_label",
+    "project_id",
+    "project_label",
+    "before",
+    "after",
+    "reason",
+    "request_id",
+    "session",
+    "ip",
+    "user_agent",
+)
+
+# What a spreadsheet takes for a formula, or for a new cell that begins one (OWASP, "CSV Injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def as_record(event: Event) -> dict[str, Any]:
+    """Return an event as JSON values, in the order of `COLUMNS`; times are UTC in ISO 8601."""
+    return {name: _plain(getattr(event, name)) for name in COLUMNS}
+
+
+def batches(
+    events: Callable[[], "QuerySet[Any]"],
+    run: Callable[[Callable[[], KeysetPage]], KeysetPage],
+    *,
+    limit: int = LIMIT,
+    size: int = BATCH,
+) -> Iterator[Sequence[Event]]:
+    """Yield events, newest first, in lists; each list is one short query.
+
+    Args:
+        events: makes the filtered queryset; called inside the scope.
+        run: `isolation.scope.continuation()`: the response outlives its request's scope.
+        limit: events yielded at most.
+        size: events in a list.
+    """
+    cursor: str | None = None
+    left = limit
+    while left > 0:
+        page = run(lambda at=cursor: KeysetPaginator(events(), time_field="time", per_page=size).page(at))  # type: ignore[misc]
+        if page.rows:
+            yield page.rows[:left]
+        left -= len(page.rows)
+        cursor = page.older
+        if cursor is None:
+            return
+
+
+def csv_lines(lists: Iterable[Sequence[Event]]) -> Iterator[str]:
+    """Yield the CSV text of each list, after a line of column names. A cell never begins like a formula."""
+    writer = csv.writer(_Echo())
+    yield writer.writerow(COLUMNS)
+    for events in lists:
+        yield "".join(writer.writerow([_cell(value) for value in as_record(event).values()]) for event in events)
+
+
+def json_lines(lists: Iterable[Sequence[Event]]) -> Iterator[str]:
+    """Yield one JSON object a line."""
+    for events in lists:
+        yield "".join(f"{json.dumps(as_record(event), ensure_ascii=False)}\n" for event in events)
+
+
+class _Echo:
+    """A file that returns what is written."""
+
+    def write(self, text: str) -> str:
+        """Return the text."""
+        return text
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | dict | list):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _cell(value: Any) -> str:
+    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
