@@ -7,8 +7,9 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from isolation import context
-from isolation.actor import ActorKind
+from isolation.actor import Actor, ActorKind
 from isolation.exceptions import MissingPermission
+from tenants.access import MemberAuthority
 from tenants.models import Membership, Organization, Role
 from tenants.permissions import BUILTIN_ROLES, PERMISSIONS, BuiltinRole, P, Permission
 
@@ -52,7 +53,7 @@ def explain_refusal(request: HttpRequest, exception: MissingPermission) -> Refus
     permission = PERMISSIONS[P(exception.permission)]
     organization = getattr(request, "organization", None)
     actor = context.current_actor()
-    is_member = organization is not None and actor.kind is ActorKind.USER and actor.organization_id == organization.pk
+    is_member = organization is not None and _belongs_to(actor, organization)
     scoped = organization is not None and context.current_organization_id() == organization.pk
     where = exception.obj if exception.obj is not None else organization
     return Refusal(
@@ -70,18 +71,24 @@ def who_can_grant(permission: P) -> Iterable[Membership]:
     Nobody grants more than they hold, so they need the permission themselves as well as ``members:manage``. The
     organization's scope must be open.
     """
-    able = [
-        role.pk
-        for role in Role.objects.all()
-        if {permission, P.MEMBERS_MANAGE} <= role.permissions
-    ]
-    through_group = Q(group_places__group__roles__role__in=able, group_places__group__roles__project=None)
+    able = [role.pk for role in Role.objects.all() if {permission, P.MEMBERS_MANAGE} <= role.permissions]
+    through_group = Q(groups__group__roles__role__in=able, groups__group__roles__project=None)
     members = (
         Membership.objects.filter(Q(role__in=able) | through_group, is_active=True, user__is_active=True)
         .select_related("user", "role")
         .distinct()
     )
     return sorted(members[:50], key=lambda member: (not member.role.is_owner, member.user.email))[:_AT_MOST]
+
+
+def _belongs_to(actor: Actor, organization: Organization) -> bool:
+    """Return whether the actor is a person with any role in the organization, be it None."""
+    authority = actor.authority
+    if actor.kind is not ActorKind.USER or not isinstance(authority, MemberAuthority):
+        return False
+    return authority.organization_id == organization.pk and bool(
+        authority.organization_roles or authority.project_roles
+    )
 
 
 def owners_of(organization: Organization) -> list[Contact]:

@@ -1,6 +1,6 @@
 """Accepting an invitation, as a new or an existing user. Looking at one changes nothing."""
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from allauth.account.utils import perform_login
@@ -30,8 +30,8 @@ from tenants.services.invitations import accept_invitation, find_invitation
 def show(request: HttpRequest, token: str) -> HttpResponse:
     """Show an invitation to whoever holds its link, and let the invited person accept it.
 
-    Holding the link proves the address, because it went nowhere else: somebody new signs up here without a further mail,
-    also where sign-up is closed.
+    Holding the link proves the address, because it went nowhere else: somebody new signs up here without a further
+    mail, also where sign-up is closed.
 
     Raises:
         Http404: no invitation has this token.
@@ -42,14 +42,10 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
     if problem:
         return _closed(request, context, problem)
     if request.user.is_authenticated:
-        if request.user.email.lower() != invitation.email.lower():
-            return render(request, "portal/invitation_other.html", context)
-        if request.method == "POST":
-            return _accept(request, invitation.organization_id, invitation.pk)
-        return render(request, "portal/invitation.html", context)
+        return _for_signed_in(request, context)
     if User.objects.filter(email=invitation.email.lower()).exists():
         return render(request, "portal/invitation_sign_in.html", context)
-    form = InvitedSignUpForm(request.POST or None, email=invitation.email)
+    form = InvitedSignUpForm(request.POST if request.method == "POST" else None, email=invitation.email)
     if request.method == "POST" and form.is_valid():
         return _sign_up(request, invitation, form)
     return render(request, "portal/invitation_sign_up.html", context | {"form": form})
@@ -98,6 +94,15 @@ def _closed(request: HttpRequest, context: dict[str, Any], problem: str) -> Http
     return render(
         request, "portal/invitation_closed.html", context | {"problem": problem, "is_member": is_member}, status=410
     )
+
+
+def _for_signed_in(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    invitation, user = context["invitation"], cast("User", request.user)
+    if user.email.lower() != invitation.email.lower():
+        return render(request, "portal/invitation_other.html", context)
+    if request.method == "POST":
+        return _accept(request, invitation.organization_id, invitation.pk)
+    return render(request, "portal/invitation.html", context)
 
 
 def _accept(request: HttpRequest, organization_id: UUID, invitation_id: UUID) -> HttpResponse:

@@ -48,7 +48,7 @@ def create_organization(request: HttpRequest) -> HttpResponse:
     actor = creator(request)
     if not may_create_organization(actor):
         return render(request, "portal/organization_new_closed.html", status=403)
-    form = OrganizationForm(request.POST or None)
+    form = OrganizationForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             organization = create(**form.cleaned_data, owner=request.user, actor=actor)
@@ -68,7 +68,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     leaving = request.POST.get("leave")
     if leaving:
         return _leave(request, leaving)
-    form = ProfileForm(request.POST or None, initial={"name": _user(request).name})
+    form = ProfileForm(request.POST if request.method == "POST" else None, initial={"name": _user(request).name})
     if request.method == "POST" and form.is_valid():
         update_user(user=_user(request), actor=person(_user(request)), name=form.cleaned_data["name"].strip())
         messages.success(request, "Your name is saved.")

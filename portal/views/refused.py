@@ -27,7 +27,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Say that the fault is ours, with the request's id (500). Asks the database nothing: it may be the one that broke."""
+    """Say that the fault is ours, with the request's id (500); asks nothing of a database that may be broken."""
     origin: Any = getattr(request, "origin", None)
     page = render_to_string("portal/500.html", {"request_id": getattr(origin, "request_id", "")})
     return HttpResponseServerError(page)

@@ -31,7 +31,7 @@ def enter(request: HttpRequest, organization_id: UUID) -> HttpResponse:
         return redirect(login_url(request.get_full_path()))
     actor = _operator(request)
     organization = get_object_or_404(Organization.objects.all(), pk=organization_id)
-    form = SupportForm(request.POST or None)
+    form = SupportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         reason = form.cleaned_data["reason"].strip()
         with tenant_scope(organization):

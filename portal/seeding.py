@@ -1,0 +1,122 @@
+"""Fills in the demo installation: two organizations with people, projects, groups and roles that differ by project."""
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from accounts.services.users import create_user
+from isolation.actor import Actor
+from isolation.context import acting_as
+from isolation.exceptions import DomainError
+from isolation.scope import tenant_scope
+from portal.demo import ACME, GLOBEX, NEWCOMER, OPERATOR, PASSWORD, DemoOrganization
+from tenants.access import user_actor
+from tenants.lookups import organization_id_of
+from tenants.models import Group, Membership, Organization, Project, Role, Source
+from tenants.permissions import BuiltinRole, P
+from tenants.services.groups import add_group_member, create_group, set_group_role
+from tenants.services.invitations import invite_member
+from tenants.services.members import add_member, set_project_role
+from tenants.services.organizations import create_organization
+from tenants.services.projects import create_project
+from tenants.services.roles import create_role
+
+
+def seed(actor: Actor) -> None:
+    """Fill in what is missing of the demo; an organization that exists is left as it is.
+
+    Args:
+        actor: the system.
+
+    Raises:
+        DomainError: this is a production installation.
+    """
+    if settings.PRODUCTION:
+        raise DomainError("Demo logins have a public password: a production installation gets none.", code="production")
+    with acting_as(actor):
+        _user(*OPERATOR, actor=actor, is_operator=True)
+        for demo in (ACME, GLOBEX):
+            _seed_organization(demo, actor)
+
+
+@transaction.atomic
+def _seed_organization(demo: DemoOrganization, actor: Actor) -> None:
+    people = {role: _user(demo.email(role), name, actor=actor) for role, name in demo.people.items()}
+    if organization_id_of(demo.slug) is not None:
+        return
+    owner = people.pop(BuiltinRole.OWNER)
+    organization = create_organization(slug=demo.slug, name=demo.name, owner=owner, actor=actor)
+    with tenant_scope(organization):
+        for key, user in people.items():
+            add_member(organization=organization, user=user, role=_role(key), source=Source.MANUAL, actor=actor)
+        for slug, name, environment in demo.projects:
+            create_project(organization=organization, slug=slug, name=name, environment=environment, actor=actor)
+        if demo is ACME:
+            with acting_as(user_actor(owner, organization.pk)) as owning:
+                _seed_acme(organization, owning)
+
+
+def _seed_acme(organization: Organization, actor: Actor) -> None:
+    """Show what else there is: a custom role, groups, roles that replace in a project, an open invitation."""
+    engineer = create_role(
+        organization=organization,
+        name="Prompt engineer",
+        description="Writes prompts and evaluates them.",
+        permissions=[
+            P.PROJECTS_READ,
+            P.PROMPTS_READ,
+            P.PROMPTS_WRITE,
+            P.DATASETS_READ,
+            P.DATASETS_WRITE,
+            P.EVALUATIONS_READ,
+            P.EVALUATIONS_WRITE,
+            P.SCORES_READ,
+            P.TRACES_READ,
+        ],
+        actor=actor,
+    )
+    evaluators = _group(organization, "Evaluators", "Judge the quality of answers.", actor)
+    add_group_member(group=evaluators, membership=_member(ACME.email(BuiltinRole.NONE)), actor=actor)
+    set_group_role(group=evaluators, role=engineer, project=_project("search-eval"), actor=actor)
+    on_call = _group(organization, "On call", "Keep the chatbot running.", actor)
+    add_group_member(group=on_call, membership=_member(ACME.email(BuiltinRole.MEMBER)), actor=actor)
+    set_group_role(group=on_call, role=_role(BuiltinRole.ADMIN), project=_project("chatbot-prod"), actor=actor)
+    set_project_role(
+        membership=_member(ACME.email(BuiltinRole.VIEWER)),
+        project=_project("chatbot-dev"),
+        role=_role(BuiltinRole.ADMIN),
+        actor=actor,
+    )
+    set_project_role(
+        membership=_member(ACME.email(BuiltinRole.ADMIN)),
+        project=_project("search-eval"),
+        role=_role(BuiltinRole.NONE),
+        actor=actor,
+    )
+    invite_member(organization=organization, email=NEWCOMER, role=_role(BuiltinRole.MEMBER), actor=actor)
+
+
+def _user(email: str, name: str, *, actor: Actor, is_operator: bool = False) -> User:
+    existing = User.objects.filter(email=email).first()
+    return existing or create_user(
+        email=email, name=name, password=PASSWORD, verified=True, actor=actor, is_operator=is_operator
+    )
+
+
+def _group(organization: Organization, name: str, description: str, actor: Actor) -> Group:
+    return create_group(organization=organization, name=name, description=description, actor=actor)
+
+
+def _role(key: BuiltinRole) -> Role:
+    role: Role = Role.objects.get(key=key, is_builtin=True)
+    return role
+
+
+def _member(email: str) -> Membership:
+    membership: Membership = Membership.objects.select_related("user", "role").get(user__email=email)
+    return membership
+
+
+def _project(slug: str) -> Project:
+    project: Project = Project.objects.get(slug=slug)
+    return project
