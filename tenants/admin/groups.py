@@ -36,6 +36,7 @@ class Roles(ScopedTabularInline):
     model = GroupRole
     fields = ("role", "project")
     autocomplete_fields = ("project",)
+    hide_title = True
     verbose_name = "role"
     verbose_name_plural = "Roles that the group gives"
     template_before = "tenants/includes/group_roles_hint.html"
@@ -68,6 +69,7 @@ class Members(ScopedTabularInline):
     fields = ("membership",)
     autocomplete_fields = ("membership",)
     per_page = 50
+    hide_title = True
     verbose_name = "member"
     verbose_name_plural = "Members of the group"
     permissions: ClassVar = _PARTS
@@ -76,6 +78,12 @@ class Members(ScopedTabularInline):
         """Return the places with their people."""
         rows = super().get_queryset(request).select_related("membership__user", "group")
         return rows.order_by("membership__user__email")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Call the field what people call it."""
+        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        formfield.label = "Member"
+        return formfield
 
     def add(self, request: HttpRequest, parent: Any, values: dict[str, Any]) -> Any:
         """Put a member into the group."""

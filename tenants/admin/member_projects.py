@@ -18,7 +18,7 @@ from console.lists import CappedPaginator
 from console.sites import tenant_site
 from isolation.exceptions import DomainError
 from tenants.access import explain, load_authority, user_actor
-from tenants.forms.members import ProjectRoleChange, ProjectRolesForm, posted_projects
+from tenants.forms.members import PREFIX, ProjectRoleChange, ProjectRolesForm, posted_projects
 from tenants.models import Membership, Project
 from tenants.permissions import CATALOGUE, P
 from tenants.selectors import ProjectAccess, project_access
@@ -31,34 +31,44 @@ _MOST_CHOICES = 300
 
 
 def access_context(request: HttpRequest, membership: Membership) -> dict[str, Any]:
-    """Return what ``tenants/member_projects.html`` shows: one page of the projects that the actor sees."""
+    """Return what ``tenants/member_projects_section.html`` shows: a page of the projects that the actor sees."""
     search = request.GET.get("project_search", "").replace("\x00", "").strip()[:80]
     projects = Project.objects.visible_to(actor_of(request)).order_by("name", "pk")
     if search:
         projects = projects.filter(Q(name__istartswith=search) | Q(slug__istartswith=search))
     shown = CappedPaginator(projects, PER_PAGE).get_page(request.GET.get("projects"))
     rows = _access(request, membership, list(shown.object_list))
-    return _context(request, membership, rows, _form(request, rows)) | {"project_page": shown, "project_search": search}
+    return {
+        **_context(membership, rows, None),
+        "may_set": any(can(request, P.PROJECTS_MANAGE, row.project) for row in rows),
+        "project_page": shown,
+        "project_search": search,
+    }
 
 
 @tenant_site.page(
-    "members/<uuid:member_id>/projects/", name="member_projects", title="Access by project", permission=P.MEMBERS_READ
+    "members/<uuid:member_id>/projects/", name="member_projects", title="Roles in projects", permission=P.MEMBERS_READ
 )
 def member_projects(request: HttpRequest, member_id: UUID) -> HttpResponse:
     """Show and set a member's roles in projects; all of what one form changes, or nothing."""
     membership = _member(member_id)
-    back = reverse("console:tenants_membership_change", args=[membership.pk])
-    if request.method != "POST":
-        return HttpResponseRedirect(back)
-    rows = _access(request, membership, _posted(request))
-    form = _form(request, rows, request.POST)
-    if form.is_valid() and _apply(request, membership, form):
-        messages.success(request, f"The project roles of {membership} were saved.")
-        return HttpResponseRedirect(back)
-    context = _context(request, membership, rows, form) | {
-        "title": "Access by project",
+    shown = access_context(request, membership)
+    if request.method == "POST":
+        rows = _access(request, membership, _posted(request))
+        form = _form(request, rows, request.POST)
+        if form.is_valid() and _apply(request, membership, form):
+            messages.success(request, f"The project roles of {membership} were saved.")
+            return HttpResponseRedirect(reverse("console:tenants_membership_change", args=[membership.pk]))
+    else:
+        rows = [row for row, _ in shown["access_rows"]]
+        form = _form(request, rows)
+    context = {
+        **shown,
+        **_context(membership, rows, form),
+        "title": "Roles in projects",
         "subtitle": str(membership),
         "breadcrumbs": _breadcrumbs(membership),
+        "above_hint": any(options.hidden_any for _, _, options in form.rows.values()),
     }
     return page(tenant_site, request, "tenants/member_projects.html", context, form=form)
 
@@ -175,17 +185,13 @@ def _apply_one(request: HttpRequest, membership: Membership, change: ProjectRole
         remove_project_role(project_membership=change.stored, actor=actor)
 
 
-def _context(
-    request: HttpRequest, membership: Membership, rows: list[ProjectAccess], form: ProjectRolesForm
-) -> dict[str, Any]:
-    fields = {name: form[name] for name in form.fields}
+def _context(membership: Membership, rows: list[ProjectAccess], form: ProjectRolesForm | None) -> dict[str, Any]:
+    fields = {name: form[name] for name in form.fields} if form else {}
     return {
         "membership": membership,
-        "access_rows": [(row, fields.get(f"project-{row.project.pk}")) for row in rows],
-        "access_form": form,
+        "access_rows": [(row, fields.get(f"{PREFIX}{row.project.pk}")) for row in rows],
         "access_url": reverse("console:member_projects", args=[membership.pk]),
         "why_url": reverse("console:member_why", args=[membership.pk]),
-        "above_hint": any(options.hidden_any for _, _, options in form.rows.values()),
     }
 
 

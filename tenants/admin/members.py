@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.formats import date_format
 
 from console.actions import list_action, object_action
 from console.keyset import KeysetList
@@ -126,4 +127,4 @@ class MembershipAdmin(KeysetList, TenantModelAdmin):
     @admin.display(description="Member since")
     def since(self, obj: Membership) -> Any:
         """Return the day they joined."""
-        return obj.created_at.date()
+        return date_format(obj.created_at)

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.formats import date_format
 
 from console.access import actor_of, can
 from console.actions import object_action
@@ -54,6 +55,7 @@ class ProjectRoles(ScopedTabularInline):
     fields = ("membership", "role")
     autocomplete_fields = ("membership",)
     per_page = 50
+    hide_title = True
     verbose_name = "role in this project"
     verbose_name_plural = "Roles in this project"
     template_before = "tenants/includes/project_roles_hint.html"
@@ -67,7 +69,8 @@ class ProjectRoles(ScopedTabularInline):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the roles that the actor may give in this project."""
         formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name != "role":
+        if db_field.name == "membership":
+            formfield.label = "Member"
             return formfield
         return role_field(formfield, role_options(request, _project_of(request)))
 
@@ -223,7 +226,6 @@ class ProjectAdmin(TenantModelAdmin):
         confirm="The project moves to another organization. Its API keys keep working. Roles in the project, group "
         "roles and exceptions end, because they name people of this organization. Past audit events stay in this log.",
         icon="move_item",
-        danger=True,
         form=_transfer_questions,
         typed=lambda project: str(project.slug),
         when=lambda project: not project.is_being_deleted,
@@ -259,7 +261,7 @@ class ProjectAdmin(TenantModelAdmin):
     @admin.display(description="Created", ordering="created_at")
     def created(self, obj: Project) -> Any:
         """Return the day it was created."""
-        return obj.created_at.date()
+        return date_format(obj.created_at)
 
 
 def _project_of(request: HttpRequest) -> Project | None:

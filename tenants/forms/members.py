@@ -11,7 +11,7 @@ from tenants.models import Project, ProjectMembership, Role
 from .roles import RoleOptions
 
 PREFIX = "project-"
-INHERIT = "– as in the organization –"
+INHERIT = "– none of its own –"
 
 
 class ReasonForm(forms.Form):
