@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ class SentInvitation:
     """An invitation with the token of its link, which exists only here and in the mail."""
 
     invitation: Invitation
-    token: str
+    token: str = field(repr=False)  # never in a log or a traceback
 
 
 @transaction.atomic
