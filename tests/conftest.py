@@ -12,7 +12,7 @@ from pytest_django import DjangoDbBlocker
 from tests import database
 from tests.services import SERVICE_MISSING
 
-pytest_plugins = ["tests.people"]
+pytest_plugins = ["tests.people", "tests.running"]
 
 lease_key = pytest.StashKey[database.Lease]()
 

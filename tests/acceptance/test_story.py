@@ -1,0 +1,160 @@
+"""The first day with Gatehouse, in Chromium against `make run`: sign up, build, invite, change, read it in the log."""
+
+import email
+import re
+import signal
+import time
+from collections.abc import Iterator
+from email.message import Message
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.running import Run
+from tests.services import require_program
+
+pytestmark = pytest.mark.acceptance
+
+PASSWORD = "correct horse battery staple"
+LINK = re.compile(r"https?://\S+")
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    path = require_program("chromium", "google-chrome", hint="Debian's package chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-quic"])
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """A person with a browser of their own; anything the pages fail at fails the test."""
+
+    def __init__(self, browser: Browser, portal: Run) -> None:
+        self.portal = portal
+        self.home = f"http://127.0.0.1:{portal.port}"
+        self.page: Page = browser.new_context().new_page()
+        self.page.on("pageerror", lambda error: pytest.fail(f"JavaScript: {error}"))
+        self.page.on("request", self._stay_at_home)
+
+    def _stay_at_home(self, request: object) -> None:
+        url = str(getattr(request, "url", ""))
+        assert url.startswith((self.home, "data:", "blob:")), f"the page asked {url}"
+
+    def go(self, path: str) -> int:
+        response = self.page.goto(self.home + path)
+        assert response is not None
+        return response.status
+
+    def press(self, name: str | re.Pattern[str]) -> None:
+        self.page.get_by_role("button", name=name).first.click()
+
+    def sign_in(self, address: str) -> None:
+        self.go("/accounts/login/")
+        self.page.get_by_label("E-mail").fill(address)
+        self.page.get_by_label("Password", exact=True).fill(PASSWORD)
+        self.press("Sign in")
+
+    def sign_up(self, address: str) -> None:
+        self.go("/accounts/signup/")
+        self.page.get_by_label("E-mail").fill(address)
+        self.choose_password()
+        self.press("Sign up")
+        self.page.goto(link_for(self.portal, address, "confirm"))
+        self.press(re.compile("Confirm"))
+
+    def choose_password(self) -> None:
+        for field in self.page.locator("input[type=password]").all():
+            field.fill(PASSWORD)
+
+    def sees(self, text: str | re.Pattern[str]) -> None:
+        expect(self.page.get_by_role("main").or_(self.page.locator("body")).first).to_contain_text(text)
+
+
+def link_for(portal: Run, address: str, part: str) -> str:
+    """Return the newest link with `part` in a mail to `address`; mails are files of the running portal."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for file in sorted((portal.home / "mail").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True):
+            message = email.message_from_bytes(file.read_bytes().partition(b"\n---")[0])
+            if address in str(message["To"]):
+                for link in LINK.findall(text_of(message)):
+                    if part in link:
+                        return str(link)
+        time.sleep(0.1)
+    raise AssertionError(f"no mail to {address} with a link to {part}")
+
+
+def text_of(message: Message) -> str:
+    """Return a mail's plain text."""
+    parts = [part for part in message.walk() if part.get_content_type() == "text/plain"]
+    return b"\n".join(part.get_payload(decode=True) or b"" for part in parts).decode()
+
+
+def test_the_first_day(portal: Run, browser: Browser, tmp_path: Path) -> None:
+    portal.start()
+    portal.wait_until_ready()
+
+    ada = Visitor(browser, portal)
+    ada.sign_up("ada@acme.example")
+    ada.go("/organizations/new/")
+    ada.page.get_by_label("Name").fill("Acme")
+    ada.page.get_by_label("Identifier").fill("acme")
+    ada.press(re.compile("Create"))
+    expect(ada.page).to_have_url(f"{ada.home}/o/acme/")
+
+    ada.go("/o/acme/tenants/project/add/")
+    ada.page.get_by_label("Name").fill("Chatbot")
+    ada.page.get_by_label("Identifier").fill("chatbot-prod")
+    ada.page.locator("select[name=environment]").select_option("production")
+    ada.press(re.compile("^Save|Create"))
+    ada.go("/o/acme/tenants/project/")
+    ada.sees("chatbot-prod")
+
+    ada.go("/o/acme/members/invite/")
+    ada.page.get_by_label(re.compile("E-mail")).fill("ben@acme.example")
+    ada.page.locator("select[name=role]").select_option(label="Viewer")
+    ada.press(re.compile("Invite|Send"))
+    ada.sees("ben@acme.example")
+
+    ben = Visitor(browser, portal)
+    ben.page.goto(link_for(portal, "ben@acme.example", "/invitations/"))
+    ben.sees("Acme")
+    ben.choose_password()
+    ben.press(re.compile("Accept|Join|Sign up|Create"))
+    expect(ben.page).to_have_url(f"{ben.home}/o/acme/")
+    assert ben.go("/o/acme/members/invite/") == 403
+    ben.sees("Invite members")  # the refused page names the missing permission
+    ben.sees("ada@acme.example")  # and who can grant it
+
+    ada.go("/o/acme/tenants/membership/")
+    ada.page.get_by_role("link", name="ben@acme.example").or_(ada.page.get_by_text("ben@acme.example")).first.click()
+    ada.page.locator("select[name=role]").select_option(label="Admin")
+    ada.press(re.compile("^Save"))
+    assert ben.go("/o/acme/members/invite/") == 200
+
+    ada.go("/o/acme/audit/")
+    for action in (
+        "Created the organization",
+        "Created a project",
+        "Invited somebody",
+        "Accepted an invitation",
+        "Was refused access",
+        "Changed a member's role",
+    ):
+        ada.sees(action)
+    ada.page.get_by_role("link", name="Changed a member's role").first.click()
+    ada.sees("Viewer")
+    ada.sees("Admin")
+
+    stranger = Visitor(browser, portal)
+    stranger.sign_up("eve@globex.example")
+    for path in ("/o/acme/", "/o/acme/audit/", "/o/acme/tenants/membership/", "/o/acme/tenants/project/"):
+        assert stranger.go(path) == 404
+        expect(stranger.page.locator("body")).not_to_contain_text("chatbot")
+    stranger.go("/")
+    expect(stranger.page.locator("body")).not_to_contain_text("Acme")
+
+    assert portal.stop(signal.SIGINT) == 0
