@@ -1,4 +1,4 @@
-"""The pages of the tenant console, one module for each noun."""
+"""The pages of both consoles, one module for each noun; `operator_` ones are the operators'."""
 
 from . import (
     groups,
@@ -6,6 +6,9 @@ from . import (
     invite,
     member_projects,
     members,
+    operator_installation,
+    operator_organizations,
+    operator_overview,
     organization,
     overview,
     project_exceptions,
@@ -19,6 +22,9 @@ __all__ = [
     "invite",
     "member_projects",
     "members",
+    "operator_installation",
+    "operator_organizations",
+    "operator_overview",
     "organization",
     "overview",
     "project_exceptions",

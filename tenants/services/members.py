@@ -25,7 +25,9 @@ from .rules import lock_organization, one_of_a_kind, own_row, refuse_above, refu
 
 
 @transaction.atomic
-def add_member(*, organization: Organization, user: Any, role: Role, source: str, actor: Actor) -> Membership:
+def add_member(
+    *, organization: Organization, user: Any, role: Role, source: str, actor: Actor, reason: str = ""
+) -> Membership:
     """Make a user a member, or an inactive member active again with this role.
 
     Invitations, sign-up defaults and provisioning call this after their own checks; it asks for no permission itself.
@@ -36,19 +38,22 @@ def add_member(*, organization: Organization, user: Any, role: Role, source: str
         role: a role of that organization.
         source: one of `Source`.
         actor: who is responsible.
+        reason: why, for the audit log.
     """
     lock_organization(organization.pk)
     membership: Membership | None = Membership.objects.select_related("user", "role").filter(user=user).first()
     if membership is None:
         membership = Membership(organization=organization, user=user, role=role, source=source)
         membership.save(force_insert=True)
-        signals.member_added.announce(membership, actor=actor, after=snapshot(membership))
+        signals.member_added.announce(membership, actor=actor, after=snapshot(membership), reason=reason)
         return membership
     before = snapshot(membership)
     if not membership.is_active:
         membership.is_active, membership.role, membership.source = True, role, source
         membership.save()
-        signals.member_reactivated.announce(membership, actor=actor, before=before, after=snapshot(membership))
+        signals.member_reactivated.announce(
+            membership, actor=actor, before=before, after=snapshot(membership), reason=reason
+        )
     return membership
 
 
