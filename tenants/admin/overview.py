@@ -28,7 +28,9 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "figures": figures,
         "steps": [] if organization.is_being_deleted else _steps(request, figures),
         "shows_events": reads_log,
-        "events": list(Event.objects.order_by("-time", "-id")[:_LATEST]) if reads_log else [],
+        "events": list(Event.objects.visible_to(actor_of(request)).order_by("-time", "-id")[:_LATEST])
+        if reads_log
+        else [],
         "log_url": _log_url(),
     }
 
@@ -72,7 +74,7 @@ def _list(model: str) -> str:
 
 def _log_url() -> str:
     try:
-        return reverse("console:audit_event_changelist")
+        return reverse("console:audit_log")
     except NoReverseMatch:
         return ""
 
