@@ -1,6 +1,6 @@
 """What allauth asks of us: who may sign up, how users and passwords are stored, where a sign-in leads."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
@@ -37,7 +37,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return the only organization's console when there is nothing else to see, otherwise the landing page."""
-        user = request.user
+        user = cast("User", request.user)
         places = [place for place in memberships_of(user.pk) if place.is_active]
         if len(places) == 1 and not user.is_operator and not open_invitations(user.email):
             return root_url(f"o/{places[0].slug}/")

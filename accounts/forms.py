@@ -5,6 +5,7 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import SignupForm
 from django import forms
+from django.contrib.auth.password_validation import password_validators_help_text_html
 
 from accounts.models import User
 
@@ -44,6 +45,7 @@ class InvitedSignUpForm(forms.Form):
     def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.email = email
+        self.fields["password1"].help_text = password_validators_help_text_html()
 
     def clean_password1(self) -> str:
         """Return the password when it is strong enough."""

@@ -60,4 +60,6 @@ def support_session(request: HttpRequest, slug: str) -> SupportSession | None:
 
 def visits_organization(request: HttpRequest, *, organization_id: UUID) -> bool:
     """Return whether the session holds a visit to the organization, running or run out."""
-    return any(visit["organization"] == str(organization_id) for visit in request.session.get(_SESSION_KEY, {}).values())
+    return any(
+        visit["organization"] == str(organization_id) for visit in request.session.get(_SESSION_KEY, {}).values()
+    )

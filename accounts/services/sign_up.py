@@ -62,7 +62,5 @@ def join_default_organization(*, user: User) -> Membership | None:
             actor=SYSTEM,
         )
         if project:
-            set_project_role(
-                membership=membership, project=project, role=role, actor=SYSTEM, source=Source.DEFAULT
-            )
+            set_project_role(membership=membership, project=project, role=role, actor=SYSTEM, source=Source.DEFAULT)
         return membership

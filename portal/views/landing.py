@@ -88,7 +88,7 @@ def pending_for(request: HttpRequest) -> list[OpenInvitation]:
 
 def has_verified_address(user: Any) -> bool:
     """Return whether somebody has proven that the address they sign in with is theirs."""
-    return EmailAddress.objects.filter(user_id=user.pk, email__iexact=user.email, verified=True).exists()
+    return bool(EmailAddress.objects.filter(user_id=user.pk, email__iexact=user.email, verified=True).exists())
 
 
 def creator(request: HttpRequest) -> Actor:
