@@ -1,0 +1,199 @@
+"""No event, no change: the database refuses, at commit, what the application did not record."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from psycopg import sql
+
+from accounts.models import User
+from audit.catalogue import Action, UnknownAction
+from audit.models import Event
+from audit.recorder import record
+from isolation.actor import SYSTEM
+from isolation.scope import tenant_scope
+from tenants.models import Group, InstallationSettings, Membership, Project, Role
+from tenants.services.groups import create_group
+from tenants.services.installation import update_installation_settings
+from tenants.services.members import change_role
+from tenants.services.projects import update_project
+from tests.isolation.tables import TENANT_TABLES
+from tests.isolation.test_rows import fill
+from tests.people import Tenant
+from tests.tenants.stage import events
+
+GOVERNED = [table for table in TENANT_TABLES if table != "audit_event"]
+INSTALLATION = ["accounts_user", "tenants_installationsettings"]
+
+
+@contextmanager
+def refused(tenant: Tenant | None) -> Iterator[None]:
+    """Expect that the block's transaction is refused for want of an event."""
+    scope = tenant_scope(tenant.organization) if tenant else nullcontext()
+    with pytest.raises(DatabaseError, match="its transaction wrote no audit event"), scope:
+        yield
+
+
+def execute(statement: Any, *parameters: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.rowcount
+
+
+def test_every_tenant_table_and_every_installation_table_is_governed(superuser) -> None:
+    rows = superuser.execute(
+        "SELECT tgrelid::regclass::text, tgdeferrable AND tginitdeferred, tgenabled, tgtype::int"
+        " FROM pg_trigger WHERE tgname = 'audit_event_required'"
+    ).fetchall()
+    assert {row[0] for row in rows} == {*GOVERNED, *INSTALLATION}
+    after_row_insert_update_delete = 1 | 4 | 8 | 16
+    assert {row[1:] for row in rows} == {(True, "O", after_row_insert_update_delete)}
+
+
+@pytest.mark.parametrize("table", GOVERNED)
+@pytest.mark.parametrize("verb", ["INSERT", "UPDATE", "DELETE"])
+def test_a_raw_write_without_an_event_is_refused(verb: str, table: str, acme: Tenant, superuser) -> None:
+    fill(acme)
+    name = sql.Identifier(table)
+    column = "id" if table == "tenants_organization" else "organization_id"
+    find = sql.SQL("SELECT to_jsonb(t) FROM {} t WHERE {} = %s LIMIT 1").format(name, sql.Identifier(column))
+    (row,) = superuser.execute(find, [acme.organization.pk]).fetchone()
+    everything = sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(name)
+    before = superuser.execute(everything).fetchall()
+    if verb == "DELETE":  # what hangs on the row would be refused first, by its foreign key
+        superuser.execute("SET session_replication_role = replica")
+        for child in GOVERNED:
+            if child != table:
+                superuser.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(child)))
+        superuser.execute("SET session_replication_role = origin")
+    with refused(acme):
+        if verb == "INSERT":
+            row |= {"id": 999_999 if isinstance(row["id"], int) else str(uuid.uuid4())}
+            row |= {key: f"other{row[key]}"[:60] for key in ("slug", "key", "name", "email") if key in row}
+            row |= {"token_digest": "\\x00"} if "token_digest" in row else {}
+            target = acme.organization.pk if table != "tenants_organization" else uuid.UUID(row["id"])
+            execute("SET CONSTRAINTS ALL DEFERRED")
+            execute("SELECT set_config('app.organization', %s, true)", str(target))
+            copy = sql.SQL("INSERT INTO {0} SELECT * FROM jsonb_populate_record(NULL::{0}, %s)").format(name)
+            if unique := UNIQUE_PAIRS.get(table):
+                execute(sql.SQL("DELETE FROM {} WHERE {} IS NOT NULL").format(name, sql.Identifier(unique)))
+            assert execute(copy, json.dumps(row)) == 1
+        elif verb == "UPDATE":
+            assert execute(sql.SQL("UPDATE {0} SET id = id").format(name)) >= 1
+        else:
+            assert execute(sql.SQL("DELETE FROM {}").format(name)) >= 1
+        execute("SET CONSTRAINTS audit_event_required IMMEDIATE")
+    assert superuser.execute(everything).fetchall() == before
+
+
+# Tables in which a copied row would collide with itself: the original goes first.
+UNIQUE_PAIRS = {
+    "tenants_membership": "user_id",
+    "tenants_projectmembership": "membership_id",
+    "tenants_groupmember": "membership_id",
+    "tenants_grouprole": "group_id",
+    "tenants_projectusergrant": "user_id",
+    "tenants_projectgroupgrant": "group_id",
+}
+
+
+def test_the_orms_ways_around_a_service_are_refused(acme: Tenant) -> None:
+    with refused(acme):
+        Project.objects.update(name="Mine")
+    with refused(acme):
+        Project.objects.bulk_create([Project(organization=acme.organization, slug="a", name="A")])
+    with refused(acme):
+        project = Project.objects.get()
+        project.name = "Mine"
+        Project.objects.bulk_update([project], ["name"])
+    with refused(acme):
+        Project.objects.get().delete()
+    with refused(acme):
+        Role.objects.filter(is_builtin=False).get_or_create(
+            organization=acme.organization, key="mine", defaults={"name": "Mine"}
+        )
+    with refused(acme):
+        Membership.objects.filter(user=acme.viewer).update(role=acme.role("owner"))
+    with refused(acme):
+        acme.membership("viewer").save()
+    with tenant_scope(acme.organization):
+        assert [project.name for project in Project.objects.all()] == ["Chatbot"]
+
+
+def test_the_installations_tables_are_governed_too(acme: Tenant) -> None:
+    with refused(None):
+        User.objects.filter(pk=acme.viewer.pk).update(is_operator=True)
+    with refused(None):
+        User.objects.create_user("new@example.org")
+    with refused(None):
+        InstallationSettings().save()
+    acme.viewer.refresh_from_db()
+    assert not acme.viewer.is_operator
+    # Signing in touches last_login alone, which is an event of its own.
+    User.objects.filter(pk=acme.viewer.pk).update(last_login=acme.viewer.date_joined)
+
+
+def test_an_event_of_another_organization_does_not_count(acme: Tenant, globex: Tenant) -> None:
+    with (
+        pytest.raises(DatabaseError, match="its transaction wrote no audit event"),
+        tenant_scope(acme.organization),
+    ):
+        with tenant_scope(globex.organization):
+            create_group(organization=globex.organization, name="Crew", actor=SYSTEM)
+        Project.objects.update(name="Mine")
+    with tenant_scope(globex.organization):
+        assert not Group.objects.exists()
+
+
+def test_an_event_of_an_earlier_transaction_does_not_count(acme: Tenant) -> None:
+    with tenant_scope(acme.organization):
+        create_group(organization=acme.organization, name="Crew", actor=SYSTEM)
+    with refused(acme):
+        Project.objects.update(name="Mine")
+
+
+def test_an_event_that_was_rolled_back_does_not_count(acme: Tenant) -> None:
+    with refused(acme):
+        with pytest.raises(KeyError), transaction.atomic():
+            create_group(organization=acme.organization, name="Crew", actor=SYSTEM)
+            execute("SET CONSTRAINTS ALL IMMEDIATE")  # the guard has seen and accepted it
+            raise KeyError
+        execute("SET CONSTRAINTS ALL DEFERRED")
+        Project.objects.update(name="Mine")
+
+
+def fail(*args: object, **kwargs: object) -> None:
+    raise OSError("disk full")
+
+
+@pytest.mark.parametrize("at", ["audit.recorder.changes", "audit.recorder.record", "audit.models.Event.save"])
+def test_when_the_event_cannot_be_written_the_change_is_rolled_back(at: str, acme: Tenant, monkeypatch) -> None:
+    before = len(events(acme))
+    monkeypatch.setattr(at, fail)
+    attempts = [
+        lambda actor: update_project(project=acme.project, name="Mine", environment="staging", actor=actor),
+        lambda actor: change_role(membership=acme.membership("viewer"), role=acme.role("admin"), actor=actor),
+        lambda actor: create_group(organization=acme.organization, name="Crew", actor=actor),
+    ]
+    for attempt in attempts:
+        with pytest.raises(OSError, match="disk full"), acme.acting("owner") as actor:
+            attempt(actor)
+    with pytest.raises(OSError, match="disk full"):
+        update_installation_settings(actor=SYSTEM, signup_enabled=False)
+    with tenant_scope(acme.organization):
+        assert Project.objects.get().name == "Chatbot"
+        assert acme.membership("viewer").role.key == "viewer"
+        assert not Group.objects.exists()
+    assert InstallationSettings.load().signup_enabled
+    assert len(events(acme)) == before
+
+
+def test_an_event_of_an_unknown_action_is_refused(acme: Tenant) -> None:
+    with tenant_scope(acme.organization), pytest.raises(UnknownAction):
+        record(Action("nobody.registered", "?"), actor=SYSTEM, organization_id=acme.organization.pk)
+    with tenant_scope(acme.organization):
+        assert not Event.objects.filter(action="nobody.registered").exists()
