@@ -17,6 +17,7 @@ from tests.services import require_program
 pytestmark = pytest.mark.acceptance
 
 PASSWORD = "correct horse battery staple"
+EMAIL = re.compile("e-?mail", re.IGNORECASE)
 LINK = re.compile(r"https?://\S+")
 
 
@@ -36,6 +37,7 @@ class Visitor:
         self.portal = portal
         self.home = f"http://127.0.0.1:{portal.port}"
         self.page: Page = browser.new_context().new_page()
+        self.page.set_default_timeout(10_000)
         self.page.on("pageerror", lambda error: pytest.fail(f"JavaScript: {error}"))
         self.page.on("request", self._stay_at_home)
 
@@ -53,17 +55,18 @@ class Visitor:
 
     def sign_in(self, address: str) -> None:
         self.go("/accounts/login/")
-        self.page.get_by_label("E-mail").fill(address)
+        self.page.get_by_label(EMAIL).fill(address)
         self.page.get_by_label("Password", exact=True).fill(PASSWORD)
         self.press("Sign in")
 
     def sign_up(self, address: str) -> None:
         self.go("/accounts/signup/")
-        self.page.get_by_label("E-mail").fill(address)
+        self.page.get_by_label(EMAIL).fill(address)
         self.choose_password()
         self.press("Sign up")
         self.page.goto(link_for(self.portal, address, "confirm"))
-        self.press(re.compile("Confirm"))
+        self.press(re.compile("Confirm", re.IGNORECASE))
+        self.page.wait_for_url(self.home + "/")
 
     def choose_password(self) -> None:
         for field in self.page.locator("input[type=password]").all():
@@ -102,28 +105,28 @@ def test_the_first_day(portal: Run, browser: Browser, tmp_path: Path) -> None:
     ada.go("/organizations/new/")
     ada.page.get_by_label("Name").fill("Acme")
     ada.page.get_by_label("Identifier").fill("acme")
-    ada.press(re.compile("Create"))
+    ada.press(re.compile("Create", re.IGNORECASE))
     expect(ada.page).to_have_url(f"{ada.home}/o/acme/")
 
     ada.go("/o/acme/tenants/project/add/")
     ada.page.get_by_label("Name").fill("Chatbot")
     ada.page.get_by_label("Identifier").fill("chatbot-prod")
     ada.page.locator("select[name=environment]").select_option("production")
-    ada.press(re.compile("^Save|Create"))
+    ada.press(re.compile("^Save|Create", re.IGNORECASE))
     ada.go("/o/acme/tenants/project/")
     ada.sees("chatbot-prod")
 
     ada.go("/o/acme/members/invite/")
-    ada.page.get_by_label(re.compile("E-mail")).fill("ben@acme.example")
+    ada.page.get_by_label(EMAIL).fill("ben@acme.example")
     ada.page.locator("select[name=role]").select_option(label="Viewer")
-    ada.press(re.compile("Invite|Send"))
+    ada.press(re.compile("Invite|Send", re.IGNORECASE))
     ada.sees("ben@acme.example")
 
     ben = Visitor(browser, portal)
     ben.page.goto(link_for(portal, "ben@acme.example", "/invitations/"))
     ben.sees("Acme")
     ben.choose_password()
-    ben.press(re.compile("Accept|Join|Sign up|Create"))
+    ben.press(re.compile("Accept|Join|Sign up|Create", re.IGNORECASE))
     expect(ben.page).to_have_url(f"{ben.home}/o/acme/")
     assert ben.go("/o/acme/members/invite/") == 403
     ben.sees("Invite members")  # the refused page names the missing permission
@@ -132,7 +135,7 @@ def test_the_first_day(portal: Run, browser: Browser, tmp_path: Path) -> None:
     ada.go("/o/acme/tenants/membership/")
     ada.page.get_by_role("link", name="ben@acme.example").or_(ada.page.get_by_text("ben@acme.example")).first.click()
     ada.page.locator("select[name=role]").select_option(label="Admin")
-    ada.press(re.compile("^Save"))
+    ada.press(re.compile("^Save", re.IGNORECASE))
     assert ben.go("/o/acme/members/invite/") == 200
 
     ada.go("/o/acme/audit/")
