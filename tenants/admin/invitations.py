@@ -61,7 +61,6 @@ class InvitationAdmin(KeysetList, TenantModelAdmin):
     empty_text = "Invite people by e-mail: they accept with a login of their own."
 
     list_display = ("address", "state_badge", "offer", "inviter", "sent", "next_steps")
-    list_display_links = None
     list_filter = (StateFilter, "role")
     search_fields = ("email__startswith",)
     search_help_text = "Search by the beginning of an e-mail address"

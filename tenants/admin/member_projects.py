@@ -20,7 +20,7 @@ from isolation.exceptions import DomainError
 from tenants.access import explain, load_authority, user_actor
 from tenants.forms.members import PREFIX, ProjectRoleChange, ProjectRolesForm, posted_projects
 from tenants.models import Membership, Project
-from tenants.permissions import CATALOGUE, P
+from tenants.permissions import CATALOGUE, Level, P, Permission
 from tenants.selectors import ProjectAccess, project_access
 from tenants.services.members import remove_project_role, set_project_role
 
@@ -86,7 +86,7 @@ def member_why(request: HttpRequest, member_id: UUID) -> HttpResponse:
     groups = [
         (
             group.label,
-            [(item, explain(actor, item.name, place)) for item in group.permissions if _asked(item, permission)],
+            [(item, explain(actor, item.name, place)) for item in group.permissions if _asked(item, permission, place)],
         )
         for group in CATALOGUE
     ]
@@ -104,8 +104,9 @@ def member_why(request: HttpRequest, member_id: UUID) -> HttpResponse:
     return page(tenant_site, request, "tenants/member_why.html", context)
 
 
-def _asked(item: Any, permission: str) -> bool:
-    return not permission or item.name.value == permission
+def _asked(item: Permission, permission: str, place: Project | None) -> bool:
+    """Return whether the page is about `item`; what counts in the whole organization is no question in a project."""
+    return (not permission or item.name.value == permission) and (place is None or item.level is Level.PROJECT)
 
 
 def _place(request: HttpRequest, projects: list[Project]) -> Project | None:
