@@ -51,11 +51,22 @@ def record_failed_sign_in(
     )
 
 
-@receiver(account_signals.authentication_step_completed, dispatch_uid="accounts:reauthenticated")
-def record_reauthentication(sender: object, *, user: User, reauthenticated: bool = False, **kwargs: Any) -> None:
-    """Write that somebody who was signed in proved who they are once more."""
+@receiver(account_signals.authentication_step_completed, dispatch_uid="accounts:proved")
+def record_proof(sender: object, *, user: User, method: str, reauthenticated: bool = False, **kwargs: Any) -> None:
+    """Write what follows a right password other than signing in: confirming it once more, or being held up.
+
+    The event also stands for the stored hash, which Django may have renewed while checking the password.
+    """
     if reauthenticated:
         record_presence(REAUTHENTICATED, actor=person(user), user=user)
+    elif method == "password" and not EmailAddress.objects.filter(user=user, verified=True).exists():
+        record_presence(
+            SIGN_IN_FAILED,
+            actor=person(user),
+            user=user,
+            outcome=Outcome.FAILED,
+            reason="The e-mail address is not confirmed yet",
+        )
 
 
 @receiver(account_signals.email_confirmed, dispatch_uid="accounts:email_verified")

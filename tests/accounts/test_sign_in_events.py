@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from accounts.services.users import create_user
 from audit.models import Event
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
@@ -120,3 +121,27 @@ def test_confirming_the_password_again_is_told(acme: Tenant) -> None:
     (failed,) = of_installation("user.sign_in_failed")
     assert failed.actor_id == acme.viewer.pk
     assert len(of_installation("user.reauthenticated")) == 1
+
+
+OTHER_HASHER_FIRST = [
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.MD5PasswordHasher",
+]
+
+
+def test_an_unconfirmed_address_is_held_up(db: None, settings) -> None:
+    user = create_user(email="new@example.org", password=PASSWORD, actor=SYSTEM)
+    settings.PASSWORD_HASHERS = OTHER_HASHER_FIRST
+    response = Client().post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    assert response["Location"] == "/accounts/confirm-email/"
+    (event,) = of_installation("user.sign_in_failed")
+    assert event.reason == "The e-mail address is not confirmed yet"
+    assert not of_installation("user.signed_in")
+
+
+def test_a_renewed_hash_needs_no_event_of_its_own(acme: Tenant, settings) -> None:
+    settings.PASSWORD_HASHERS = OTHER_HASHER_FIRST
+    client = sign_in(acme.viewer.email)
+    acme.viewer.refresh_from_db()
+    assert acme.viewer.password.startswith("pbkdf2")
+    assert client.get("/").status_code == 200

@@ -106,6 +106,15 @@ def test_somebody_known_signs_in_and_accepts(acme: Tenant, link: str) -> None:
     assert role_of(acme, GUEST) == "viewer"
 
 
+def test_the_way_through_signing_out_and_in_leads_back(acme: Tenant, stranger: User, link: str) -> None:
+    make_user(GUEST)
+    client = signed_in(stranger)
+    assert client.post("/accounts/logout/", {"next": link})["Location"] == link
+    response = client.post("/accounts/login/", {"login": GUEST, "password": PASSWORD, "next": link})
+    assert response["Location"] == link
+    assert client.post(link)["Location"] == "/o/acme/"
+
+
 def test_looking_changes_nothing(acme: Tenant, sent: SentInvitation, link: str) -> None:
     for client in (Client(), signed_in(make_user(GUEST))):
         assert client.get(link).status_code == 200

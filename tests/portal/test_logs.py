@@ -1,0 +1,31 @@
+"""What the log never holds."""
+
+import logging
+
+import pytest
+
+from portal.logs import LinkTokenFilter
+
+TOKEN = "4vFXUSkd-QYrcJO9fgdvJpctcUbx0ckXuAN5Sgz3ucw"
+
+
+def logged(name: str, message: str, *args: object) -> str:
+    record = logging.LogRecord(name, logging.WARNING, __file__, 1, message, args, None)
+    assert LinkTokenFilter().filter(record)
+    return record.getMessage()
+
+
+@pytest.mark.parametrize("path", ["/invitations/", "/accounts/confirm-email/", "/accounts/password/reset/key/"])
+def test_a_links_token_is_masked(path: str) -> None:
+    line = logged("django.security.csrf", "Forbidden (%s): %s", "CSRF token missing", f"{path}{TOKEN}/")
+    assert line == f"Forbidden (CSRF token missing): {path}***/"
+    assert TOKEN not in logged("access", f'GET {path}{TOKEN}?next=/ "Firefox" 200')
+    assert TOKEN not in logged("access", f"GET /accounts/login/?next=%2Finvitations%2F{TOKEN}%2F 200")
+
+
+def test_other_addresses_stay() -> None:
+    assert logged("django.request", "Not Found: %s", "/o/acme/members/") == "Not Found: /o/acme/members/"
+
+
+def test_development_mails_keep_their_links() -> None:
+    assert TOKEN in logged("gatehouse.mail", "mail to x | %s", f"http://localhost/invitations/{TOKEN}/")
