@@ -49,7 +49,7 @@ class UserAdmin(OperatorModelAdmin):
     description = "Every login of this installation: create, deactivate, make operators."
     delete_text = "The login and its memberships go for good. The audit log keeps the address."
 
-    list_display = ("person", "state", "membership_count", "last_login", "date_joined")
+    list_display = ("person", "state", "membership_count", "last_seen", "joined")
     list_filter = ("is_active", "is_operator")
     search_fields = ("email__startswith",)
     search_help_text = "Search by the beginning of an e-mail address"
@@ -77,7 +77,7 @@ class UserAdmin(OperatorModelAdmin):
         """Return what is asked of a new login, or shown of one."""
         if obj is None:
             return ("email", "name", "is_operator")
-        return ("email", "name", "state", "organizations", "last_login", "date_joined")
+        return ("email", "name", "state", "organizations", "last_seen", "joined")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return everything but the name, which an operator may mend."""
@@ -146,8 +146,19 @@ class UserAdmin(OperatorModelAdmin):
         ]
         if not rows:
             return "None"
-        items = format_html_join("", '<li><a href="{}">{}</a> <span class="gh-muted">({}{})</span></li>', rows)
+        link = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
+        items = format_html_join("", f'<li>{link} <span class="gh-muted">({{}}{{}})</span></li>', rows)
         return format_html("<ul>{}</ul>", items)
+
+    @admin.display(description="Last sign-in")
+    def last_seen(self, obj: User) -> str:
+        """Return when they last signed in, in UTC."""
+        return f"{obj.last_login:%-d %B %Y, %H:%M} UTC" if obj.last_login else "Never"
+
+    @admin.display(description="Joined")
+    def joined(self, obj: User) -> str:
+        """Return the day the login was made."""
+        return f"{obj.date_joined:%-d %B %Y}"
 
     # Actions ---------------------------------------------------------------------------------------
 

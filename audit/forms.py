@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.utils import timezone
+from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
 
 from console.confirm import dress
 
@@ -24,7 +25,9 @@ _MINUTE = "%Y-%m-%dT%H:%M"
 class _Moment(forms.DateTimeField):
     """A time as the browser's own picker sends it."""
 
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S")
+    widget = forms.DateTimeInput(
+        attrs={"type": "datetime-local", "step": "1", "class": " ".join(INPUT_CLASSES)}, format="%Y-%m-%dT%H:%M:%S"
+    )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, input_formats=[_MINUTE, f"{_MINUTE}:%S"], **kwargs)
@@ -130,7 +133,8 @@ class FilterForm(forms.Form):
         chosen = str(self.data.get("project") or "")
         if chosen and chosen not in dict(choices):  # a project that is gone keeps its events
             choices.append((chosen, f"Project {chosen[:36]}"))
-        return forms.Select(choices=choices)
+        widget: forms.Widget = UnfoldAdminSelectWidget(choices=choices)
+        return widget
 
 
 class OperatorFilterForm(FilterForm):

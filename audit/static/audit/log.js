@@ -12,6 +12,13 @@
       " " + pad(moment.getHours()) + ":" + pad(moment.getMinutes()) + ":" + pad(moment.getSeconds());
   });
 
+  // On a narrow screen the filters would hide the log; without a script they stay open.
+  if (window.matchMedia("(max-width: 48rem)").matches) {
+    document.querySelectorAll("details[data-audit-fold]:not([data-audit-fold=keep])").forEach(function (details) {
+      details.open = false;
+    });
+  }
+
   document.querySelectorAll("form[data-audit-filters]").forEach(function (form) {
     var named = form.elements.namedItem("tz");
     var range = form.elements.namedItem("range");
