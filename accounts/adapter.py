@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.core import context
+from allauth.core import context as allauth_context
 from django.db import transaction
 from django.http import HttpRequest
 
@@ -31,7 +31,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
 
     def set_password(self, user: User, password: str) -> None:
         """Store a changed, reset or first password, and tell it."""
-        signed_in = context.request.user.is_authenticated
+        signed_in = allauth_context.request.user.is_authenticated
         reason = "" if signed_in else "Reset by the link in a mail"
         set_password(user=user, password=password, actor=person(user), reason=reason)
 
@@ -54,6 +54,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Render a mail now and send it after the commit: what rolled back was never announced."""
-        request = globals()["context"].request
-        message = self.render_mail(template_prefix, email, {"request": request, "email": email, **context})
+        values = {"request": allauth_context.request, "email": email, **context}
+        message = self.render_mail(template_prefix, email, values)
         transaction.on_commit(message.send, robust=True)
