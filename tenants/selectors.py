@@ -26,7 +26,7 @@ from .models import (
 from .permissions import PERMISSIONS, P
 
 MOST_EXCEPTIONS = 200
-_COUNTED = 10_000
+COUNTED = 10_000
 
 _ORIGINS = {
     GrantSource.MEMBERSHIP: "role in the organization",
@@ -188,17 +188,17 @@ def transfer_targets(memberships: Iterable[MembershipSummary], user: Any, curren
 def open_invitations_number() -> int:
     """Return how many invitations can still be accepted, counted up to a cap."""
     rows = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
-    return int(rows.order_by()[:_COUNTED].count())
+    return int(rows.order_by()[:COUNTED].count())
 
 
 def members_number() -> int:
     """Return how many active members there are, counted up to a cap."""
-    return int(Membership.objects.filter(is_active=True).order_by()[:_COUNTED].count())
+    return int(Membership.objects.filter(is_active=True).order_by()[:COUNTED].count())
 
 
 def projects_number(actor: Actor) -> int:
     """Return how many projects the actor sees, counted up to a cap."""
-    return int(Project.objects.visible_to(actor).order_by()[:_COUNTED].count())
+    return int(Project.objects.visible_to(actor).order_by()[:COUNTED].count())
 
 
 def _may_receive(user: Any, organization_id: Any) -> bool:

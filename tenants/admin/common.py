@@ -4,11 +4,13 @@ from typing import Any
 
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from console.access import actor_of, can
 from console.confirm import dress
+from tenants.access import MemberAuthority
 from tenants.forms.roles import RoleOptions
 from tenants.models import Organization, Role
 from tenants.permissions import P
@@ -23,6 +25,14 @@ def organization_of(request: HttpRequest) -> Organization:
     """Return the organization that the request is about."""
     organization: Organization = request.organization  # type: ignore[attr-defined]
     return organization
+
+
+def authority_of(request: HttpRequest) -> MemberAuthority:
+    """Return what decides about the actor's permissions; the console lets in nobody without one."""
+    authority = actor_of(request).authority
+    if not isinstance(authority, MemberAuthority):
+        raise TypeError("The tenant console is entered with an authority of the organization.")
+    return authority
 
 
 def roles_of(request: HttpRequest) -> list[Role]:
@@ -78,3 +88,24 @@ def page(
         request, template, {**context, "form": form}, status=_NEEDS_INPUT if refused else 200
     )
     return response
+
+
+class WithHistory:
+    """Mixed into an admin before `TenantModelAdmin`: its rows lead to their events, for whoever may read the log."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the form, with a History button where the log may be read."""
+        shown = object_id is not None and authority_of(request).allows_somewhere(P.AUDIT_LOG_READ)
+        extra = {"show_history": shown, **(extra_context or {})}
+        response: HttpResponse = super().changeform_view(request, object_id, form_url, extra)  # type: ignore[misc]
+        return response
+
+    def history_url(self, request: HttpRequest, obj: Any) -> str:
+        """Return the address of the row's events."""
+        return f"{reverse('console:audit_log')}?target={obj.pk}"

@@ -25,7 +25,7 @@ from tenants.services.groups import (
     update_group,
 )
 
-from .common import STYLE, organization_of, role_field, role_options, two_lines
+from .common import STYLE, WithHistory, organization_of, role_field, role_options, two_lines
 
 _PARTS: dict[str, str] = {"view": P.GROUPS_READ, "add": P.GROUPS_MANAGE, "delete": P.GROUPS_MANAGE}
 
@@ -79,11 +79,9 @@ class Members(ScopedTabularInline):
         rows = super().get_queryset(request).select_related("membership__user", "group")
         return rows.order_by("membership__user__email")
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Call the field what people call it."""
-        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        formfield.label = "Member"
-        return formfield
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Return the form set, its column called what people call it."""
+        return super().get_formset(request, obj, **{**kwargs, "labels": {"membership": "Member"}})
 
     def add(self, request: HttpRequest, parent: Any, values: dict[str, Any]) -> Any:
         """Put a member into the group."""
@@ -95,7 +93,7 @@ class Members(ScopedTabularInline):
 
 
 @admin.register(Group, site=tenant_site)
-class GroupAdmin(TenantModelAdmin):
+class GroupAdmin(WithHistory, TenantModelAdmin):
     """The organization's groups."""
 
     permissions: ClassVar = {"view": P.GROUPS_READ, "add": P.GROUPS_MANAGE, "change": P.GROUPS_MANAGE}

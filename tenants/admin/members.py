@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.formats import date_format
 
-from console.actions import list_action, object_action
+from console.access import actor_of
+from console.actions import bulk_action, list_action, object_action
 from console.keyset import KeysetList
 from console.options import TenantModelAdmin
 from console.sites import tenant_site
@@ -18,12 +19,12 @@ from tenants.permissions import P
 from tenants.selectors import with_group_count
 from tenants.services.members import change_role, remove_member, set_member_active
 
-from .common import STYLE, badge, role_field, role_options, two_lines
+from .common import STYLE, WithHistory, badge, role_field, role_options, two_lines
 from .member_projects import access_context
 
 
 @admin.register(Membership, site=tenant_site)
-class MembershipAdmin(KeysetList, TenantModelAdmin):
+class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
     """The organization's members."""
 
     permissions: ClassVar = {"view": P.MEMBERS_READ, "change": P.MEMBERS_MANAGE}
@@ -39,6 +40,7 @@ class MembershipAdmin(KeysetList, TenantModelAdmin):
     search_help_text = "Search by the beginning of an e-mail address"
     fields = ("person", "role", "is_active", "came_by", "since")
     readonly_fields = ("person", "came_by", "since")
+    actions = ("deactivate",)
     actions_list = ("invite",)
     actions_detail = ("remove",)
     change_form_outer_after_template = "tenants/member_projects_section.html"
@@ -63,7 +65,7 @@ class MembershipAdmin(KeysetList, TenantModelAdmin):
 
     def perform_update(self, request: HttpRequest, obj: Any, values: dict[str, Any]) -> None:
         """Change the role, and whether the member is active."""
-        actor = request.actor  # type: ignore[attr-defined]
+        actor = actor_of(request)
         if "role" in values:
             change_role(membership=obj, role=values["role"], actor=actor)
         if "is_active" in values:
@@ -82,6 +84,13 @@ class MembershipAdmin(KeysetList, TenantModelAdmin):
         """Lead to the invitation form."""
         return HttpResponseRedirect(reverse("console:invite"))
 
+    @bulk_action(permission=P.MEMBERS_MANAGE, description="Deactivate")
+    def deactivate(self, request: HttpRequest, rows: list[Membership]) -> None:
+        """Deactivate the selected members, all or none."""
+        for row in rows:
+            set_member_active(membership=row, active=False, actor=actor_of(request))
+        messages.success(request, f"{len(rows)} {'member was' if len(rows) == 1 else 'members were'} deactivated.")
+
     @object_action(
         permission=P.MEMBERS_MANAGE,
         description="Remove from the organization",
@@ -94,7 +103,7 @@ class MembershipAdmin(KeysetList, TenantModelAdmin):
     def remove(self, request: HttpRequest, obj: Membership, data: dict[str, Any]) -> None:
         """End the membership."""
         label = str(obj)
-        remove_member(membership=obj, actor=request.actor, reason=data["reason"])  # type: ignore[attr-defined]
+        remove_member(membership=obj, actor=actor_of(request), reason=data["reason"])
         messages.success(request, f"{label} is no longer a member.")
 
     @admin.display(description="Member")

@@ -9,9 +9,9 @@ from audit.models import Event
 from console.access import actor_of, can
 from console.sites import tenant_site
 from tenants.permissions import P
-from tenants.selectors import members_number, open_invitations_number, projects_number
+from tenants.selectors import COUNTED, members_number, open_invitations_number, projects_number
 
-from .common import organization_of
+from .common import authority_of, organization_of
 
 _LATEST = 6
 
@@ -20,12 +20,13 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     """Return numbers, next steps and the latest events, each only for whoever may see it."""
     organization = organization_of(request)
     figures = _figures(request)
-    reads_log = can(request, P.AUDIT_LOG_READ)
+    reads_log = authority_of(request).allows_somewhere(P.AUDIT_LOG_READ)
     return {
         "title": organization.name,
         "organization": organization,
         "may_delete": can(request, P.ORGANIZATION_DELETE),
         "figures": figures,
+        "counted": COUNTED,
         "steps": [] if organization.is_being_deleted else _steps(request, figures),
         "shows_events": reads_log,
         "events": list(Event.objects.visible_to(actor_of(request)).order_by("-time", "-id")[:_LATEST])
@@ -36,13 +37,12 @@ def overview(request: HttpRequest) -> dict[str, Any]:
 
 
 def _figures(request: HttpRequest) -> list[dict[str, Any]]:
-    authority: Any = actor_of(request).authority
     figures = []
     if can(request, P.MEMBERS_READ):
         figures.append(
             {"key": "members", "number": members_number(), "label": "active members", "url": _list("membership")}
         )
-    if authority.allows_somewhere(P.PROJECTS_READ):
+    if authority_of(request).allows_somewhere(P.PROJECTS_READ):
         number = projects_number(actor_of(request))
         figures.append({"key": "projects", "number": number, "label": "projects", "url": _list("project")})
     if can(request, P.MEMBERS_READ):

@@ -31,7 +31,7 @@ from tenants.services.projects import (
     update_project,
 )
 
-from .common import STYLE, badge, organization_of, role_field, role_options, two_lines
+from .common import STYLE, WithHistory, authority_of, badge, organization_of, role_field, role_options, two_lines
 
 _CURRENT = "_tenants_project"
 _TONES = {Environment.PRODUCTION: "bad", Environment.STAGING: "warn", Environment.DEVELOPMENT: "good"}
@@ -66,11 +66,14 @@ class ProjectRoles(ScopedTabularInline):
         rows = super().get_queryset(request).select_related("membership__user", "project", "role")
         return rows.order_by("membership__user__email")
 
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Return the form set, its column called what people call it."""
+        return super().get_formset(request, obj, **{**kwargs, "labels": {"membership": "Member"}})
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the roles that the actor may give in this project."""
         formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "membership":
-            formfield.label = "Member"
+        if db_field.name != "role":
             return formfield
         return role_field(formfield, role_options(request, _project_of(request)))
 
@@ -86,7 +89,7 @@ class ProjectRoles(ScopedTabularInline):
 
 
 @admin.register(Project, site=tenant_site)
-class ProjectAdmin(TenantModelAdmin):
+class ProjectAdmin(WithHistory, TenantModelAdmin):
     """The projects that the actor sees."""
 
     permissions: ClassVar = {"view": P.PROJECTS_READ, "add": P.PROJECTS_CREATE, "change": P.PROJECTS_MANAGE}
@@ -114,8 +117,7 @@ class ProjectAdmin(TenantModelAdmin):
     def allows(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
         """Return whether the actor may do `verb`; the list is open to whoever sees at least one project."""
         if obj is None and verb == "view":
-            authority: Any = actor_of(request).authority
-            return bool(authority.allows_somewhere(P.PROJECTS_READ))
+            return authority_of(request).allows_somewhere(P.PROJECTS_READ)
         return super().allows(request, verb, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -20,7 +20,7 @@ from tenants.permissions import CATALOGUE, P
 from tenants.selectors import roles_with_holders
 from tenants.services.roles import create_role, delete_role, update_role
 
-from .common import STYLE, organization_of, page
+from .common import STYLE, WithHistory, organization_of, page
 
 
 @tenant_site.page(
@@ -53,7 +53,7 @@ def matrix(request: HttpRequest) -> HttpResponse:
 
 
 @admin.register(Role, site=tenant_site)
-class RoleAdmin(TenantModelAdmin):
+class RoleAdmin(WithHistory, TenantModelAdmin):
     """One role; the list is the matrix."""
 
     permissions: ClassVar = {"view": P.ROLES_READ, "add": P.ROLES_MANAGE, "change": P.ROLES_MANAGE}

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.apps import apps
 from django.test import Client
 
 from tenants.models import Membership
@@ -79,12 +80,11 @@ def furnish(tenant: Tenant, person: str = "member") -> Furniture:
 
 def state(tenant: Tenant) -> dict[str, Any]:
     """Return what the pages can change, to compare before and after."""
-    from django.apps import apps  # noqa: PLC0415 - only this helper needs it
-
+    models: list[Any] = list(apps.get_app_config("tenants").get_models())
     with tenant.acting("owner"):
         return {
             model.__name__: sorted(map(str, model.objects.values_list()))
-            for model in apps.get_app_config("tenants").get_models()
+            for model in models
             if hasattr(model, "tenant_column")
         }
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.test import Client
 
 from tenants.models import Group, GroupMember, GroupRole
+from tenants.services.roles import create_role
 from tests.people import Tenant
 from tests.tenants.admin.conftest import Furniture, inline, member_of
 
@@ -81,8 +82,6 @@ def test_owner_is_not_offered_and_a_role_above_ones_own_is_refused(admin: Client
     page = admin.get(f"{GROUPS}{rows.group}/change/").content.decode()
     assert ">Owner<" not in page
     with acme.acting("owner") as actor:
-        from tenants.services.roles import create_role  # noqa: PLC0415 - only here
-
         above = create_role(
             organization=acme.organization, name="Mover", permissions=["projects:transfer"], actor=actor
         )

@@ -6,6 +6,8 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
+from audit.recorder import ACCESS_DENIED, record
+from isolation.actor import SYSTEM
 from tenants.models import Invitation
 from tests.people import Tenant, make_project
 from tests.tenants.admin.conftest import Furniture, state
@@ -124,9 +126,6 @@ def test_the_list_is_filtered_by_state(owner: Client, acme: Tenant) -> None:
         invite(owner, acme, f"{name}@example.org")
     with acme.acting("owner"):
         now = timezone.now()
-        from audit.recorder import ACCESS_DENIED, record  # noqa: PLC0415 - a raw change needs an event
-        from isolation.actor import SYSTEM  # noqa: PLC0415
-
         record(ACCESS_DENIED, actor=SYSTEM, organization_id=acme.organization.pk)
         Invitation.objects.filter(email="expired@example.org").update(expires_at=now)
         Invitation.objects.filter(email="revoked@example.org").update(revoked_at=now)

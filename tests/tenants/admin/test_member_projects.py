@@ -1,8 +1,10 @@
 """What a member is in each project: shown with its source, set, cleared, explained."""
 
+from typing import Any
+
 from django.test import Client
 
-from tenants.models import ProjectMembership
+from tenants.models import Group, ProjectMembership
 from tenants.services.groups import set_group_role
 from tenants.services.members import set_project_role
 from tests.people import Tenant, make_project, signed_in
@@ -114,7 +116,5 @@ def test_why_answers_for_visible_projects_only(owner: Client, rows: Furniture) -
     assert owner.get(f"/o/acme/members/{rows.member}/why/", {"permission": "no:such"}).status_code == 200
 
 
-def _group(rows: Furniture) -> object:
-    from tenants.models import Group  # noqa: PLC0415 - only here
-
+def _group(rows: Furniture) -> Any:
     return Group.objects.get(pk=rows.group)

@@ -130,3 +130,26 @@ def test_names_are_shown_as_text(owner: Client, acme: Tenant) -> None:
 
     for url in (MEMBERS, f"{MEMBERS}{pk}/change/", f"/o/acme/members/{pk}/why/"):
         assert "<script>alert(1)" not in owner.get(url).content.decode()
+
+
+def deactivate(client: Client, *members: Membership) -> str:
+    """Run the bulk action and return the page after it."""
+    data = {"action": "deactivate", "index": 0, "_selected_action": [str(member.pk) for member in members]}
+    return client.post(MEMBERS, data, follow=True).content.decode()
+
+
+def test_several_members_are_deactivated_all_or_none(owner: Client, acme: Tenant) -> None:
+    viewer, member, last = (member_of(acme, name) for name in ("viewer", "member", "owner"))
+
+    assert "an organization keeps at least one active owner" in deactivate(owner, viewer, last)
+    assert member_of(acme, "viewer").is_active
+    assert "2 members were deactivated." in deactivate(owner, viewer, member)
+    assert not member_of(acme, "viewer").is_active
+    assert not member_of(acme, "member").is_active
+
+
+def test_a_viewer_deactivates_nobody(viewer: Client, acme: Tenant) -> None:
+    deactivate(viewer, member_of(acme, "member"))
+
+    assert member_of(acme, "member").is_active
+    assert "Deactivate" not in viewer.get(MEMBERS).content.decode()

@@ -8,7 +8,7 @@ from django.test import Client
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 from tenants.models import Membership, Project, ProjectGroupGrant, ProjectMembership, ProjectUserGrant, Role
-from tenants.services.members import add_member
+from tenants.services.members import add_member, set_project_role
 from tests.people import Tenant, signed_in
 from tests.tenants.admin.conftest import Furniture, inline, member_of
 
@@ -179,8 +179,6 @@ def test_an_admin_does_not_transfer(admin: Client, acme: Tenant) -> None:
 
 def test_the_search_of_the_palette_finds_visible_projects_only(acme: Tenant) -> None:
     with acme.acting("owner") as actor:
-        from tenants.services.members import set_project_role  # noqa: PLC0415 - only here
-
         set_project_role(
             membership=acme.membership("viewer"), project=acme.project, role=acme.role("none"), actor=actor
         )

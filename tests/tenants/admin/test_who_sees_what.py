@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from accounts.models import User
 from tenants.models import Membership
 from tenants.services.members import set_project_role
 from tests.people import Tenant, signed_in
@@ -107,3 +108,47 @@ def test_a_hidden_project_does_not_exist(acme: Tenant, url: str) -> None:
 
     assert "Chatbot" not in response.content.decode()
     assert response.status_code == (404 if "pk" in url else 200)
+
+
+def test_an_operator_in_support_reads_and_changes_nothing(operator: User, rows: Furniture) -> None:
+    client = signed_in(operator)
+    organization = rows.tenant.organization
+    assert client.get("/o/acme/").status_code == 404
+    client.post(f"/admin/support/{organization.pk}/", {"reason": "Ticket 4711: roles look wrong"})
+    before = state(rows.tenant)
+
+    for url in [*READ, f"tenants/membership/{rows.member}/change/", f"tenants/project/{rows.project}/change/"]:
+        response = client.get(f"/o/acme/{url}")
+        assert response.status_code == 200, url
+        assert [button for button in BUTTONS if button in response.content.decode()] == [], url
+    for url in [*WRITE, *rows.urls()]:
+        client.post(f"/o/acme/{url}", {"name": "x", "reason": "", "typed_confirmation": "acme"})
+    assert client.post("/o/acme/settings/leave/").status_code == 404
+    assert state(rows.tenant) == before
+
+
+def test_the_latest_events_leave_out_hidden_projects(acme: Tenant) -> None:
+    with acme.acting("owner") as actor:
+        set_project_role(
+            membership=acme.membership("auditor"), project=acme.project, role=acme.role("none"), actor=actor
+        )
+        member = acme.membership("member")
+        set_project_role(membership=member, project=acme.project, role=acme.role("viewer"), actor=actor)
+
+    page = signed_in(acme.auditor).get("/o/acme/").content.decode()
+    assert "Latest events" in page
+    assert "role in a project" not in page
+
+
+def test_rows_lead_to_their_events(owner: Client, viewer: Client, rows: Furniture) -> None:
+    for url in (
+        f"/o/acme/tenants/membership/{rows.member}/",
+        f"/o/acme/tenants/group/{rows.group}/",
+        f"/o/acme/tenants/project/{rows.project}/",
+        f"/o/acme/tenants/role/{rows.role}/",
+    ):
+        assert f"{url}history/" in owner.get(f"{url}change/").content.decode()
+        assert f"{url}history/" not in viewer.get(f"{url}change/").content.decode()
+        response = owner.get(f"{url}history/", follow=True)
+        assert response.status_code == 200
+        assert "owner@acme.example" in response.content.decode()
