@@ -1,5 +1,6 @@
 """Logins: who may change them, what is refused, and what the log says about it."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -21,7 +22,7 @@ from tests.tenants.stage import events, join
 OPERATOR = Actor(ActorKind.OPERATOR, uuid4(), "operator@gatehouse.example")
 
 
-def logged(superuser, action: str) -> list[tuple]:
+def logged(superuser, action: str) -> Any:
     return superuser.execute(
         "SELECT actor_label, target_label, before, after FROM audit_event"
         " WHERE organization_id IS NULL AND action = %s ORDER BY time",

@@ -63,7 +63,7 @@ def test_a_privilege_granted_by_mistake_does_not_help(
 
 
 def test_a_partition_cannot_be_rewritten_either(acme: Tenant, superuser: psycopg.Connection) -> None:
-    (partition,) = superuser.execute("SELECT tableoid::regclass::text FROM audit_event LIMIT 1").fetchone()
+    [(partition,)] = superuser.execute("SELECT tableoid::regclass::text FROM audit_event LIMIT 1").fetchall()
     for rewrite in ("UPDATE {} SET reason = ''", "DELETE FROM {}", "TRUNCATE {}"):
         with pytest.raises(errors.InsufficientPrivilege, match="append-only"), superuser.transaction():
             superuser.execute(sql.SQL(rewrite).format(sql.Identifier(partition)))

@@ -41,7 +41,7 @@ def refused(tenant: Tenant | None) -> Iterator[None]:
 def execute(statement: Any, *parameters: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def test_every_tenant_table_and_every_installation_table_is_governed(superuser) -> None:

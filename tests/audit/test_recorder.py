@@ -58,7 +58,8 @@ class Story:
 
 
 def group() -> Group:
-    return Group.objects.get()
+    found: Group = Group.objects.get()
+    return found
 
 
 # In this order: each begins where the one before ended.

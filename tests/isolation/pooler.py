@@ -75,7 +75,7 @@ pidfile = {home}/pid
 
 def server_port() -> int:
     """Return the port in the name of the server's socket."""
-    return int(psycopg.conninfo.conninfo_to_dict(database.server().dsn())["port"])
+    return int(str(psycopg.conninfo.conninfo_to_dict(database.server().dsn())["port"]))
 
 
 def wait_for(home: Path, port: int, process: subprocess.Popen[bytes]) -> None:

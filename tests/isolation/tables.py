@@ -1,12 +1,13 @@
 """What the tests of isolation walk: every tenant model and what the database's own catalogue says."""
 
 from importlib import import_module
+from typing import Any
 
 from django.apps import apps
 
 from isolation.managers import tenant_column
 
-TENANT_MODELS = sorted(
+TENANT_MODELS: list[Any] = sorted(
     (model for model in apps.get_models() if tenant_column(model)), key=lambda model: model._meta.db_table
 )
 TENANT_TABLES = [model._meta.db_table for model in TENANT_MODELS]

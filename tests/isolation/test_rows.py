@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from isolation.scope import tenant_scope
 from tenants.models import Project, Role
@@ -51,7 +52,7 @@ def execute(query: sql.Composable | str, *parameters: Any) -> int:
     """Run raw SQL as the app; return the number of rows."""
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def column(table: str) -> sql.Identifier:
@@ -127,7 +128,7 @@ def test_a_stranger_cannot_insert_a_row(table: str, both: tuple[Tenant, Tenant],
     ).fetchone()
     copy = sql.SQL("INSERT INTO {0} SELECT * FROM jsonb_populate_record(NULL::{0}, %s)").format(sql.Identifier(table))
     with pytest.raises(DatabaseError, match="row-level security"), tenant_scope(globex.organization):
-        execute(copy, psycopg.types.json.Jsonb(row))
+        execute(copy, Jsonb(row))
 
 
 @pytest.mark.parametrize("place", ["id", "slug"])

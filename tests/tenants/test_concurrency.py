@@ -62,9 +62,8 @@ def actor_name(tenant: Tenant, actor: Actor) -> str:
 
 def active_owners(tenant: Tenant) -> int:
     with tenant_scope(tenant.organization):
-        return Membership.objects.filter(
-            is_active=True, user__is_active=True, role__key="owner", role__is_builtin=True
-        ).count()
+        owners = Membership.objects.filter(role__key="owner", role__is_builtin=True)
+        return int(owners.filter(is_active=True, user__is_active=True).count())
 
 
 @pytest.mark.parametrize("time", TIMES)

@@ -71,15 +71,18 @@ def high(acme: Tenant) -> Tenant:
 
 
 def group(name: str = "Crew") -> Group:
-    return Group.objects.get(name=name)
+    found: Group = Group.objects.get(name=name)
+    return found
 
 
 def role(name: str = "High") -> Role:
-    return Role.objects.get(name=name)
+    found: Role = Role.objects.get(name=name)
+    return found
 
 
 def invitation(email: str) -> Invitation:
-    return Invitation.objects.get(email=email)
+    found: Invitation = Invitation.objects.get(email=email)
+    return found
 
 
 ABOVE: dict[str, Verb] = {
@@ -309,7 +312,7 @@ def test_strangers_and_viewers_do_nothing_and_are_recorded(what: str, high: Tena
 def test_a_stranger_in_their_own_scope_reaches_no_foreign_row(high: Tenant, globex: Tenant) -> None:
     """Objects of another organization, handed over by a careless caller, are refused for what they are."""
     with tenant_scope(high.organization):
-        foreign = {
+        foreign: dict[str, Any] = {
             "membership": high.membership("viewer"),
             "role": high.role("viewer"),
             "group": group(),

@@ -52,7 +52,7 @@ def move(project: Project, source: Tenant, target_id: uuid.UUID, who: str = "own
 
 def stays(project: Project, tenant: Tenant) -> bool:
     with tenant_scope(tenant.organization):
-        return Project.objects.filter(pk=project.pk).exists()
+        return bool(Project.objects.filter(pk=project.pk).exists())
 
 
 @pytest.mark.parametrize("who", ["admin", "member", "viewer", "auditor", "none"])

@@ -1,0 +1,117 @@
+"""Migrations on a database that is filled, forwards and back; the empty one is the template of every test."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+
+from isolation.roles import unprotected_tables
+from tests import database
+from tests.isolation.tables import TENANT_TABLES
+from tests.isolation.test_rows import contents, fill
+from tests.people import make_tenant
+
+OURS = ("accounts", "audit", "portal", "tenants")
+
+
+@pytest.fixture
+def apart(db: None) -> Iterator[psycopg.Connection]:
+    """Point this process at a database of its own, so that nobody else's schema changes; yield a superuser there."""
+    before = database.worker_database()
+    name = f"{before}_migrations"
+    database.create_database(name)
+    database.use_database(name)
+    try:
+        with psycopg.connect(database.server().dsn(database=name), autocommit=True) as connection:
+            yield connection
+    finally:
+        connections.close_all()
+        database.use_database(before)
+        database.drop_database(name)
+
+
+def migrate(app: str, name: str) -> None:
+    call_command("migrate", app, name, verbosity=0, interactive=False)
+    connections.close_all()
+
+
+def latest() -> dict[str, list[str]]:
+    """Return our apps' migrations, oldest first."""
+    nodes = MigrationExecutor(connections["migrator"]).loader.graph.nodes
+    return {app: sorted(name for label, name in nodes if label == app) for app in OURS}
+
+
+def test_every_app_of_ours_migrates_back_and_forward_on_a_filled_database(apart: psycopg.Connection) -> None:
+    tenants = [make_tenant("acme"), make_tenant("globex")]
+    for tenant in tenants:
+        fill(tenant)
+    before = [contents(apart, tenant.organization.pk) for tenant in tenants]
+    connections.close_all()
+    again = {app: names for app, names in latest().items() if len(names) > 1}
+    assert "tenants" in again
+    for app, names in again.items():
+        migrate(app, names[-2])
+        if app == "tenants":
+            forced = apart.execute(
+                "SELECT relname FROM pg_class WHERE relrowsecurity AND relname LIKE 'tenants\\_%'"
+            ).fetchall()
+            assert forced == [] or len(names) > 2, "without its last migration it is without row-level security"
+        migrate(app, names[-1])
+    assert [contents(apart, tenant.organization.pk) for tenant in tenants] == before
+    assert unprotected_tables() == []
+    triggers = apart.execute(
+        "SELECT count(*) FROM pg_trigger WHERE tgname = 'audit_event_required' AND tgrelid::regclass::text = ANY (%s)",
+        [TENANT_TABLES],
+    ).fetchone()
+    assert triggers == (len(TENANT_TABLES) - 1,)
+    invalid = apart.execute("SELECT conname FROM pg_constraint WHERE NOT convalidated").fetchall()
+    assert invalid == []
+
+
+def test_isolation_comes_to_tables_that_are_filled_and_keeps_every_row(apart: psycopg.Connection) -> None:
+    migrate("tenants", "0001")
+    with apart.transaction():
+        for slug in ("acme", "globex"):
+            apart.execute(
+                """
+                WITH organization AS (
+                    INSERT INTO tenants_organization
+                        (id, slug, name, project_naming_pattern, project_naming_hint, suspension_reason, created_at)
+                    VALUES (gen_random_uuid(), %(slug)s, %(slug)s, '', '', '', now()) RETURNING id)
+                INSERT INTO tenants_project
+                    (id, organization_id, slug, name, description, environment, created_at)
+                SELECT gen_random_uuid(), id, 'chatbot', 'Chatbot', '', 'production', now() FROM organization
+                """,
+                {"slug": slug},
+            )
+    migrate("tenants", latest()["tenants"][-1])
+    assert apart.execute("SELECT count(*) FROM tenants_project").fetchone() == (2,)
+    assert unprotected_tables() == []
+
+
+def test_a_child_on_a_foreign_parent_stops_the_migration(apart: psycopg.Connection) -> None:
+    acme, globex = make_tenant("acme", everybody=False), make_tenant("globex", everybody=False)
+    connections.close_all()
+    migrate("tenants", "0001")
+    with apart.transaction():
+        apart.execute("SET LOCAL session_replication_role = replica")
+        apart.execute(
+            "UPDATE tenants_membership SET role_id = (SELECT id FROM tenants_role WHERE organization_id = %s LIMIT 1)"
+            " WHERE organization_id = %s",
+            [globex.organization.pk, acme.organization.pk],
+        )
+    with pytest.raises(Exception, match="tenants_membership_role_id_same_organization"):
+        migrate("tenants", latest()["tenants"][-1])
+
+
+def test_a_data_migration_that_forgets_the_tenant_is_an_error(apart: psycopg.Connection) -> None:
+    make_tenant("acme", everybody=False)
+    with connections["migrator"].cursor() as cursor, pytest.raises(Exception, match=r"app\.organization"):
+        cursor.execute("UPDATE tenants_project SET name = 'renamed'")
+
+
+def test_models_and_migrations_agree(db: None) -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
