@@ -54,6 +54,9 @@ END $$;
 
 CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit_event
     FOR EACH ROW EXECUTE FUNCTION audit_refuse_rewrite();
+-- Where row-level security hides every row there is no row to fire for: the statement itself is refused.
+CREATE TRIGGER audit_append_only_statement BEFORE UPDATE OR DELETE ON audit_event
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_rewrite();
 CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON audit_event
     FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_rewrite();
 

@@ -52,6 +52,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 DECLARE
     moved integer;
 BEGIN
+    IF current_setting('app.organization')::uuid IS DISTINCT FROM p_from THEN
+        RAISE EXCEPTION 'A project is moved out of its own organization''s scope only.';
+    END IF;
     UPDATE tenants_project SET organization_id = p_to WHERE id = p_project AND organization_id = p_from;
     GET DIAGNOSTICS moved = ROW_COUNT;
     RETURN moved;

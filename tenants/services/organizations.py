@@ -1,7 +1,6 @@
 """Changes to organizations."""
 
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -25,6 +24,7 @@ from tenants.models import (
 from tenants.models.installation import WhoMayCreate
 from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P
 
+from .lifecycle import call_deletion_off, refuse_purge_before_due, schedule_deletion
 from .naming import check_name, check_pattern, check_slug
 from .rules import lock_organization, own_row, refuse_above
 
@@ -126,12 +126,8 @@ def request_deletion(*, organization: Organization, actor: Actor, reason: str = 
     """
     actor.require(P.ORGANIZATION_DELETE, organization)
     stored = lock_organization(organization.pk)
-    if stored.is_being_deleted:
-        raise DomainError("The deletion is scheduled already.", code="already_scheduled")
     before = snapshot(stored)
-    stored.deletion_requested_at = timezone.now()
-    stored.purge_at = stored.deletion_requested_at + timedelta(days=InstallationSettings.load().deletion_grace_days)
-    stored.save()
+    schedule_deletion(stored)
     signals.organization_deletion_requested.announce(
         stored, actor=actor, before=before, after=snapshot(stored), reason=reason
     )
@@ -148,11 +144,8 @@ def restore_organization(*, organization: Organization, actor: Actor) -> Organiz
     """
     actor.require(P.ORGANIZATION_DELETE, organization)
     stored = lock_organization(organization.pk)
-    if not stored.is_being_deleted:
-        raise DomainError("No deletion is scheduled.", code="not_scheduled")
     before = snapshot(stored)
-    stored.deletion_requested_at = stored.purge_at = None
-    stored.save()
+    call_deletion_off(stored)
     signals.organization_restored.announce(stored, actor=actor, before=before, after=snapshot(stored))
     return stored
 
@@ -205,8 +198,7 @@ def purge_organization(*, organization: Organization, actor: Actor) -> None:
     if actor.kind is not ActorKind.SYSTEM:
         raise DomainError("Only the system deletes for good, after the grace period.", code="system_only")
     stored = lock_organization(organization.pk)
-    if not stored.is_due():
-        raise DomainError("The grace period is not over.", code="not_due")
+    refuse_purge_before_due(stored)
     before = snapshot(stored)
     signals.organization_purged.announce(stored, actor=actor, before=before)
     # default_role protects nothing, but points back at a role of the same organization.

@@ -1,11 +1,9 @@
 """Changes to projects."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connections, transaction
-from django.utils import timezone
 
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
@@ -15,7 +13,6 @@ from tenants import signals
 from tenants.access import user_actor
 from tenants.models import (
     GroupRole,
-    InstallationSettings,
     Invitation,
     Organization,
     Project,
@@ -25,6 +22,7 @@ from tenants.models import (
 )
 from tenants.permissions import P
 
+from .lifecycle import call_deletion_off, refuse_purge_before_due, schedule_deletion
 from .naming import check_name, check_slug
 from .rules import lock_organization, one_of_a_kind, own_row
 
@@ -92,12 +90,8 @@ def request_project_deletion(*, project: Project, actor: Actor, reason: str = ""
     """
     actor.require(P.PROJECTS_DELETE, project)
     stored: Project = own_row(Project, project.pk)
-    if stored.is_being_deleted:
-        raise DomainError("The deletion is scheduled already.", code="already_scheduled")
     before = snapshot(stored)
-    stored.deletion_requested_at = timezone.now()
-    stored.purge_at = stored.deletion_requested_at + timedelta(days=InstallationSettings.load().deletion_grace_days)
-    stored.save()
+    schedule_deletion(stored)
     signals.project_deletion_requested.announce(
         stored, actor=actor, before=before, after=snapshot(stored), project=stored, reason=reason
     )
@@ -114,11 +108,8 @@ def restore_project(*, project: Project, actor: Actor) -> Project:
     """
     actor.require(P.PROJECTS_DELETE, project)
     stored: Project = own_row(Project, project.pk)
-    if not stored.is_being_deleted:
-        raise DomainError("No deletion is scheduled.", code="not_scheduled")
     before = snapshot(stored)
-    stored.deletion_requested_at = stored.purge_at = None
-    stored.save()
+    call_deletion_off(stored)
     signals.project_restored.announce(stored, actor=actor, before=before, after=snapshot(stored), project=stored)
     return stored
 
@@ -133,8 +124,7 @@ def purge_project(*, project: Project, actor: Actor) -> None:
     if actor.kind is not ActorKind.SYSTEM:
         raise DomainError("Only the system deletes for good, after the grace period.", code="system_only")
     stored: Project = own_row(Project, project.pk)
-    if not stored.is_due():
-        raise DomainError("The grace period is not over.", code="not_due")
+    refuse_purge_before_due(stored)
     signals.project_purged.announce(stored, actor=actor, before=snapshot(stored), project=stored)
     _detach_invitations(stored)
     stored.delete()
