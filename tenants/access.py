@@ -144,6 +144,8 @@ def place_of(obj: Any) -> tuple[UUID | None, UUID | None]:
         return obj.organization_id, obj.pk
     if not hasattr(obj, "organization_id"):
         raise TypeError(f"{type(obj).__name__} belongs to no organization")
+    if not getattr(obj, "lives_in_project", True):
+        return obj.organization_id, None
     return obj.organization_id, getattr(obj, "project_id", None)
 
 

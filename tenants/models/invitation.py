@@ -45,6 +45,8 @@ class Invitation(TenantModel):
     revoked_at = models.DateTimeField(null=True, editable=False)
 
     audit_exclude = frozenset({"created_at"})
+    # It may offer a role in a project, but who may handle it is asked of the organization.
+    lives_in_project = False
 
     class Meta(TenantModel.Meta):
         constraints: ClassVar[list[models.BaseConstraint]] = [
