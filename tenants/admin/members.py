@@ -38,6 +38,8 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
     list_filter = ("role", "is_active")
     search_fields = ("user__email__startswith",)
     search_help_text = "Search by the beginning of an e-mail address"
+    # The search behind select fields pages by it; the list has its own, the same.
+    ordering = ("-created_at", "-pk")
     fields = ("person", "role", "is_active", "came_by", "since")
     readonly_fields = ("person", "came_by", "since")
     actions = ("deactivate",)

@@ -107,3 +107,14 @@ def test_an_empty_list_says_what_a_group_is_for(owner: Client, acme: Tenant) -> 
 
     assert "No groups yet" in page
     assert "Add group" in page
+
+
+def test_select_fields_find_members_and_projects_by_their_beginning(owner: Client, rows: Furniture) -> None:
+    def found(model: str, field: str, term: str) -> list[str]:
+        query = {"app_label": "tenants", "model_name": model, "field_name": field, "term": term}
+        return [hit["text"] for hit in owner.get("/o/acme/autocomplete/", query).json()["results"]]
+
+    assert found("groupmember", "membership", "View") == ["viewer@acme.example"]
+    assert len(found("groupmember", "membership", "")) == 6
+    assert found("grouprole", "project", "chat") == ["Chatbot"]
+    assert found("projectmembership", "membership", "acme") == []

@@ -9,7 +9,8 @@ from django.utils import timezone
 from audit.recorder import ACCESS_DENIED, record
 from isolation.actor import SYSTEM
 from tenants.models import Invitation
-from tests.people import Tenant, make_project
+from tenants.services.members import set_project_role
+from tests.people import Tenant, make_project, signed_in
 from tests.tenants.admin.conftest import Furniture, state
 
 INVITE = "/o/acme/members/invite/"
@@ -142,3 +143,19 @@ def test_an_empty_list_says_what_to_do(owner: Client, acme: Tenant) -> None:
 
     assert "Nobody has been invited yet" in page
     assert "Invite people by e-mail" in page
+
+
+def test_an_invitation_into_a_project_is_handled_by_the_organization(
+    admin: Client, owner: Client, acme: Tenant
+) -> None:
+    with acme.acting("owner") as actor:
+        role = acme.role("viewer")
+        for name, key in (("admin", "viewer"), ("viewer", "admin")):
+            set_project_role(membership=acme.membership(name), project=acme.project, role=acme.role(key), actor=actor)
+    invite(owner, acme, "a@example.org", project=str(acme.project.pk), project_role=str(role.pk))
+    with acme.acting("owner"):
+        url = f"{LIST}{Invitation.objects.get().pk}/revoke/"
+
+    assert signed_in(acme.viewer).post(url, {"reason": ""}).status_code == 403
+    assert admin.post(url, {"reason": ""}).status_code == 302
+    assert addresses(acme) == {"a@example.org": "revoked"}
