@@ -111,7 +111,12 @@ def continuation() -> Callable[[Callable[[], T]], T]:
             return work()
 
     def run(work: Callable[[], T]) -> T:
-        return frozen.run(again, work)
+        result = frozen.run(again, work)
+        connection = connections[APP]
+        if connection.in_atomic_block and not connection.needs_rollback:
+            # The frozen scope put its own tenant back; the transaction around this call has another one.
+            _announce(str(context.current_organization_id() or ""))
+        return result
 
     return run
 
