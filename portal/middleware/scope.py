@@ -24,6 +24,7 @@ from tenants.models import Organization
 
 TENANT_PREFIX = "/o/"
 OPERATOR_PREFIX = "/admin/"
+_READS_NO_ROWS = frozenset({"/admin/jsi18n/"})  # texts of the forms: not worth an event each
 LOGIN_PATH = "/accounts/login/"
 _SERVER_ERROR = 500
 
@@ -47,7 +48,7 @@ class ScopeMiddleware:
         with settling(), acting_as(request.actor):
             if request.path_info.startswith(TENANT_PREFIX):
                 return self._in_organization(request)
-            if request.path_info.startswith(OPERATOR_PREFIX) and request.actor.kind is ActorKind.OPERATOR:
+            if request.actor.kind is ActorKind.OPERATOR and request.path_info not in _READS_NO_ROWS:
                 with operator_scope(f"Operator console: {request.method} {request.path_info}"):
                     return _rendered(self.get_response(request))
             return self.get_response(request)

@@ -365,3 +365,20 @@ def test_reading_across_organizations_is_itself_in_the_log(acme: Tenant, operato
 
     reasons = [event.reason for event in signed_in(operator).get(f"{OPERATOR_LOG}?log=installation").context["events"]]
     assert any("GET /admin/audit/" in reason for reason in reasons)
+
+
+def test_the_texts_of_a_form_are_no_event(operator: User) -> None:
+    client = signed_in(operator)
+    assert client.get("/admin/jsi18n/").status_code == 200
+
+    reasons = [event.reason for event in client.get(f"{OPERATOR_LOG}?log=installation").context["events"]]
+    assert not [reason for reason in reasons if "jsi18n" in reason]
+
+
+def test_the_project_filter_offers_the_projects_that_the_actor_may_read(acme: Tenant, globex: Tenant) -> None:
+    gone = uuid4()
+    page = signed_in(acme.auditor).get(f"{LOG}?project={gone}").content.decode()
+
+    assert f'<option value="{acme.project.pk}">Chatbot</option>' in page
+    assert f'<option value="{gone}" selected>' in page
+    assert str(globex.project.pk) not in page
