@@ -11,7 +11,6 @@ from console.actions import object_action
 from console.inlines import ScopedTabularInline
 from console.options import TenantModelAdmin
 from console.sites import tenant_site
-from tenants.forms.members import ReasonForm
 from tenants.models import Group, GroupMember, GroupRole, Project
 from tenants.permissions import P
 from tenants.selectors import with_sizes
@@ -147,7 +146,6 @@ class GroupAdmin(WithHistory, TenantModelAdmin):
         url_path="delete-group",
         icon="delete",
         danger=True,
-        form=ReasonForm,
     )
     def delete_this(self, request: HttpRequest, obj: Group, data: dict[str, Any]) -> HttpResponse:
         """Delete the group."""

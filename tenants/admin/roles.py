@@ -13,7 +13,6 @@ from console.access import actor_of, can
 from console.actions import object_action
 from console.options import TenantModelAdmin
 from console.sites import tenant_site
-from tenants.forms.members import ReasonForm
 from tenants.forms.roles import RoleForm
 from tenants.models import Role
 from tenants.permissions import CATALOGUE, P
@@ -121,7 +120,6 @@ class RoleAdmin(WithHistory, TenantModelAdmin):
         confirm="Only a role that nobody has can be deleted: no member, group or open invitation.",
         icon="delete",
         danger=True,
-        form=ReasonForm,
         when=lambda role: not role.is_builtin,
     )
     def delete_custom(self, request: HttpRequest, obj: Role, data: dict[str, Any]) -> HttpResponse:
