@@ -86,7 +86,9 @@ def _look(accent: str, *, title: str, header: Any, subheader: str, symbol: str) 
     }
 
 
-OPERATOR = _look(
+OPERATOR: dict[str, Any] = _look(
     "operator", title="Gatehouse operators", header="Gatehouse", subheader="Operator console", symbol="shield_person"
 )
-TENANT = _look("tenant", title="Gatehouse", header=organization_name, subheader="Gatehouse", symbol="door_front")
+TENANT: dict[str, Any] = _look(
+    "tenant", title="Gatehouse", header=organization_name, subheader="Gatehouse", symbol="door_front"
+)

@@ -145,8 +145,8 @@ TEMPLATES = [
 ]
 
 # --- The consoles --------------------------------------------------------------------------------
-UNFOLD_OPERATOR = appearance.OPERATOR
-UNFOLD_TENANT = appearance.TENANT
+UNFOLD_OPERATOR: dict[str, Any] = appearance.OPERATOR
+UNFOLD_TENANT: dict[str, Any] = appearance.TENANT
 
 # --- Who is this ---------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"

@@ -5,8 +5,8 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from email.message import Message
-from pathlib import Path
+from email.message import EmailMessage
+from email.policy import default
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -81,7 +81,9 @@ def link_for(portal: Run, address: str, part: str) -> str:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         for file in sorted((portal.home / "mail").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True):
-            message = email.message_from_bytes(file.read_bytes().partition(b"\n---")[0])
+            message = email.message_from_bytes(
+                file.read_bytes().partition(b"\n" + b"-" * 70)[0], EmailMessage, policy=default
+            )
             if address in str(message["To"]):
                 for link in LINK.findall(text_of(message)):
                     if part in link:
@@ -90,13 +92,13 @@ def link_for(portal: Run, address: str, part: str) -> str:
     raise AssertionError(f"no mail to {address} with a link to {part}")
 
 
-def text_of(message: Message) -> str:
+def text_of(message: EmailMessage) -> str:
     """Return a mail's plain text."""
-    parts = [part for part in message.walk() if part.get_content_type() == "text/plain"]
-    return b"\n".join(part.get_payload(decode=True) or b"" for part in parts).decode()
+    body = message.get_body(("plain",))
+    return str(body.get_content()) if body else ""
 
 
-def test_the_first_day(portal: Run, browser: Browser, tmp_path: Path) -> None:
+def test_the_first_day(portal: Run, browser: Browser) -> None:
     portal.start()
     portal.wait_until_ready()
 

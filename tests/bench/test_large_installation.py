@@ -52,7 +52,7 @@ def fill(superuser: psycopg.Connection, tenant: Tenant, **sizes: int) -> None:
     """Add the rows; a tenth of the members and events belongs to `tenant`."""
     statements = Path(__file__).with_name("fill.sql").read_text()
     superuser.execute("SET session_replication_role = replica")
-    superuser.execute(statements.format(organization=tenant.organization.pk, **sizes))  # type: ignore[arg-type]
+    superuser.execute(statements.format(organization=tenant.organization.pk, **sizes))
 
 
 def empty(superuser: psycopg.Connection, tenant: Tenant) -> None:
@@ -64,5 +64,5 @@ def empty(superuser: psycopg.Connection, tenant: Tenant) -> None:
     )
     superuser.execute("DELETE FROM accounts_user WHERE password = '!'")
     for table, column in (("tenants_role", "organization_id"), ("tenants_organization", "id")):
-        superuser.execute(f"DELETE FROM {table} WHERE {column} <> '{tenant.organization.pk}'")  # type: ignore[arg-type]  # noqa: S608
+        superuser.execute(f"DELETE FROM {table} WHERE {column} <> '{tenant.organization.pk}'")  # noqa: S608
     superuser.execute("VACUUM ANALYZE")

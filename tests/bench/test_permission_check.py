@@ -42,7 +42,7 @@ def test_permission_check(acme: Tenant) -> None:
     def check() -> None:
         assert load_authority(member.pk, acme.organization.pk).allows(P.AUDIT_LOG_READ, acme.project)
 
-    member.groups = Group.objects  # guardian asks for Django's groups; ours has none
+    member.groups = Group.objects  # type: ignore[attr-defined]  # guardian asks for Django's groups; ours has none
 
     def guardian() -> None:
         checker = ObjectPermissionChecker(member)
