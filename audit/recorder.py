@@ -152,6 +152,7 @@ def _record_denial(
         target_type=str(obj._meta.verbose_name) if obj is not None else "",
         target_id=str(obj.pk) if obj is not None else "",
         target_label=str(obj) if obj is not None else "",
+        project=getattr(obj, "project", None),
         after={"permission": permission},
     )
     origin = context.current_origin()

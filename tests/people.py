@@ -20,7 +20,7 @@ from tenants.services.members import add_member
 from tenants.services.organizations import create_organization
 from tenants.services.projects import create_project
 
-PASSWORD = "correct horse battery staple"  # noqa: S105 - for tests
+PASSWORD = "correct horse battery staple"
 
 
 @dataclass

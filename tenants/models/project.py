@@ -56,3 +56,8 @@ class Project(TenantModel, Deletable):  # type: ignore[django-manager-missing]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def project(self) -> "Project":
+        """Return itself: what belongs to a project answers the same question."""
+        return self
