@@ -1,9 +1,6 @@
 """Querysets over events that know what an actor may see."""
 
-from collections.abc import Callable
-from typing import Any, Self
-
-from django.db.models import Q
+from typing import Self
 
 from isolation.actor import Actor
 from isolation.managers import TenantQuerySet
@@ -26,13 +23,9 @@ class EventQuerySet(TenantQuerySet):
             actor: an actor whose authority was loaded for the current organization, or an operator.
             permission: `READ` or `EXPORT`.
         """
-        projects_where: Callable[..., Q] | None = getattr(actor.authority, "projects_where", None)
-        if projects_where is not None:
-            return self.filter(projects_where(permission, column="project_id"))
-        return self if actor.can(permission) else self.none()
+        return self.filter(actor.authority.projects_where(permission, column="project_id"))
 
 
 def may_somewhere(actor: Actor, permission: str = READ) -> bool:
     """Return whether the actor may read (or export) any part of the log."""
-    somewhere: Callable[[str], Any] | None = getattr(actor.authority, "allows_somewhere", None)
-    return bool(somewhere(permission)) if somewhere is not None else actor.can(permission)
+    return actor.authority.allows_somewhere(permission)

@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.db.models import Q
+
 from .exceptions import MissingPermission
 from .signals import access_denied
 
@@ -28,6 +30,12 @@ class Authority(Protocol):
     def allows(self, permission: str, obj: Any) -> bool:
         """Return whether the permission is held on `obj` (None: the current organization)."""
 
+    def allows_somewhere(self, permission: str) -> bool:
+        """Return whether the permission is held in the organization or in at least one of its projects."""
+
+    def projects_where(self, permission: str, *, column: str = "pk") -> Q:
+        """Return the condition on rows whose project, named by `column`, is one in which the permission is held."""
+
 
 class NoAuthority:
     """Allows nothing: the authority of whoever has not been recognized."""
@@ -36,6 +44,14 @@ class NoAuthority:
         """Return False, whatever is asked."""
         return False
 
+    def allows_somewhere(self, permission: str) -> bool:
+        """Return False, whatever is asked."""
+        return False
+
+    def projects_where(self, permission: str, *, column: str = "pk") -> Q:
+        """Return a condition that no row meets."""
+        return Q(pk__in=())
+
 
 class FullAuthority:
     """Allows everything: tasks and commands of the installation itself."""
@@ -43,6 +59,14 @@ class FullAuthority:
     def allows(self, permission: str, obj: Any) -> bool:
         """Return True, whatever is asked."""
         return True
+
+    def allows_somewhere(self, permission: str) -> bool:
+        """Return True, whatever is asked."""
+        return True
+
+    def projects_where(self, permission: str, *, column: str = "pk") -> Q:
+        """Return a condition that every row meets."""
+        return Q()
 
 
 @dataclass(frozen=True, slots=True)

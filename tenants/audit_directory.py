@@ -25,6 +25,5 @@ class TenantDirectory:
 
     def projects(self, actor: Actor, permission: str) -> list[tuple[UUID, str]]:
         """Return (id, name) of the projects where `actor` holds the permission."""
-        condition = actor.authority.projects_where(permission)  # type: ignore[attr-defined]
-        rows = Project.objects.filter(condition).order_by("name").values_list("pk", "name")
+        rows = Project.objects.visible_to(actor, permission).order_by("name").values_list("pk", "name")
         return list(rows[:MAX_PROJECTS])

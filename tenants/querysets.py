@@ -1,6 +1,6 @@
 """Querysets that know what an actor may see."""
 
-from typing import Any, Self
+from typing import Self
 
 from isolation.actor import Actor
 from isolation.managers import TenantQuerySet
@@ -11,12 +11,11 @@ from .permissions import P
 class ProjectQuerySet(TenantQuerySet):
     """Projects, scoped by what an actor may do in each."""
 
-    def visible_to(self, actor: Actor, permission: P = P.PROJECTS_READ) -> Self:
+    def visible_to(self, actor: Actor, permission: str = P.PROJECTS_READ) -> Self:
         """Return the projects in which `actor` holds `permission`, in the statement that lists them.
 
         Args:
             actor: an actor whose authority was loaded for the current organization.
             permission: a project permission.
         """
-        condition: Any = actor.authority.projects_where(permission)  # type: ignore[attr-defined]
-        return self.filter(condition)
+        return self.filter(actor.authority.projects_where(permission))
