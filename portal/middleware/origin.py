@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from isolation.context import Origin, Via, originating
 
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _API_PREFIXES = ("/api/", "/healthz/")
 
 
@@ -19,6 +19,7 @@ class OriginMiddleware:
     """Sets `request.origin` and the current origin, and answers with ``X-Request-ID``.
 
     ``X-Forwarded-For`` counts only as far as each hop is one of TRUSTED_PROXIES; anybody else's header is ignored.
+    So is their ``X-Forwarded-Proto``, by which Django would take plain HTTP for HTTPS.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -26,6 +27,8 @@ class OriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Run the request with its origin."""
+        if not _from_proxy(request):
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         origin = Origin(
             via=Via.API if request.path_info.startswith(_API_PREFIXES) else Via.CONSOLE,
             request_id=_request_id(request),
@@ -56,6 +59,12 @@ def client_address(request: HttpRequest) -> str | None:
     return str(address) if address is not None else None
 
 
+def _from_proxy(request: HttpRequest) -> bool:
+    """Return whether the peer's forwarded headers are believed; a unix socket has no address and is a proxy's."""
+    peer = _parsed(request.META.get("REMOTE_ADDR", ""))
+    return peer is None or _trusted(peer)
+
+
 def _trusted(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return any(address in network for network in settings.TRUSTED_PROXIES)
 
@@ -69,7 +78,7 @@ def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _request_id(request: HttpRequest) -> str:
     given = request.headers.get("X-Request-ID", "")
-    return given if _REQUEST_ID.match(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def _session_digest(session_key: str) -> str:
