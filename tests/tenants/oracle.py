@@ -1,4 +1,4 @@
-"""The slow, obvious answer to "may this person do that": straight from the rows, one question at a time.
+"""The slow, obvious answer to "what may this person do there": straight from the rows, one question at a time.
 
 It shares nothing with `tenants.access` but the models and the catalogue.
 """
@@ -20,31 +20,31 @@ from tenants.models import (
 from tenants.permissions import BUILTIN_ROLES
 
 
-def allowed(user: Any, permission: str, obj: Any, organization: Organization) -> bool:
-    """Return whether `user` may do `permission` on `obj` in `organization`, whose scope is open.
+def holds(user: Any, obj: Any, organization: Organization) -> set[str]:
+    """Return the permissions that `user` holds on `obj` in `organization`, whose scope is open.
 
     Args:
         user: a person.
-        permission: a catalogue name.
         obj: an organization, a project, or None for the organization.
         organization: the current one; nothing is allowed on another one's objects.
     """
     project = obj if isinstance(obj, Project) else None
     if project is not None and project.organization_id != organization.pk:
-        return False
+        return set()
     if isinstance(obj, Organization) and obj.pk != organization.pk:
-        return False
+        return set()
     membership = Membership.objects.filter(user_id=user.pk).first()
     if membership is None or not membership.is_active or not type(user).objects.get(pk=user.pk).is_active:
-        return False
+        return set()
     groups = [
         group
         for group in Group.objects.all()
         if GroupMember.objects.filter(group=group, membership=membership).exists()
     ]
-    if project is not None and _excepted(user, groups, project, permission):
-        return True
-    return any(_role_allows(role, permission) for role in _deciding_roles(membership, groups, project))
+    held = _exceptions(user, groups, project) if project is not None else set()
+    for role in _deciding_roles(membership, groups, project):
+        held |= _of_role(role)
+    return held
 
 
 def _deciding_roles(membership: Membership, groups: list[Group], project: Project | None) -> list[Role]:
@@ -63,21 +63,20 @@ def _deciding_roles(membership: Membership, groups: list[Group], project: Projec
     return [membership.role, *everywhere]
 
 
-def _excepted(user: Any, groups: list[Group], project: Project, permission: str) -> bool:
-    for grant in ProjectUserGrant.objects.filter(user_id=user.pk, content_object=project):
-        if grant.permission.codename == permission:
-            return True
+def _exceptions(user: Any, groups: list[Group], project: Project) -> set[str]:
+    held = {
+        grant.permission.codename for grant in ProjectUserGrant.objects.filter(user_id=user.pk, content_object=project)
+    }
     for group in groups:
         for grant in ProjectGroupGrant.objects.filter(group=group, content_object=project):
-            if grant.permission.codename == permission:
-                return True
-    return False
+            held.add(grant.permission.codename)
+    return held
 
 
-def _role_allows(role: Role, permission: str) -> bool:
-    if role.is_builtin:
-        for key, definition in BUILTIN_ROLES.items():
-            if key.value == role.key:
-                return permission in {str(name) for name in definition.permissions}
-        return False
-    return permission in role.custom_permissions
+def _of_role(role: Role) -> set[str]:
+    if not role.is_builtin:
+        return set(role.custom_permissions)
+    for key, definition in BUILTIN_ROLES.items():
+        if key.value == role.key:
+            return {str(name) for name in definition.permissions}
+    return set()
