@@ -87,6 +87,11 @@ class Actor:
     organization_id: UUID | None = None
     authority: Authority = field(default_factory=NoAuthority, compare=False, repr=False)
 
+    @property
+    def runs_installation(self) -> bool:
+        """Return whether this is an operator or the system, whose reach is not one organization."""
+        return self.kind in {ActorKind.OPERATOR, ActorKind.SYSTEM}
+
     def can(self, permission: str, obj: Any = None) -> bool:
         """Return whether this actor holds the permission on `obj`.
 

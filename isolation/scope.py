@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db import connections, transaction
 
 from . import context
-from .actor import ActorKind
 from .exceptions import NoTenant, ScopeRefused
 from .signals import operator_scope_entered
 
@@ -59,7 +58,7 @@ def operator_scope(reason: str) -> Iterator[None]:
         ValueError: no reason was given.
     """
     actor = context.current_actor()
-    if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM}:
+    if not actor.runs_installation:
         raise ScopeRefused("Only an operator of this installation may read across organizations.")
     if not reason.strip():
         raise ValueError("operator_scope needs a reason")

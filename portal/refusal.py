@@ -11,7 +11,7 @@ from isolation.actor import Actor, ActorKind
 from isolation.exceptions import MissingPermission
 from tenants.access import MemberAuthority
 from tenants.models import Membership, Organization, Role
-from tenants.permissions import BUILTIN_ROLES, PERMISSIONS, BuiltinRole, P, Permission
+from tenants.permissions import BUILTIN_ROLES, PERMISSIONS, P, Permission
 
 _AT_MOST = 5
 
@@ -93,9 +93,7 @@ def _belongs_to(actor: Actor, organization: Organization) -> bool:
 
 def owners_of(organization: Organization) -> list[Contact]:
     """Return the active owners of the organization whose scope is open, at most five."""
-    owners = Membership.objects.filter(
-        role__is_builtin=True, role__key=BuiltinRole.OWNER, is_active=True, user__is_active=True
-    ).select_related("user")
+    owners = Membership.objects.active_owners().select_related("user")
     return list(_contacts(owners.order_by("user__email")[:_AT_MOST]))
 
 

@@ -5,7 +5,7 @@ from typing import Self
 from isolation.actor import Actor
 from isolation.managers import TenantQuerySet
 
-from .permissions import P
+from .permissions import BuiltinRole, P
 
 
 class ProjectQuerySet(TenantQuerySet):
@@ -19,3 +19,11 @@ class ProjectQuerySet(TenantQuerySet):
             permission: a project permission.
         """
         return self.filter(actor.authority.projects_where(permission))
+
+
+class MembershipQuerySet(TenantQuerySet):
+    """Members of an organization."""
+
+    def active_owners(self) -> Self:
+        """Return the members by whom the organization is owned: active there, and able to sign in."""
+        return self.filter(is_active=True, user__is_active=True, role__is_builtin=True, role__key=BuiltinRole.OWNER)

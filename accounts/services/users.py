@@ -16,7 +16,7 @@ from isolation.scope import tenant_scope
 from tenants.lookups import memberships_of
 from tenants.models import Membership
 from tenants.services.members import end_membership
-from tenants.services.rules import lock_organization, refuse_losing_last_owner
+from tenants.services.rules import lock_organization, operators_only, refuse_losing_last_owner
 
 
 @transaction.atomic
@@ -67,8 +67,8 @@ def update_user(*, user: User, actor: Actor, **values: Any) -> User:
     Raises:
         DomainError: the actor is neither the person nor an operator, or would drop the last operator.
     """
-    if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM} and (actor.id != user.pk or set(values) - {"name"}):
-        raise DomainError("Only an operator of this installation can do this.", code="operators_only")
+    if actor.id != user.pk or set(values) - {"name"}:
+        operators_only(actor)
     if unknown := set(values) - {"name", "is_operator"}:
         raise TypeError(f"update_user changes no {', '.join(sorted(unknown))}")
     demoted = values.get("is_operator") is False
@@ -90,7 +90,7 @@ def set_user_active(*, user: User, active: bool, actor: Actor) -> User:
     Raises:
         DomainError: no operator asks, or an organization would lose its last active owner.
     """
-    _operators_only(actor)
+    operators_only(actor)
     if not active:
         _refuse_losing_last_owner(user, verb="deactivated")
     stored = _locked(user, with_operators=not active)
@@ -111,7 +111,7 @@ def delete_user(*, user: User, actor: Actor) -> None:
     Raises:
         DomainError: no operator asks, or an organization would lose its last active owner.
     """
-    _operators_only(actor)
+    operators_only(actor)
     for organization_id in _refuse_losing_last_owner(user, verb="deleted"):
         with tenant_scope(organization_id):
             for membership in Membership.objects.select_related("role", "user").filter(user=user):
@@ -156,8 +156,3 @@ def _refuse_last_operator(user: User) -> None:
         raise DomainError(
             "This is the last active operator. Make somebody else an operator first.", code="last_operator"
         )
-
-
-def _operators_only(actor: Actor) -> None:
-    if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM}:
-        raise DomainError("Only an operator of this installation can do this.", code="operators_only")

@@ -1,9 +1,12 @@
 """Who belongs to an organization, and with which role in a project."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+
+from isolation.managers import TenantManager
+from tenants.querysets import MembershipQuerySet
 
 from .base import TenantModel, same_organization, unique_in_organization
 
@@ -33,6 +36,8 @@ class Membership(TenantModel):
     is_active = models.BooleanField("active", default=True)
     source = models.CharField(max_length=12, choices=Source.choices, default=Source.MANUAL, editable=False)
     created_at = models.DateTimeField("member since", auto_now_add=True)
+
+    objects: Any = TenantManager.from_queryset(MembershipQuerySet)()
 
     class Meta(TenantModel.Meta):
         verbose_name = "member"

@@ -5,12 +5,13 @@ from typing import Any
 from django.db import transaction
 
 from audit.redaction import snapshot
-from isolation.actor import Actor, ActorKind
+from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from tenants import signals
 from tenants.models import InstallationSettings
 
 from .naming import check_pattern
+from .rules import operators_only
 
 
 @transaction.atomic
@@ -24,8 +25,7 @@ def update_installation_settings(*, actor: Actor, **values: Any) -> Installation
     Raises:
         DomainError: somebody else asks, or a naming pattern is refused.
     """
-    if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM}:
-        raise DomainError("Only an operator of this installation can do this.", code="operators_only")
+    operators_only(actor)
     settings = InstallationSettings.load()
     before = snapshot(settings)
     for name, value in values.items():

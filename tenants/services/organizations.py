@@ -26,12 +26,12 @@ from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P
 
 from .lifecycle import call_deletion_off, refuse_purge_before_due, schedule_deletion
 from .naming import check_name, check_pattern, check_slug
-from .rules import lock_organization, own_row, refuse_above
+from .rules import lock_organization, operators_only, own_row, refuse_above
 
 
 def may_create_organization(actor: Actor) -> bool:
     """Return whether the installation lets `actor` create organizations."""
-    if actor.kind in {ActorKind.OPERATOR, ActorKind.SYSTEM}:
+    if actor.runs_installation:
         return True
     creation = InstallationSettings.load().organization_creation
     return actor.kind is ActorKind.USER and creation == WhoMayCreate.ANYONE
@@ -157,7 +157,7 @@ def suspend_organization(*, organization: Organization, actor: Actor, reason: st
     Raises:
         DomainError: no reason, or suspended already.
     """
-    _operators_only(actor)
+    operators_only(actor)
     if not reason.strip():
         raise DomainError("Say why: the organization's owners will read it.", field="reason", code="reason_missing")
     stored = lock_organization(organization.pk)
@@ -177,7 +177,7 @@ def resume_organization(*, organization: Organization, actor: Actor) -> Organiza
     Raises:
         DomainError: it is not suspended.
     """
-    _operators_only(actor)
+    operators_only(actor)
     stored = lock_organization(organization.pk)
     if not stored.is_suspended:
         raise DomainError("The organization is not suspended.", code="not_suspended")
@@ -212,8 +212,3 @@ def _delete_contents() -> None:
     """Delete the rows that PROTECT roles, before the cascade reaches the roles themselves."""
     for model in (Invitation, ProjectMembership, GroupRole, Membership):
         model.objects.all().delete()
-
-
-def _operators_only(actor: Actor) -> None:
-    if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM}:
-        raise DomainError("Only an operator of this installation can do this.", code="operators_only")

@@ -5,14 +5,14 @@ from typing import Any
 from django.db import transaction
 
 from audit.redaction import snapshot
-from isolation.actor import Actor, ActorKind
+from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from tenants import signals
 from tenants.models import Membership, Organization, Source
 from tenants.permissions import BuiltinRole
 
 from .members import add_member
-from .rules import builtin_role, lock_organization
+from .rules import builtin_role, lock_organization, operators_only
 
 
 @transaction.atomic
@@ -30,13 +30,11 @@ def appoint_owner(*, organization: Organization, user: Any, actor: Actor, reason
     Raises:
         DomainError: somebody else asks, the login is closed, or an active owner is left.
     """
-    if actor.kind not in {ActorKind.OPERATOR, ActorKind.SYSTEM}:
-        raise DomainError("Only an operator of this installation can do this.", code="operators_only")
+    operators_only(actor)
     lock_organization(organization.pk)
     if not user.is_active:
         raise DomainError(f"The login {user} is deactivated. Choose somebody else.", field="owner", code="inactive")
-    owners = Membership.objects.filter(role__is_builtin=True, role__key=BuiltinRole.OWNER)
-    if owners.filter(is_active=True, user__is_active=True).exists():
+    if Membership.objects.active_owners().exists():
         raise DomainError("There is an active owner, who can make others owners.", code="owner_left")
     owner_role = builtin_role(BuiltinRole.OWNER)
     members = Membership.objects.select_related("user", "role")

@@ -40,6 +40,16 @@ def refuse_above(
         )
 
 
+def operators_only(actor: Actor) -> None:
+    """Refuse everybody who does not run the installation.
+
+    Raises:
+        DomainError: with code ``operators_only``.
+    """
+    if not actor.runs_installation:
+        raise DomainError("Only an operator of this installation can do this.", code="operators_only")
+
+
 def lock_organization(organization_id: Any) -> Organization:
     """Lock the organization's row until the transaction ends, so that changes of its owners queue up."""
     organization: Organization = Organization.objects.select_for_update(of=("self",)).get(pk=organization_id)
@@ -58,10 +68,7 @@ def refuse_losing_last_owner(membership: Membership, *, what: str) -> None:
     """
     if not (membership.is_active and membership.role.is_owner and membership.user.is_active):
         return
-    others = Membership.objects.filter(
-        is_active=True, user__is_active=True, role__is_builtin=True, role__key=BuiltinRole.OWNER
-    ).exclude(pk=membership.pk)
-    if not others.exists():
+    if not Membership.objects.active_owners().exclude(pk=membership.pk).exists():
         raise DomainError(
             f"{what}: an organization keeps at least one active owner. Make somebody else an owner first.",
             code="last_owner",
