@@ -5,8 +5,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -20,6 +19,7 @@ from isolation.scope import OPERATOR
 from tenants.lookups import memberships_of
 from tenants.models import Membership
 from tenants.permissions import P
+from tenants.selectors import number_of
 
 from .models import User
 from .services.users import create_user, delete_user, set_user_active, update_user
@@ -58,9 +58,8 @@ class UserAdmin(OperatorModelAdmin):
 
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the users with their number of memberships, read by the role that crosses organizations."""
-        places = Membership.objects.filter(user_id=OuterRef("pk")).order_by()
-        counted = places.values("user_id").annotate(number=Count("pk")).values("number")
-        rows: QuerySet[Any] = queryset.using(OPERATOR).annotate(memberships_number=Coalesce(Subquery(counted), 0))
+        counted = number_of(Membership.objects.all(), "user_id")
+        rows: QuerySet[Any] = queryset.using(OPERATOR).annotate(memberships_number=counted)
         return rows
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:

@@ -11,9 +11,6 @@ from django.db.models.functions import Collate
 
 from .catalogue import catalogue
 
-COUNT_CAP = 10_000
-"""Counting stops here: an exact count of a million events costs thirty times as much and helps nobody."""
-
 _AFTER_EVERYTHING = "\U0010ffff"
 
 
@@ -86,12 +83,6 @@ _EXACT = {
     "request_id": "request_id",
     "organization_id": "organization_id",
 }
-
-
-def capped_count(events: "QuerySet[Any]", cap: int = COUNT_CAP) -> tuple[int, bool]:
-    """Return (how many events, at most `cap`; whether there are more)."""
-    found = events.order_by()[: cap + 1].count()
-    return min(found, cap), found > cap
 
 
 def _begins(text: str) -> Q:

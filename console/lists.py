@@ -13,6 +13,12 @@ COUNT_CAP = 10_000
 """Counting stops here: a full count of a million rows costs thirty times as much and helps nobody."""
 
 
+def capped_count(rows: "QuerySet[Any]", cap: int = COUNT_CAP) -> tuple[int, bool]:
+    """Return (how many rows, at most `cap`; whether there are more)."""
+    found = rows.order_by()[: cap + 1].count()
+    return min(found, cap), found > cap
+
+
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable at run time
     """Counts up to `COUNT_CAP` rows and pages no further."""
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from console.lists import capped_count
 from isolation.actor import Actor
 
 from .access import GrantSource, MemberAuthority, RoleGrant, authority_for
@@ -23,10 +24,9 @@ from .models import (
     ProjectUserGrant,
     Role,
 )
-from .permissions import PERMISSIONS, P
+from .permissions import PERMISSIONS, BuiltinRole, P
 
 MOST_EXCEPTIONS = 200
-COUNTED = 10_000
 
 _ORIGINS = {
     GrantSource.MEMBERSHIP: "role in the organization",
@@ -104,45 +104,34 @@ def origin(grant: RoleGrant) -> str:
     return _ORIGINS.get(grant.source, "support").format(group=grant.group)
 
 
+def number_of(rows: "QuerySet[Any]", column: str) -> Coalesce:
+    """Return an annotation that counts, by a subquery, the rows whose `column` names the row annotated.
+
+    A join with ``Count`` would group by every column of the list, and two of them would multiply.
+    """
+    mine = rows.filter(**{column: OuterRef("pk")}).order_by()
+    return Coalesce(Subquery(mine.values(column).annotate(number=Count("pk")).values("number")), 0)
+
+
 def with_group_count(members: Any) -> Any:
     """Add to each member the number of groups they are in."""
-    counted = (
-        GroupMember.objects.filter(membership=OuterRef("pk"))
-        .order_by()
-        .values("membership")
-        .annotate(number=Count("pk"))
-        .values("number")
-    )
-    return members.annotate(group_count=Coalesce(Subquery(counted), 0))
+    return members.annotate(group_count=number_of(GroupMember.objects.all(), "membership"))
 
 
 def with_sizes(groups: Any) -> Any:
     """Add to each group the number of its members."""
-    counted = (
-        GroupMember.objects.filter(group=OuterRef("pk"))
-        .order_by()
-        .values("group")
-        .annotate(number=Count("pk"))
-        .values("number")
-    )
-    return groups.annotate(size=Coalesce(Subquery(counted), 0))
+    return groups.annotate(size=number_of(GroupMember.objects.all(), "group"))
 
 
 def roles_with_holders() -> list[tuple[Role, int]]:
     """Return each role of the organization with the number of members who have it, built-in ones first."""
-    counted = (
-        Membership.objects.filter(role=OuterRef("pk"))
-        .order_by()
-        .values("role")
-        .annotate(number=Count("pk"))
-        .values("number")
-    )
-    roles = Role.objects.annotate(holders=Coalesce(Subquery(counted), 0)).order_by("-is_builtin", "name")
-    order = {key: index for index, key in enumerate(("owner", "admin", "member", "viewer", "auditor", "none"))}
-    return [
-        (role, role.holders)
-        for role in sorted(roles, key=lambda role: (not role.is_builtin, order.get(role.key, 0), role.name.lower()))
-    ]
+    roles = Role.objects.annotate(holders=number_of(Membership.objects.all(), "role"))
+    order = list(BuiltinRole)
+
+    def place(role: Role) -> tuple[int, str]:
+        return (order.index(BuiltinRole(role.key)) if role.is_builtin else len(order)), role.name.lower()
+
+    return [(role, role.holders) for role in sorted(roles, key=place)]
 
 
 def exceptions_in(project: Project) -> list[ExceptionRow]:
@@ -188,17 +177,17 @@ def transfer_targets(memberships: Iterable[MembershipSummary], user: Any, curren
 def open_invitations_number() -> int:
     """Return how many invitations can still be accepted, counted up to a cap."""
     rows = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=timezone.now())
-    return int(rows.order_by()[:COUNTED].count())
+    return capped_count(rows)[0]
 
 
 def members_number() -> int:
     """Return how many active members there are, counted up to a cap."""
-    return int(Membership.objects.filter(is_active=True).order_by()[:COUNTED].count())
+    return capped_count(Membership.objects.filter(is_active=True))[0]
 
 
 def projects_number(actor: Actor) -> int:
     """Return how many projects the actor sees, counted up to a cap."""
-    return int(Project.objects.visible_to(actor).order_by()[:COUNTED].count())
+    return capped_count(Project.objects.visible_to(actor))[0]
 
 
 def _may_receive(user: Any, organization_id: Any) -> bool:

@@ -19,9 +19,10 @@ from audit.forms import ExportForm, FilterForm, OperatorFilterForm
 from audit.models import Event
 from audit.querysets import EXPORT, READ, may_somewhere
 from audit.recorder import record
-from audit.selectors import EventFilter, capped_count
+from audit.selectors import EventFilter
 from console.access import actor_of, require
 from console.keyset import CURSOR_VAR, KeysetPaginator
+from console.lists import capped_count
 from console.sites import ConsoleSite
 from isolation.scope import continuation, tenant_scope
 

@@ -6,8 +6,7 @@ from urllib.parse import urlencode
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.contrib.auth import get_user_model
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -23,7 +22,8 @@ from isolation.scope import tenant_scope
 from tenants.forms.members import ReasonForm
 from tenants.forms.operator import NewOrganizationForm, OwnerForm, SuspensionForm
 from tenants.models import Membership, Organization
-from tenants.permissions import BuiltinRole, P
+from tenants.permissions import P
+from tenants.selectors import number_of
 from tenants.services.organizations import (
     create_organization,
     request_deletion,
@@ -89,11 +89,9 @@ class OrganizationAdmin(OperatorModelAdmin):
 
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the organizations with their number of active members and whether somebody owns them."""
-        members = Membership.objects.filter(organization_id=OuterRef("pk"), is_active=True).order_by()
-        counted = members.values("organization_id").annotate(number=Count("pk")).values("number")
         rows: QuerySet[Any] = queryset.annotate(
-            members_number=Coalesce(Subquery(counted), 0),
-            is_owned=Exists(members.filter(**_owner())),
+            members_number=number_of(Membership.objects.filter(is_active=True), "organization_id"),
+            is_owned=Exists(Membership.objects.active_owners().filter(organization_id=OuterRef("pk"))),
         )
         return rows
 
@@ -160,7 +158,7 @@ class OrganizationAdmin(OperatorModelAdmin):
     @admin.display(description="Owners")
     def owners(self, obj: Any) -> str:
         """Return the active owners' addresses."""
-        rows = Membership.objects.filter(organization_id=obj.pk, is_active=True, **_owner())
+        rows = Membership.objects.active_owners().filter(organization_id=obj.pk)
         emails = list(rows.order_by("user__email").values_list("user__email", flat=True)[: _MOST_OWNERS + 1])
         more = " and more" if len(emails) > _MOST_OWNERS else ""
         return f"{', '.join(emails[:_MOST_OWNERS])}{more}" or "None"
@@ -249,10 +247,6 @@ class OrganizationAdmin(OperatorModelAdmin):
         with tenant_scope(obj):
             restore_organization(organization=obj, actor=actor_of(request))
         messages.success(request, f"{obj} stays.")
-
-
-def _owner() -> dict[str, Any]:
-    return {"user__is_active": True, "role__is_builtin": True, "role__key": BuiltinRole.OWNER}
 
 
 def _login(email: str) -> Any:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.models import Event
-from audit.selectors import capped_count
+from console.lists import capped_count
 from console.sites import operator_site
 from tenants.models import Membership, Organization
 

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from audit.models import Event
 from console.access import actor_of, can
+from console.lists import COUNT_CAP
 from console.sites import tenant_site
 from tenants.permissions import P
-from tenants.selectors import COUNTED, members_number, open_invitations_number, projects_number
+from tenants.selectors import members_number, open_invitations_number, projects_number
 
 from .common import authority_of, organization_of
 
@@ -26,13 +27,13 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "organization": organization,
         "may_delete": can(request, P.ORGANIZATION_DELETE),
         "figures": figures,
-        "counted": COUNTED,
+        "counted": COUNT_CAP,
         "steps": [] if organization.is_being_deleted else _steps(request, figures),
         "shows_events": reads_log,
         "events": list(Event.objects.visible_to(actor_of(request)).order_by("-time", "-id")[:_LATEST])
         if reads_log
         else [],
-        "log_url": _log_url(),
+        "log_url": reverse("console:audit_log"),
     }
 
 
@@ -70,13 +71,6 @@ def _steps(request: HttpRequest, figures: list[dict[str, Any]]) -> list[dict[str
 
 def _list(model: str) -> str:
     return reverse(f"console:tenants_{model}_changelist")
-
-
-def _log_url() -> str:
-    try:
-        return reverse("console:audit_log")
-    except NoReverseMatch:
-        return ""
 
 
 tenant_site.overview_template = "tenants/overview.html"
