@@ -23,12 +23,8 @@ class CurrentOrganization(models.Func):
         super().__init__()
 
 
-class ProjectUserGrantManager(UserObjectPermissionManager, TenantManager):  # type: ignore[misc]
-    """Guardian's assignment verbs over the current organization's rows."""
-
-
-class ProjectUserGrant(UserObjectPermissionBase):
-    """One permission on one project for one user, whatever their role there says."""
+class ProjectGrant(models.Model):
+    """What both kinds of exception are: a tenant's row, like `TenantModel`, that guardian's code can create."""
 
     tenant_column = "organization_id"
 
@@ -40,6 +36,18 @@ class ProjectUserGrant(UserObjectPermissionBase):
         related_name="+",
         db_default=CurrentOrganization(),
     )
+
+    class Meta:
+        abstract = True
+
+
+class ProjectUserGrantManager(UserObjectPermissionManager, TenantManager):  # type: ignore[misc]
+    """Guardian's assignment verbs over the current organization's rows."""
+
+
+class ProjectUserGrant(ProjectGrant, UserObjectPermissionBase):
+    """One permission on one project for one user, whatever their role there says."""
+
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="+")
     content_object = same_organization("tenants.Project", db_column="project_id", related_name="user_grants")
 
@@ -57,22 +65,12 @@ class ProjectUserGrant(UserObjectPermissionBase):
         ]
 
 
-class ProjectGroupGrant(BaseObjectPermission):
+class ProjectGroupGrant(ProjectGrant, BaseObjectPermission):
     """One permission on one project for the members of one of the organization's groups.
 
     Guardian's own group table is tied to Django's global groups, which know no tenant, so the group is ours.
     """
 
-    tenant_column = "organization_id"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    organization = models.ForeignKey(
-        "tenants.Organization",
-        on_delete=models.CASCADE,
-        editable=False,
-        related_name="+",
-        db_default=CurrentOrganization(),
-    )
     group = same_organization("tenants.Group", related_name="grants")
     content_object = same_organization("tenants.Project", db_column="project_id", related_name="group_grants")
 
