@@ -17,8 +17,7 @@ class RequestIdFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Set the id of the current request, ``-`` outside of one; never drops a record."""
-        origin = current_origin()
-        record.request_id = getattr(origin, "request_id", None) or NO_REQUEST
+        record.request_id = current_origin().request_id or NO_REQUEST
         return True
 
 
