@@ -55,7 +55,8 @@ def invite_member(
 
     Raises:
         MissingPermission: without ``members:invite`` (and ``projects:manage`` for a project role).
-        DomainError: a role is above the actor's own, the person is a member, or an open invitation exists.
+        DomainError: a role is above the actor's own, the person is a member, or was one whom the actor could not
+            reactivate, or an open invitation exists.
     """
     actor.require(P.MEMBERS_INVITE, organization)
     organization = lock_organization(organization.pk)
@@ -67,8 +68,7 @@ def invite_member(
         raise DomainError("Choose a role.", field="role", code="required")
     refuse_above(actor, role.permissions, what=f"You cannot invite somebody as {role}")
     project, project_role = _project_offer(actor, project, project_role)
-    if Membership.objects.filter(user__email=email, is_active=True).exists():
-        raise DomainError(f"{email} is a member already.", field="email", code="already_member")
+    _refuse_member(email, actor)
     _close_expired(email, actor)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     invitation = Invitation(
@@ -187,6 +187,20 @@ def _project_offer(
         field="project_role",
     )
     return project, project_role
+
+
+def _refuse_member(email: str, actor: Actor) -> None:
+    """Refuse to invite a member, and to let back in by an invitation whom the actor could not reactivate.
+
+    A deactivated member's project roles, groups and exceptions come back with the membership.
+    """
+    known = Membership.objects.filter(user__email=email).select_related("role").first()
+    if known is None:
+        return
+    if known.is_active:
+        raise DomainError(f"{email} is a member already.", field="email", code="already_member")
+    needed = known.role.permissions | {P.MEMBERS_MANAGE}
+    refuse_above(actor, needed, what=f"{email} was deactivated, and you cannot let them back in", field="email")
 
 
 def _close_expired(email: str, actor: Actor) -> None:

@@ -12,6 +12,7 @@ from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tenants import lookups
 from tenants.models import Invitation, Membership, ProjectMembership
+from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P
 from tenants.services.invitations import (
     SentInvitation,
     accept_invitation,
@@ -20,8 +21,9 @@ from tenants.services.invitations import (
     resend_invitation,
     revoke_invitation,
 )
-from tenants.services.members import set_member_active
+from tenants.services.members import change_role, set_member_active
 from tenants.services.organizations import request_deletion, suspend_organization
+from tenants.services.roles import create_role
 from tests.people import Tenant, make_user
 from tests.tenants.stage import events
 
@@ -166,6 +168,26 @@ def test_a_member_is_not_invited_and_an_inactive_one_comes_back(acme: Tenant) ->
     membership = accept(acme, sent, acme.viewer)
     assert (membership.is_active, membership.role.key) == (True, "auditor")
     assert len(events(acme, "member.reactivated")) == 1
+
+
+@pytest.mark.parametrize("was", ["viewer", "owner"])
+def test_an_invitation_lets_nobody_back_in_whom_the_inviter_could_not_reactivate(acme: Tenant, was: str) -> None:
+    """Their groups and project roles would come back as well."""
+    with acme.acting("owner") as actor:
+        if was == "owner":
+            change_role(membership=acme.membership("viewer"), role=acme.role("owner"), actor=actor)
+        set_member_active(membership=acme.membership("viewer"), active=False, actor=actor)
+        inviters = create_role(
+            organization=acme.organization,
+            name="Inviters",
+            permissions=[*BUILTIN_ROLES[BuiltinRole.VIEWER].permissions, P.MEMBERS_INVITE],
+            actor=actor,
+        )
+        change_role(membership=acme.membership("member"), role=inviters, actor=actor)
+    by = "admin" if was == "owner" else "member"
+    with acme.acting(by) as actor, pytest.raises(DomainError) as refusal:
+        invite_member(organization=acme.organization, email=acme.viewer.email, role=acme.role("viewer"), actor=actor)
+    assert (refusal.value.code, refusal.value.field) == ("above_own_permissions", "email")
 
 
 @pytest.mark.parametrize("missing", ["project", "project_role"])
