@@ -71,10 +71,15 @@ def record_proof(sender: object, *, user: User, method: str, reauthenticated: bo
 
 @receiver(account_signals.email_confirmed, dispatch_uid="accounts:email_verified")
 def record_verification(sender: object, *, email_address: EmailAddress, **kwargs: Any) -> None:
-    """Write that an address is proven; a newcomer joins the default organization."""
+    """Write that an address is proven; a newcomer joins the default organization.
+
+    Only the first proven address makes a newcomer: a further one must not bring somebody back who was removed there.
+    """
     user = email_address.user
     signals.user_email_verified.announce(user, actor=person(user), after={"email": email_address.email})
-    join_default_organization(user=user)
+    proven = EmailAddress.objects.filter(user=user, verified=True)
+    if not proven.exclude(pk=email_address.pk).exists():
+        join_default_organization(user=user)
 
 
 @receiver(account_signals.email_changed, dispatch_uid="accounts:email_changed")

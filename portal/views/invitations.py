@@ -3,6 +3,7 @@
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+from allauth.account.models import EmailAddress
 from allauth.account.utils import perform_login
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -43,7 +44,7 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
         return _closed(request, context, problem)
     if request.user.is_authenticated:
         return _for_signed_in(request, context)
-    if User.objects.filter(email=invitation.email.lower()).exists():
+    if _has_login(invitation.email.lower()):
         return render(request, "portal/invitation_sign_in.html", context)
     form = InvitedSignUpForm(request.POST if request.method == "POST" else None, email=invitation.email)
     if request.method == "POST" and form.is_valid():
@@ -63,6 +64,12 @@ def accept_here(request: HttpRequest, invitation_id: UUID) -> HttpResponse:
         if waiting.invitation_id == invitation_id:
             return _accept(request, waiting.organization_id, invitation_id)
     raise Http404
+
+
+def _has_login(email: str) -> bool:
+    """Return whether the address is that of a login, or a proven further one of some login."""
+    proven = EmailAddress.objects.filter(email=email, verified=True)
+    return User.objects.filter(email=email).exists() or proven.exists()
 
 
 def _by_token(token: str) -> Invitation:

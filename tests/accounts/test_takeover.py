@@ -1,0 +1,70 @@
+"""What an attacker could try with addresses that are not, or not yet, theirs."""
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+
+from accounts.models import User
+from isolation.actor import SYSTEM
+from tenants.services.installation import update_installation_settings
+from tenants.services.invitations import invite_member
+from tenants.services.members import remove_member, set_member_active
+from tests.accounts.test_signup import confirm, role_of, sign_up
+from tests.people import PASSWORD, Tenant, signed_in
+
+pytestmark = pytest.mark.django_db
+GUEST = "guest@example.org"
+
+
+@pytest.mark.parametrize("end", ["removed", "deactivated and left"])
+def test_a_second_address_brings_nobody_back_into_the_default_organization(acme: Tenant, end: str) -> None:
+    update_installation_settings(actor=SYSTEM, default_organization_id=acme.organization.pk, default_role="member")
+    with acme.acting("owner") as actor:
+        membership = acme.membership("member")
+        if end == "removed":
+            remove_member(membership=membership, actor=actor)
+        else:
+            set_member_active(membership=membership, active=False, actor=actor)
+    client = signed_in(acme.member)
+    if end != "removed":
+        client.post("/accounts/profile/", {"leave": str(acme.organization.pk)})
+    client.post("/accounts/email/", {"action_add": "", "email": "again@example.org"}, follow=True)
+    confirm(client)
+    assert EmailAddress.objects.get(email="again@example.org").verified
+    assert role_of(acme, acme.member.email) is None
+
+
+def test_a_verified_further_address_does_not_break_an_invitation(acme: Tenant, globex: Tenant) -> None:
+    EmailAddress.objects.create(user=globex.owner, email=GUEST, verified=True, primary=False)
+    with acme.acting("owner") as actor:
+        sent = invite_member(organization=acme.organization, email=GUEST, role=acme.role("viewer"), actor=actor)
+    link = f"/invitations/{sent.token}/"
+    client = Client()
+    assert client.get(link).status_code == 200
+    response = client.post(link, {"name": "G", "password1": PASSWORD, "password2": PASSWORD})
+    assert response.status_code < 500
+    assert not User.objects.filter(email=GUEST).exists()
+
+
+def test_signing_up_with_an_invited_address_gives_nothing_before_it_is_proven(acme: Tenant) -> None:
+    with acme.acting("owner") as actor:
+        sent = invite_member(organization=acme.organization, email=GUEST, role=acme.role("admin"), actor=actor)
+    mallory = Client()
+    sign_up(mallory, GUEST)
+    assert mallory.get("/").status_code == 302
+    assert mallory.post(f"/invitations/{sent.invitation.pk}/accept/").status_code in {302, 404}
+    response = mallory.post("/accounts/login/", {"login": GUEST, "password": PASSWORD})
+    assert response["Location"] == "/accounts/confirm-email/"
+    assert role_of(acme, GUEST) is None
+
+
+def test_an_unproven_further_address_opens_no_invitation(acme: Tenant, stranger: User) -> None:
+    with acme.acting("owner") as actor:
+        sent = invite_member(organization=acme.organization, email=GUEST, role=acme.role("admin"), actor=actor)
+    client = signed_in(stranger)
+    client.post("/accounts/email/", {"action_add": "", "email": GUEST}, follow=True)
+    client.post("/accounts/email/", {"action_primary": "", "email": GUEST}, follow=True)
+    assert client.post(f"/invitations/{sent.invitation.pk}/accept/").status_code == 404
+    client.post(f"/invitations/{sent.token}/")
+    assert role_of(acme, stranger.email) is None
+    assert role_of(acme, GUEST) is None
