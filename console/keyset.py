@@ -8,7 +8,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -64,7 +64,9 @@ class Cursor:
         side, stamp, pk = parts
         try:
             time = parse_datetime(stamp)
-        except ValueError as error:
+            if time is not None and time.tzinfo is not None:
+                time = time.astimezone(UTC)  # as the database will see it: the first and the last day may overflow
+        except (ValueError, OverflowError) as error:
             raise InvalidCursor("not a time") from error
         if side not in {"o", "n"} or time is None or time.tzinfo is None or "\x00" in pk:
             raise InvalidCursor("not a cursor")
