@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.html import escape
 
 from isolation.exceptions import DomainError
 from tenants.models import InstallationSettings
@@ -40,7 +41,7 @@ class OrganizationForm(DomainForm):
             help_text += f" Here, identifiers look like: {installation.organization_naming_hint}"
         elif installation.organization_naming_pattern:
             help_text += f" Here, identifiers match {installation.organization_naming_pattern}"
-        self.fields["slug"].help_text = help_text
+        self.fields["slug"].help_text = escape(help_text)  # rendered as markup; the hint is somebody's words
         self.fields["slug"].widget.attrs |= {"pattern": _SLUG, "title": "Lower-case letters, digits and hyphens"}
 
 

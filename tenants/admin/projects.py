@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.html import format_html
 
 from console.access import actor_of, can
 from console.actions import object_action
@@ -139,10 +140,11 @@ class ProjectAdmin(WithHistory, TenantModelAdmin):
         organization = organization_of(request)
         if "slug" in form_class.base_fields and organization.project_naming_pattern:
             hint = organization.project_naming_hint
-            example = f"such as {hint}" if hint else f"of the form {organization.project_naming_pattern}"
-            form_class.base_fields[
-                "slug"
-            ].help_text = f"Here, identifiers follow a pattern: choose one {example}. It never changes."
+            # Help texts are rendered as markup; these are somebody's words.
+            example = format_html("such as {}", hint) if hint else f"of the form {organization.project_naming_pattern}"
+            form_class.base_fields["slug"].help_text = format_html(
+                "Here, identifiers follow a pattern: choose one {}. It never changes.", example
+            )
         return form_class
 
     def perform_create(self, request: HttpRequest, values: dict[str, Any]) -> Project:
