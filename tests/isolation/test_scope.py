@@ -3,16 +3,14 @@
 import uuid
 
 import pytest
-from celery import shared_task
 from django.db import DatabaseError, connection, transaction
 
 from audit.models import Event
 from isolation import context
 from isolation.actor import ANONYMOUS, SYSTEM, Actor, ActorKind
 from isolation.context import acting_as, current_organization_id
-from isolation.exceptions import NoTenant, ScopeRefused
+from isolation.exceptions import ScopeRefused
 from isolation.scope import on_scope_exit, operator_scope, settling, tenant_scope
-from isolation.tasks import TenantTask
 from tenants.models import Organization, Project
 from tests.isolation.tables import TENANT_TABLES
 from tests.people import Tenant
@@ -207,18 +205,3 @@ def test_callbacks_wait_for_the_end_of_the_outermost_scope(acme: Tenant, globex:
     assert seen == [(False, None)]
     on_scope_exit(callback)
     assert len(seen) == 2
-
-
-@shared_task(base=TenantTask, name="tests.count_projects")
-def count_projects(organization_id: str) -> tuple[int, ActorKind]:
-    return Project.objects.count(), context.current_actor().kind
-
-
-def test_a_task_works_in_the_organization_of_its_first_argument(acme: Tenant, globex: Tenant) -> None:
-    assert count_projects(str(acme.organization.pk)) == (1, ActorKind.SYSTEM)
-    with pytest.raises(TypeError):
-        count_projects()  # type: ignore[call-arg]
-    with pytest.raises(ValueError, match="UUID"):
-        count_projects("acme")
-    with pytest.raises(NoTenant):
-        Project.objects.count()
