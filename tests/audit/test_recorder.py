@@ -329,6 +329,14 @@ def test_a_refusal_is_recorded_although_its_transaction_is_rolled_back(acme: Ten
     assert (event.target_label, event.request_id, event.ip) == ("Acme", ORIGIN.request_id, ORIGIN.ip)
 
 
+def test_a_refusal_in_a_project_names_the_project(acme: Tenant) -> None:
+    with pytest.raises(MissingPermission), acme.acting("viewer") as actor:
+        projects.update_project(project=acme.project, name="Mine", environment="staging", actor=actor)
+    (event,) = events(acme, "access.denied")
+    assert (event.project_id, event.project_label) == (acme.project.pk, "Chatbot")
+    assert (event.target_id, event.after) == (str(acme.project.pk), {"permission": P.PROJECTS_MANAGE})
+
+
 def test_a_strangers_attempt_stands_in_the_log_of_whom_it_was_aimed_at(acme: Tenant, globex: Tenant) -> None:
     with pytest.raises(MissingPermission), globex.acting("owner") as actor:
         projects.update_project(project=acme.project, name="Mine", environment="staging", actor=actor)
