@@ -53,18 +53,21 @@ def test_data_of_another_version_is_one_line(portal: Run) -> None:
     assert "was made by PostgreSQL 15" in portal.refused()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_it_answers_and_a_signal_stops_all_of_it(portal: Run, signum: int) -> None:
-    portal.start()
-    printed = portal.wait_until_ready()
-    assert f"http://127.0.0.1:{portal.port}" in printed
-    assert portal.answers() == 200
-    assert (portal.home / "secrets.env").stat().st_mode & 0o777 == 0o600
+def assert_a_signal_stops_all_of_it(portal: Run, signum: int) -> None:
     assert portal.server().pid() is not None
     assert portal.stop(signum) == 0, portal.log.read_text(encoding="utf-8")
     assert portal.server().pid() is None
     assert portal.processes() == []
     assert "Traceback" not in portal.log.read_text(encoding="utf-8")
+
+
+def test_it_answers_and_ctrl_c_stops_all_of_it(portal: Run) -> None:
+    portal.start()
+    printed = portal.wait_until_ready()
+    assert f"http://127.0.0.1:{portal.port}" in printed
+    assert portal.answers() == 200
+    assert (portal.home / "secrets.env").stat().st_mode & 0o777 == 0o600
+    assert_a_signal_stops_all_of_it(portal, signal.SIGINT)
 
 
 def test_a_second_run_is_refused_and_a_killed_one_is_cleaned_up(portal: Run) -> None:
@@ -82,7 +85,7 @@ def test_a_second_run_is_refused_and_a_killed_one_is_cleaned_up(portal: Run) -> 
     assert not re.search("preparing the database", printed)  # the second start has nothing to migrate
     assert not [process for process in orphans if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert portal.answers() == 200
-    assert portal.stop(signal.SIGINT) == 0
+    assert_a_signal_stops_all_of_it(portal, signal.SIGTERM)
 
 
 def test_a_command_works_with_and_without_a_run(portal: Run) -> None:
