@@ -7,9 +7,9 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
-from isolation.actor import Actor, ActorKind
+from isolation.actor import ANONYMOUS, Actor, ActorKind
 from isolation.commands import ScopedCommand
-from isolation.context import ANONYMOUS, Via, current_actor, current_origin
+from isolation.context import Via, current_actor, current_origin
 from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import on_scope_exit
 

@@ -14,16 +14,16 @@ BEFORE_ANY_FILE = {"GATEHOUSE_DOTENV"}
 def read_by_the_settings() -> set[str]:
     """Return the first argument of each reading of `env`, and of the helper that reads a database's variable."""
     tree = ast.parse((ROOT / "portal" / "settings.py").read_text(encoding="utf-8"))
-    names = set()
+    names: set[str] = set()
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call) or not call.args or not isinstance(call.args[0], ast.Constant):
             continue
         match call.func:
             case ast.Attribute(value=ast.Name(id="env"), attr=reader):
                 assert reader in READERS, reader
-                names.add(call.args[0].value)
+                names.add(str(call.args[0].value))
             case ast.Name(id="_database"):
-                names.add(call.args[0].value)
+                names.add(str(call.args[0].value))
     return names
 
 
