@@ -2,6 +2,8 @@
 
 import logging
 import re
+from pathlib import Path
+from typing import Any
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.filebased import EmailBackend
@@ -11,7 +13,14 @@ LINK = re.compile(r"https?://\S+")
 
 
 class FileBackend(EmailBackend):
-    """Writes mails under ``EMAIL_FILE_PATH`` and logs recipient, subject, links and file."""
+    """Writes mails under ``EMAIL_FILE_PATH`` and logs recipient, subject, links and file.
+
+    Nobody else on the machine may enter the directory: the links of the mails sign people in.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        Path(self.file_path).chmod(0o700)
 
     def write_message(self, message: EmailMessage) -> None:
         """Write one mail and log where it is."""
