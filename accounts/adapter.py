@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context as allauth_context
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.http import HttpRequest
 
@@ -12,6 +13,8 @@ from accounts.services.sign_up import announce_sign_up, is_sign_up_open
 from accounts.services.users import person, set_password
 from console.links import root_url
 from tenants.lookups import memberships_of, open_invitations
+
+_CONFIRMATION_SENT = "account/messages/email_confirmation_sent.txt"
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no type hints
@@ -51,6 +54,19 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         """Return the address by the trusted-proxy rule of `OriginMiddleware`; limits count by it."""
         origin = getattr(request, "origin", None)
         return (origin and origin.ip) or "unknown"
+
+    def add_message(
+        self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Add a message, but none about a sent mail for whoever signs up: a known address would lack it."""
+        if message_template == _CONFIRMATION_SENT and not request.user.is_authenticated:
+            return
+        super().add_message(request, level, message_template, *args, **kwargs)
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """Tell the mailbox that it has a login, after as much work as storing a new one would be."""
+        make_password(email)
+        super().send_account_already_exists_mail(email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Render a mail now and send it after the commit: what rolled back was never announced."""

@@ -1,7 +1,10 @@
 """What an attacker could try with addresses that are not, or not yet, theirs."""
 
+from typing import Any
+
 import pytest
 from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.test import Client
 
 from accounts.models import User
@@ -68,3 +71,20 @@ def test_an_unproven_further_address_opens_no_invitation(acme: Tenant, stranger:
     client.post(f"/invitations/{sent.token}/")
     assert role_of(acme, stranger.email) is None
     assert role_of(acme, GUEST) is None
+
+
+def test_signing_up_looks_and_costs_the_same_for_a_known_address(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+
+    def encode(self: Any, password: str, salt: str) -> str:
+        hashed.append(password)
+        return f"md5${salt}$0"
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", encode)
+    pages = []
+    for email in (acme.viewer.email, GUEST):
+        client = Client()
+        sign_up(client, email)
+        pages.append(client.get("/accounts/confirm-email/").text)
+        assert len(hashed) == len(pages)
+    assert pages[0] == pages[1]
