@@ -45,6 +45,8 @@ if env.raw("SECRET_KEY") is None and not PRODUCTION:
 SECRET_KEY = env.required(
     "SECRET_KEY", "production does not make one up: set it or SECRET_KEY_FILE to 50 random characters"
 )
+if PRODUCTION and len(SECRET_KEY) < 50:  # noqa: PLR2004 - what Django itself asks for
+    raise ConfigurationError("SECRET_KEY", f"has {len(SECRET_KEY)} characters; production wants 50 random ones")
 SECRET_KEY_FALLBACKS = env.strings("SECRET_KEY_FALLBACKS")
 
 # --- Database: one PostgreSQL, one alias for each role -------------------------------------------
@@ -194,6 +196,8 @@ if TESTING:
 ALLOWED_HOSTS = env.strings("ALLOWED_HOSTS")
 if PRODUCTION and not ALLOWED_HOSTS:
     raise ConfigurationError("ALLOWED_HOSTS", "is not set; name the hosts people use, such as portal.example.com")
+if PRODUCTION and "*" in ALLOWED_HOSTS:
+    raise ConfigurationError("ALLOWED_HOSTS", "names every host: links in mails would lead wherever a request says")
 if not PRODUCTION:
     ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]", ".localhost", *own_names(HOST)]
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")

@@ -31,19 +31,30 @@ def test_a_malformed_value_is_one_line(portal: Run, name: str, value: str) -> No
     assert not portal.server().data.exists()
 
 
+COMPLETE = {
+    "SECRET_KEY": "x" * 50,
+    "DATABASE_URL": "postgresql://gatehouse_app:a@db/gatehouse",
+    "OPERATOR_DATABASE_URL": "postgresql://gatehouse_operator:a@db/gatehouse",
+    "ALLOWED_HOSTS": "portal.example.com",
+    "EMAIL_URL": "smtp://mail:25",
+    "CELERY_BROKER_URL": "redis://redis:6379/0",
+}
+
+
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "DATABASE_URL", "ALLOWED_HOSTS", "EMAIL_URL", "CELERY_BROKER_URL"])
 def test_production_makes_nothing_up(portal: Run, missing: str) -> None:
-    complete = {
-        "SECRET_KEY": "x" * 50,
-        "DATABASE_URL": "postgresql://gatehouse_app:a@db/gatehouse",
-        "OPERATOR_DATABASE_URL": "postgresql://gatehouse_operator:a@db/gatehouse",
-        "ALLOWED_HOSTS": "portal.example.com",
-        "EMAIL_URL": "smtp://mail:25",
-        "CELERY_BROKER_URL": "redis://redis:6379/0",
-    }
-    del complete[missing]
-    assert portal.refused(GATEHOUSE_ENV="production", **complete).startswith(f"Gatehouse: {missing}: is not set")
+    given = {name: value for name, value in COMPLETE.items() if name != missing}
+    assert portal.refused(GATEHOUSE_ENV="production", **given).startswith(f"Gatehouse: {missing}: is not set")
     assert not portal.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SECRET_KEY", "short"), ("ALLOWED_HOSTS", "portal.example.com,*"), ("DEBUG", "true")]
+)
+def test_production_refuses_what_is_not_safe(portal: Run, name: str, value: str) -> None:
+    line = portal.refused(GATEHOUSE_ENV="production", **COMPLETE | {name: value})
+    assert line.startswith(f"Gatehouse: {name}: ")
+    assert "short" not in line
 
 
 def test_data_of_another_version_is_one_line(portal: Run) -> None:
