@@ -184,6 +184,7 @@ ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True  # in the browser that signed up
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to strangers who are not users
 ACCOUNT_EMAIL_NOTIFICATIONS = True  # people hear of changed passwords and addresses
+ACCOUNT_REAUTHENTICATION_REQUIRED = True  # an unattended browser or a stolen cookie changes no address
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = None

@@ -167,6 +167,7 @@ def test_a_reset_for_a_stranger_mails_nobody(db: None) -> None:
 def test_changing_the_address(acme: Tenant) -> None:
     client = signed_in(acme.viewer)
     old = acme.viewer.email
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     client.post("/accounts/email/", {"action_add": "", "email": "vera@example.org"}, follow=True)
     confirm(client)
     client.post("/accounts/email/", {"action_primary": "", "email": "vera@example.org"})

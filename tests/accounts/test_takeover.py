@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import MD5PasswordHasher
+from django.core import mail
 from django.test import Client
 
 from accounts.models import User
@@ -29,6 +30,7 @@ def test_a_second_address_brings_nobody_back_into_the_default_organization(acme:
         else:
             set_member_active(membership=membership, active=False, actor=actor)
     client = signed_in(acme.member)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     if end != "removed":
         client.post("/accounts/profile/", {"leave": str(acme.organization.pk)})
     client.post("/accounts/email/", {"action_add": "", "email": "again@example.org"}, follow=True)
@@ -65,6 +67,7 @@ def test_an_unproven_further_address_opens_no_invitation(acme: Tenant, stranger:
     with acme.acting("owner") as actor:
         sent = invite_member(organization=acme.organization, email=GUEST, role=acme.role("admin"), actor=actor)
     client = signed_in(stranger)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     client.post("/accounts/email/", {"action_add": "", "email": GUEST}, follow=True)
     client.post("/accounts/email/", {"action_primary": "", "email": GUEST}, follow=True)
     assert client.post(f"/invitations/{sent.invitation.pk}/accept/").status_code == 404
@@ -88,3 +91,20 @@ def test_signing_up_looks_and_costs_the_same_for_a_known_address(acme: Tenant, m
         pages.append(client.get("/accounts/confirm-email/").text)
         assert len(hashed) == len(pages)
     assert pages[0] == pages[1]
+
+
+def test_a_stolen_session_changes_no_address_without_the_password(acme: Tenant) -> None:
+    thief = signed_in(acme.owner)
+    response = thief.post("/accounts/email/", {"action_add": "", "email": "thief@example.org"})
+    assert response["Location"].startswith("/accounts/reauthenticate/")
+    assert "thief@example.org" not in thief.get("/accounts/email/").text
+    thief.post("/accounts/reauthenticate/", {"password": "a guess that is wrong", "next": "/accounts/email/"})
+    assert not EmailAddress.objects.filter(email="thief@example.org").exists()
+
+
+def test_the_password_lets_the_change_of_address_go_on(acme: Tenant) -> None:
+    owner = signed_in(acme.owner)
+    owner.post("/accounts/email/", {"action_add": "", "email": "owner2@example.org"})
+    owner.post("/accounts/reauthenticate/", {"password": PASSWORD, "next": "/accounts/email/"})
+    assert "owner2@example.org" in owner.get("/accounts/email/").text
+    assert len(mail.outbox) == 1
