@@ -63,6 +63,12 @@ class Invitation(TenantModel):
                 fields=["organization", "-created_at", "-id"],
                 name="tenants_invitation_newest",
             ),
+            # The landing page asks for a person's invitations in all organizations.
+            models.Index(
+                models.functions.Lower("email"),
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="tenants_invitation_of_email",
+            ),
         ]
 
     def __str__(self) -> str:

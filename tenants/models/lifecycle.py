@@ -23,3 +23,8 @@ class Deletable(models.Model):
     def is_due(self, *, now: datetime | None = None) -> bool:
         """Return whether the grace period is over."""
         return self.purge_at is not None and self.purge_at <= (now or timezone.now())
+
+
+def due_index(name: str) -> models.Index:
+    """Return the index by which the hourly sweep finds the few rows that are scheduled among all."""
+    return models.Index(fields=["purge_at"], condition=models.Q(purge_at__isnull=False), name=name)

@@ -8,7 +8,7 @@ from django.db import models
 
 from isolation.managers import TenantManager
 
-from .lifecycle import Deletable
+from .lifecycle import Deletable, due_index
 
 SLUG = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
@@ -59,6 +59,7 @@ class Organization(Deletable):
         base_manager_name = "objects"
         default_permissions = ()
         ordering: ClassVar[list[str]] = ["name"]
+        indexes: ClassVar[list[models.Index]] = [due_index("tenants_organization_purge")]
 
     def __str__(self) -> str:
         return self.name

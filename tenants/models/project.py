@@ -9,7 +9,7 @@ from tenants.permissions import PERMISSIONS, Level
 from tenants.querysets import ProjectQuerySet
 
 from .base import TenantModel, unique_in_organization
-from .lifecycle import Deletable
+from .lifecycle import Deletable, due_index
 from .organization import SLUG
 
 
@@ -45,6 +45,7 @@ class Project(TenantModel, Deletable):  # type: ignore[django-manager-missing]
             for name, permission in PERMISSIONS.items()
             if permission.level is Level.PROJECT
         ]
+        indexes: ClassVar[list[models.Index]] = [due_index("tenants_project_purge")]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             unique_in_organization("tenants_project_in_organization"),
             models.UniqueConstraint(
