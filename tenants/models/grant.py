@@ -45,7 +45,7 @@ class ProjectUserGrantManager(UserObjectPermissionManager, TenantManager):  # ty
     """Guardian's assignment verbs over the current organization's rows."""
 
 
-class ProjectUserGrant(ProjectGrant, UserObjectPermissionBase):
+class ProjectUserGrant(ProjectGrant, UserObjectPermissionBase):  # noqa: DJ008 - guardian's base has it
     """One permission on one project for one user, whatever their role there says."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="+")
@@ -65,7 +65,7 @@ class ProjectUserGrant(ProjectGrant, UserObjectPermissionBase):
         ]
 
 
-class ProjectGroupGrant(ProjectGrant, BaseObjectPermission):
+class ProjectGroupGrant(ProjectGrant, BaseObjectPermission):  # noqa: DJ008 - guardian's base has it
     """One permission on one project for the members of one of the organization's groups.
 
     Guardian's own group table is tied to Django's global groups, which know no tenant, so the group is ours.
