@@ -10,7 +10,7 @@ from django.db.models import Q
 from accounts import signals
 from accounts.models import User
 from audit.redaction import snapshot
-from isolation.actor import Actor, ActorKind
+from isolation.actor import Actor, ActorKind, FullAuthority
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tenants.lookups import memberships_of
@@ -125,6 +125,11 @@ def delete_user(*, user: User, actor: Actor) -> None:
 def person(user: User) -> Actor:
     """Return the actor for somebody outside any organization: who they are, without any authority."""
     return Actor(ActorKind.USER, user.pk, user.email)
+
+
+def operator_actor(user: User) -> Actor:
+    """Return the actor for an operator who runs the installation; the caller has made sure that they are one."""
+    return Actor(ActorKind.OPERATOR, user.pk, user.email, authority=FullAuthority())
 
 
 def _locked(user: User, *, with_operators: bool) -> User:

@@ -12,7 +12,8 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import set_script_prefix
 
 from accounts.models import User
-from isolation.actor import ANONYMOUS, Actor, ActorKind, FullAuthority
+from accounts.services.users import operator_actor, person
+from isolation.actor import ANONYMOUS, Actor, ActorKind
 from isolation.context import acting_as
 from isolation.scope import operator_scope, settling, tenant_scope
 from portal.requests import ScopedRequest
@@ -117,5 +118,5 @@ def installation_actor(request: HttpRequest) -> Actor:
     if not isinstance(user, User) or not user.is_active:
         return ANONYMOUS
     if user.is_operator and request.path_info.startswith(OPERATOR_PREFIX):
-        return Actor(ActorKind.OPERATOR, user.pk, user.email, authority=FullAuthority())
-    return Actor(ActorKind.USER, user.pk, user.email)
+        return operator_actor(user)
+    return person(user)

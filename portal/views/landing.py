@@ -11,9 +11,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.services.users import person, update_user
+from accounts.services.users import operator_actor, person, update_user
 from console.links import login_url, root_url
-from isolation.actor import Actor, ActorKind, FullAuthority
+from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from portal.forms import OrganizationForm, ProfileForm
@@ -94,9 +94,7 @@ def has_verified_address(user: Any) -> bool:
 def creator(request: HttpRequest) -> Actor:
     """Return who would create an organization: operators may where others may not."""
     user = _user(request)
-    if user.is_operator:
-        return Actor(ActorKind.OPERATOR, user.pk, user.email, authority=FullAuthority())
-    return person(user)
+    return operator_actor(user) if user.is_operator else person(user)
 
 
 def _leave(request: HttpRequest, organization_id: str) -> HttpResponse:
