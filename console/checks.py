@@ -182,7 +182,7 @@ def _services(holder: Any, base: type[Any], verbs: dict[str, str]) -> Iterator[E
 def _inlines(site: ConsoleSite, admin: Any) -> Iterator[Error]:
     for inline_class in admin.inlines:
         if not issubclass(inline_class, ScopedInline):
-            hint = "Derive from ScopedTabularInline or ScopedStackedInline."
+            hint = "Derive from ScopedTabularInline."
             yield _error(admin, 11, f"{_name(admin)}: {inline_class.__name__} is no ScopedInline.", hint)
             continue
         inline: Any = inline_class(admin.model, site)

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import StackedInline, TabularInline
+from unfold.admin import TabularInline
 
 from isolation.exceptions import DomainError
 
@@ -14,7 +14,7 @@ from .fields import ScopedFields
 
 
 class ScopedInline(PermissionMapping, ScopedFields):
-    """What both inline shapes share: scope, permissions of the parent, verbs instead of saving.
+    """What inlines of any shape share: scope, permissions of the parent, verbs instead of saving.
 
     The permission mapping is asked with the parent row as its object.
     """
@@ -77,10 +77,6 @@ class ScopedInline(PermissionMapping, ScopedFields):
 
 class ScopedTabularInline(ScopedInline, TabularInline):  # type: ignore[misc]  # unfold has no type hints
     """Child rows as a table."""
-
-
-class ScopedStackedInline(ScopedInline, StackedInline):  # type: ignore[misc]  # unfold has no type hints
-    """Child rows one below the other."""
 
 
 def _values(form: Any, formset: Any, names: Any) -> dict[str, Any]:

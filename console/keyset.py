@@ -182,7 +182,6 @@ class KeysetChangeList(ScopedChangeList):
             self.queryset, time_field=self.model_admin.keyset_field, per_page=self.list_per_page
         )
         page = paginator.page(request.GET.get(CURSOR_VAR))
-        self.keyset_page = page
         self.newer_url = self.get_query_string({CURSOR_VAR: page.newer}) if page.newer else ""
         self.older_url = self.get_query_string({CURSOR_VAR: page.older}) if page.older else ""
         self.newest_url = self.get_query_string()
