@@ -11,7 +11,7 @@ from console.actions import object_action
 from console.inlines import ScopedTabularInline
 from console.options import TenantModelAdmin
 from console.sites import tenant_site
-from tenants.models import Group, GroupMember, GroupRole, Project
+from tenants.models import Group, GroupMember, GroupRole, Project, Source
 from tenants.permissions import P
 from tenants.selectors import with_sizes
 from tenants.services.groups import (
@@ -167,4 +167,4 @@ class GroupAdmin(WithHistory, TenantModelAdmin):
     @admin.display(description="Made by")
     def made_by(self, obj: Group) -> str:
         """Return how the group came to be."""
-        return "SCIM" if obj.source == "scim" else "Hand"
+        return "SCIM" if obj.source == Source.SCIM else "Hand"
