@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import connection
 
 
-@shared_task
+@shared_task(name="portal.tasks.sweep_broker")
 def sweep_broker() -> int:
     """Delete the messages that the embedded default's broker has delivered: kombu only marks them.
 

@@ -1,6 +1,7 @@
 """Django's `user.has_perm`, answered from the membership tables."""
 
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -37,5 +38,5 @@ class MembershipBackend:
             raise PermissionDenied
         return True
 
-    def _holds(self, user: Any, permission: P, obj: models.Model | None, organization_id: Any) -> bool:
+    def _holds(self, user: Any, permission: P, obj: models.Model | None, organization_id: UUID) -> bool:
         return authority_for(user, organization_id).allows(permission, obj)

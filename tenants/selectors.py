@@ -155,7 +155,7 @@ def find_exception(project: Project, kind: str, pk: UUID) -> ProjectUserGrant | 
     return model.objects.filter(content_object=project, pk=pk).select_related("permission", holder).first()  # type: ignore[no-any-return]
 
 
-def transfer_targets(memberships: Iterable[MembershipSummary], user: Any, current: Any) -> list[MembershipSummary]:
+def transfer_targets(memberships: Iterable[MembershipSummary], user: Any, current: UUID) -> list[MembershipSummary]:
     """Return the other organizations in which a person may accept a project.
 
     Args:
@@ -190,7 +190,7 @@ def projects_number(actor: Actor) -> int:
     return capped_count(Project.objects.visible_to(actor))[0]
 
 
-def _may_receive(user: Any, organization_id: Any) -> bool:
+def _may_receive(user: Any, organization_id: UUID) -> bool:
     authority = authority_for(user, organization_id)
     return authority.allows(P.PROJECTS_CREATE, None) and authority.allows(P.PROJECTS_TRANSFER, None)
 

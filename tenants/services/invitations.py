@@ -5,6 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -122,14 +123,14 @@ def revoke_invitation(*, invitation: Invitation, actor: Actor, reason: str = "")
     return stored
 
 
-def find_invitation(token: str) -> tuple[Any, Any] | None:
+def find_invitation(token: str) -> tuple[UUID, UUID] | None:
     """Return (organization id, invitation id) for the token of a link, or None."""
     found = invitation_by_digest(token_digest(token))
     return (found[1], found[0]) if found else None
 
 
 @transaction.atomic
-def accept_invitation(*, organization_id: Any, invitation_id: Any, user: Any, actor: Actor) -> Membership:
+def accept_invitation(*, organization_id: UUID, invitation_id: UUID, user: Any, actor: Actor) -> Membership:
     """Make the invited person a member.
 
     Args:

@@ -9,6 +9,7 @@ from audit.signals import ChangeSignal
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from tenants import signals
+from tenants.access import load_authority
 from tenants.models import (
     Invitation,
     Membership,
@@ -177,7 +178,7 @@ def set_project_role(
 
 @transaction.atomic
 def remove_project_role(*, project_membership: ProjectMembership, actor: Actor) -> None:
-    """End a member's role in a project, so that the organization role counts there again.
+    """End a member's role in a project, so that the roles below it count there again: groups', the organization's.
 
     Raises:
         MissingPermission: without ``projects:manage`` in the project.
@@ -191,18 +192,21 @@ def remove_project_role(*, project_membership: ProjectMembership, actor: Actor) 
     refuse_above(actor, stored.role.permissions, what=f"You cannot take away the role {stored.role}", obj=project)
     refuse_above(actor, returning.permissions, what=f"You cannot give back the role {returning}", obj=project)
     signals.project_role_removed.announce(stored, actor=actor, before=snapshot(stored), project=project)
+    member = stored.membership
     stored.delete()
+    for grant in load_authority(member.user_id, member.organization_id).roles_in(project.pk):
+        refuse_above(actor, grant.permissions, what=f"You cannot give back the role {grant}", obj=project)
+
+
+def end_membership(membership: Membership, *, actor: Actor, reason: str) -> None:
+    """Remove a member whose login goes away; the caller has checked the authority and the last owner."""
+    _end(membership, signals.member_removed, actor=actor, reason=reason)
 
 
 def _member(membership: Membership) -> Membership:
     """Return the stored member with role and user, locked."""
     stored: Membership = own_row(Membership, membership.pk, related=("role", "user"))
     return stored
-
-
-def end_membership(membership: Membership, *, actor: Actor, reason: str) -> None:
-    """Remove a member whose login goes away; the caller has checked the authority and the last owner."""
-    _end(membership, signals.member_removed, actor=actor, reason=reason)
 
 
 def _end(membership: Membership, signal: ChangeSignal, *, actor: Actor, reason: str) -> None:

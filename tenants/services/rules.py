@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
 
@@ -50,7 +51,7 @@ def operators_only(actor: Actor) -> None:
         raise DomainError("Only an operator of this installation can do this.", code="operators_only")
 
 
-def lock_organization(organization_id: Any) -> Organization:
+def lock_organization(organization_id: UUID) -> Organization:
     """Lock the organization's row until the transaction ends, so that changes of its owners queue up."""
     organization: Organization = Organization.objects.select_for_update(of=("self",)).get(pk=organization_id)
     return organization

@@ -62,3 +62,8 @@ def test_what_is_due_is_purged_by_a_worker(acme: Tenant, globex: Tenant, superus
         purged = events(tenant)[-1]
         assert (purged.actor_kind, purged.actor_label, purged.via) == ("system", "Gatehouse", "system")
         assert purged.request_id, "the task's id"
+
+
+def test_every_entry_of_the_schedule_names_a_task() -> None:
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
