@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.http import HttpRequest
 
 from isolation import context
@@ -11,7 +11,7 @@ from isolation.actor import Actor, ActorKind
 from isolation.exceptions import MissingPermission
 from tenants.access import MemberAuthority
 from tenants.models import Membership, Organization, Role
-from tenants.permissions import BUILTIN_ROLES, PERMISSIONS, P, Permission
+from tenants.permissions import BUILTIN_ROLES, PERMISSIONS, BuiltinRole, P, Permission
 
 _AT_MOST = 5
 
@@ -72,13 +72,14 @@ def who_can_grant(permission: P) -> Iterable[Membership]:
     organization's scope must be open.
     """
     able = [role.pk for role in Role.objects.all() if {permission, P.MEMBERS_MANAGE} <= role.permissions]
+    owners_first = Case(When(role__is_builtin=True, role__key=BuiltinRole.OWNER, then=0), default=1)
     through_group = Q(groups__group__roles__role__in=able, groups__group__roles__project=None)
     members = (
         Membership.objects.filter(Q(role__in=able) | through_group, is_active=True, user__is_active=True)
         .select_related("user", "role")
         .distinct()
     )
-    return sorted(members[:50], key=lambda member: (not member.role.is_owner, member.user.email))[:_AT_MOST]
+    return list(members.annotate(place=owners_first).order_by("place", "user__email")[:_AT_MOST])
 
 
 def _belongs_to(actor: Actor, organization: Organization) -> bool:

@@ -20,6 +20,7 @@ from tenants.services.members import set_member_active
 from tenants.services.organizations import suspend_organization
 from tenants.services.roles import create_role
 from tests.people import Tenant, signed_in
+from tests.tenants.stage import join
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +75,14 @@ def test_custom_roles_and_groups_count(acme: Tenant) -> None:
         set_member_active(membership=acme.membership("admin"), active=False, actor=actor)
         helpers = [member.user.email for member in who_can_grant(P.MEMBERS_INVITE)]
     assert helpers == ["owner@acme.example", "viewer@acme.example"]
+
+
+def test_at_most_five_are_named_owners_first(acme: Tenant) -> None:
+    with acme.acting("owner"):
+        for number in range(6):
+            join(acme, f"a{number}", acme.role("admin"))
+        helpers = [member.user.email for member in who_can_grant(P.MEMBERS_INVITE)]
+    assert helpers == ["owner@acme.example", *(f"a{number}@acme.example" for number in range(4))]
 
 
 def test_the_operator_console_is_for_operators(acme: Tenant) -> None:
