@@ -13,6 +13,7 @@ from accounts.services.sign_up import announce_sign_up, is_sign_up_open
 from accounts.services.users import person, set_password
 from console.links import root_url
 from tenants.lookups import memberships_of, open_invitations
+from tenants.services.naming import tidy_name
 
 _CONFIRMATION_SENT = "account/messages/email_confirmation_sent.txt"
 
@@ -26,7 +27,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002
         """Store somebody who signed up, and tell it."""
-        user.name = form.cleaned_data.get("name", "")
+        user.name = tidy_name(form.cleaned_data.get("name", ""))
         user = super().save_user(request, user, form, commit=commit)
         if commit:
             announce_sign_up(user)

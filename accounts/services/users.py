@@ -16,6 +16,7 @@ from isolation.scope import tenant_scope
 from tenants.lookups import memberships_of
 from tenants.models import Membership
 from tenants.services.members import end_membership
+from tenants.services.naming import tidy_name
 from tenants.services.rules import lock_organization, operators_only, refuse_losing_last_owner
 
 
@@ -35,6 +36,7 @@ def create_user(
     Raises:
         DomainError: the address has a login already.
     """
+    fields["name"] = tidy_name(fields.get("name", ""))
     try:
         with transaction.atomic():
             user = User.objects.create_user(email, password, **fields)
@@ -71,6 +73,8 @@ def update_user(*, user: User, actor: Actor, **values: Any) -> User:
         operators_only(actor)
     if unknown := set(values) - {"name", "is_operator"}:
         raise TypeError(f"update_user changes no {', '.join(sorted(unknown))}")
+    if "name" in values:
+        values["name"] = tidy_name(values["name"])
     demoted = values.get("is_operator") is False
     stored = _locked(user, with_operators=demoted)
     before = snapshot(stored)

@@ -44,6 +44,11 @@ def check_name(name: str, *, field: str = "name") -> str:
     return name
 
 
+def tidy_name(name: str) -> str:
+    """Return a person's name on one line, without what cannot be shown; mails to others begin with it."""
+    return " ".join(_UNSHOWABLE.sub(" ", name).split())
+
+
 def check_slug(slug: str, pattern: str = "", hint: str = "") -> str:
     """Return the identifier when it is well formed and follows the naming pattern.
 
@@ -56,7 +61,7 @@ def check_slug(slug: str, pattern: str = "", hint: str = "") -> str:
         DomainError: on the field ``slug``.
     """
     try:
-        SLUG(slug)
+        SLUG(slug.replace("\n", " "))  # "$" would let a last line break pass
     except ValidationError as error:
         raise DomainError(error.messages[0], field="slug", code="invalid") from error
     if pattern and not re.fullmatch(pattern, slug):

@@ -9,6 +9,7 @@ from django.core import mail
 from django.test import Client
 
 from accounts.models import User
+from accounts.services.users import create_user
 from isolation.actor import SYSTEM
 from tenants.services.installation import update_installation_settings
 from tenants.services.invitations import invite_member
@@ -108,3 +109,14 @@ def test_the_password_lets_the_change_of_address_go_on(acme: Tenant) -> None:
     owner.post("/accounts/reauthenticate/", {"password": PASSWORD, "next": "/accounts/email/"})
     assert "owner2@example.org" in owner.get("/accounts/email/").text
     assert len(mail.outbox) == 1
+
+
+def test_a_name_cannot_put_words_before_a_mail(acme: Tenant) -> None:
+    crafted = "Your login is locked.\r\n\r\nGo to https://evil.example \u202etxt"
+    signed_in(acme.admin).post("/accounts/profile/", {"name": crafted})
+    client = Client()
+    data = {"email": GUEST, "name": crafted, "password1": PASSWORD, "password2": PASSWORD}
+    client.post("/accounts/signup/", data)
+    create_user(email="made@example.org", name=crafted, actor=SYSTEM)
+    for email in (acme.admin.email, GUEST, "made@example.org"):
+        assert User.objects.get(email=email).name == "Your login is locked. Go to https://evil.example txt"

@@ -70,3 +70,10 @@ def test_the_worst_accepted_patterns_are_quick(pattern: str) -> None:
     with pytest.raises(DomainError):
         check_slug(LONG, pattern)
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize("slug", ["acme\n", "acme\nb", "", "Acme", "a" * 64, "-a", "a/b", "é"])
+def test_what_is_no_identifier(slug: str) -> None:
+    with pytest.raises(DomainError) as refused:
+        check_slug(slug)
+    assert refused.value.field == "slug"
