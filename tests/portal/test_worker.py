@@ -22,9 +22,17 @@ __all__ = ["broker"]
 PATIENCE = 20
 
 
+def forget_connections() -> None:
+    """Let the application connect anew: a task that ran eagerly has taken a producer from the pool all the same."""
+    pools.reset()
+    app._pool = None  # type: ignore[attr-defined] # what app.close() does, but the application stays registered
+    app.__dict__.pop("amqp", None)
+
+
 @pytest.fixture
 def worker(broker: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     usual = {name: app.conf[name] for name in ("broker_url", "task_always_eager")}
+    forget_connections()
     app.conf.update(broker_url=broker.as_uri(include_password=True), task_always_eager=False)
     monkeypatch.setattr(Transport, "polling_interval", 0.05)
     try:
@@ -32,9 +40,7 @@ def worker(broker: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
             yield
     finally:
         app.conf.update(usual)
-        pools.reset()
-        app._pool = None  # type: ignore[attr-defined] # what app.close() does, but the application stays registered
-        app.__dict__.pop("amqp", None)
+        forget_connections()
 
 
 def last_action(tenant: Tenant) -> str:
