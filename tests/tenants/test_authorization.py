@@ -168,7 +168,7 @@ def agree(world: World, user: User) -> None:
 
 @pytest.mark.usefixtures("db")
 @settings(
-    max_examples=50,
+    max_examples=30,
     derandomize=True,
     database=None,
     deadline=None,
