@@ -1,9 +1,9 @@
-"""The sign-up forms."""
+"""The forms of signing in and up."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import SignupForm
+from allauth.account.forms import AddEmailForm, LoginForm, ResetPasswordForm, SignupForm
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html
 
@@ -20,7 +20,37 @@ def _name_field() -> forms.CharField:
     )
 
 
-class SignUpForm(SignupForm):  # type: ignore[misc]  # allauth has no type hints
+class OurWords:
+    """Mixed into allauth's forms: fields are called what they are called everywhere else here."""
+
+    labels: ClassVar = {
+        "email": "E-mail address",
+        "login": "E-mail address",
+        "remember": "Keep me signed in",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields: dict[str, forms.Field] = self.fields  # type: ignore[attr-defined]  # a form's
+        for name, label in self.labels.items():
+            if name in fields:
+                fields[name].label = label
+                fields[name].widget.attrs.pop("placeholder", None)
+
+
+class SignInForm(OurWords, LoginForm):  # type: ignore[misc]  # allauth has no type hints
+    """Signs in by e-mail and password."""
+
+
+class NewAddressForm(OurWords, AddEmailForm):  # type: ignore[misc]  # allauth has no type hints
+    """Adds an address to one's login."""
+
+
+class ForgottenPasswordForm(OurWords, ResetPasswordForm):  # type: ignore[misc]  # allauth has no type hints
+    """Asks for the link that sets a new password."""
+
+
+class SignUpForm(OurWords, SignupForm):  # type: ignore[misc]  # allauth has no type hints
     """Signs up by e-mail and password."""
 
     name = _name_field()

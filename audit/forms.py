@@ -15,10 +15,13 @@ from console.confirm import dress
 
 from .catalogue import catalogue
 from .models import Outcome
+from .recorder import OPERATOR_SCOPE_ENTERED
 from .selectors import EventFilter
 
 RANGES = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 CUSTOM = "custom"
+READ_ACROSS = OPERATOR_SCOPE_ENTERED.name
+_NOT_NARROWING = {"tz", "reads"}
 _MINUTE = "%Y-%m-%dT%H:%M"
 
 
@@ -117,7 +120,7 @@ class FilterForm(forms.Form):
     @property
     def is_narrowed(self) -> bool:
         """Return whether anything is asked for."""
-        return any(self.data.get(name) for name in self.fields if name != "tz")
+        return any(self.data.get(name) for name in self.fields if name not in _NOT_NARROWING)
 
     def _time_range(self) -> tuple[datetime | None, datetime | None]:
         values = self.cleaned_data
@@ -149,12 +152,20 @@ class OperatorFilterForm(FilterForm):
         max_length=63,
         help_text="Its identifier, or its id when it is gone.",
     )
+    reads = forms.BooleanField(required=False, widget=forms.HiddenInput)
     field_order = ("log", "organization")
 
     def __init__(self, data: Mapping[str, Any], *, find: Any, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self._find = find
         self.fields["project"].widget = forms.HiddenInput()
+
+    @property
+    def hides_reads(self) -> bool:
+        """Return whether the operators' own reading stays out: it would crowd out what changed."""
+        values = self.cleaned_data
+        asked_for = values["action"] in {READ_ACROSS, f"{READ_ACROSS.partition('.')[0]}.*"} or values["request"]
+        return not (values["reads"] or asked_for)
 
     def clean_organization(self) -> UUID | None:
         """Return the organization's id."""
@@ -173,6 +184,7 @@ class OperatorFilterForm(FilterForm):
             super().event_filter(),
             organization_id=values["organization"],
             installation=values["log"] == "installation" and values["organization"] is None,
+            except_action=READ_ACROSS if self.hides_reads else "",
         )
 
 

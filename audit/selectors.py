@@ -32,6 +32,7 @@ class EventFilter:
         request_id: the request it happened in.
         organization_id: one organization's log (operators).
         installation: only the installation's own log (operators).
+        except_action: an action's name that is left out.
     """
 
     since: datetime | None = None
@@ -45,6 +46,7 @@ class EventFilter:
     request_id: str = ""
     organization_id: UUID | None = None
     installation: bool = False
+    except_action: str = ""
 
     def apply(self, events: "QuerySet[Any]") -> "QuerySet[Any]":
         """Return the events of the queryset that pass."""
@@ -68,6 +70,8 @@ class EventFilter:
             yield Q(action__in=[action.name for action in catalogue if action.resource == resource])
         elif self.action:
             yield Q(action=self.action)
+        if self.except_action:
+            yield ~Q(action=self.except_action)
         if self.target:
             yield Q(target_id=self.target) if _is_uuid(self.target) else _named(self.target)
         if self.installation:

@@ -133,7 +133,9 @@ def list_action(
             response: HttpResponse = function(self, request)
             return response
 
-        return _dressed(view, description, url_path, icon, ActionSpec(permission, "list"), danger=False)
+        dressed = _dressed(view, description, url_path, icon, ActionSpec(permission, "list"), danger=False)
+        dressed.variant = ActionVariant.PRIMARY  # type: ignore[attr-defined]  # where other lists have "New …"
+        return dressed
 
     return decorate
 

@@ -173,7 +173,14 @@ class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmi
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show or save the form; see `ServiceWrites`."""
-        extra = {"show_history": object_id is not None and self.tells_history(), **(extra_context or {})}
+        exists = object_id is not None
+        extra = {
+            "show_history": exists and self.tells_history(),
+            # One button is enough to make something, two to change it.
+            "show_save_and_add_another": False,
+            "show_save_and_continue": exists,
+            **(extra_context or {}),
+        }
         return super().changeform_view(request, object_id, form_url, extra)
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:

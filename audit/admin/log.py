@@ -76,6 +76,7 @@ class AuditLog:
                 "newest_url": self._query(request),
                 "newer_url": self._query(request, {CURSOR_VAR: page.newer}) if page.newer else "",
                 "older_url": self._query(request, {CURSOR_VAR: page.older}) if page.older else "",
+                **self.about_reads(request, form),
             }
         export_url = f"{self._url('audit_export')}{self._query(request)}"
         context |= {
@@ -143,6 +144,10 @@ class AuditLog:
     def filter_form(self, request: HttpRequest) -> FilterForm:
         """Return the filter form, bound to the query string."""
         return FilterForm(request.GET, projects=directory().projects(actor_of(request), READ))
+
+    def about_reads(self, request: HttpRequest, form: Any) -> dict[str, Any]:
+        """Return whether the operators' reading is listed, and the link that changes it; a tenant's log has none."""
+        return {}
 
     def named(self, events: Any) -> list[Any]:
         """Return the events with what the page needs beside them."""
@@ -237,6 +242,13 @@ class OperatorAuditLog(AuditLog):
     def filter_form(self, request: HttpRequest) -> FilterForm:
         """Return the filter form with the choice of a log."""
         return OperatorFilterForm(request.GET, find=directory().find_organization)
+
+    def about_reads(self, request: HttpRequest, form: Any) -> dict[str, Any]:
+        """Return whether the operators' reading is listed, and the link that changes it."""
+        shown = bool(form.cleaned_data["reads"])
+        if not shown and not form.hides_reads:
+            return {}  # the filter asks for it
+        return {"shows_reads": shown, "reads_url": self._query(request, {"reads": None if shown else "1"})}
 
     def named(self, events: Any) -> list[Any]:
         """Return the events, each with its organization's identifier; its id when the organization is gone."""

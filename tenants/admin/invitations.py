@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 
 from console.access import actor_of, can
@@ -145,8 +146,8 @@ class InvitationAdmin(KeysetList, TenantModelAdmin):
     @admin.display(description="Last sent")
     def sent(self, obj: Invitation) -> Any:
         """Return when it was last sent, and for how long it is good."""
-        until = f"until {obj.expires_at:%-d %b %Y}" if obj.is_open else ""
-        return two_lines(f"{obj.sent_at:%-d %b %Y}", until)
+        until = f"until {date_format(obj.expires_at)}" if obj.is_open else ""
+        return two_lines(date_format(obj.sent_at), until)
 
     @admin.display(description="Next")
     def next_steps(self, obj: Invitation) -> str:

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -139,7 +140,7 @@ class OrganizationAdmin(OperatorModelAdmin):
         if obj.is_suspended:
             found.append(badge("Suspended", "warn"))
         if obj.is_being_deleted:
-            found.append(badge(f"Deleted on {obj.purge_at:%-d %B %Y}", "bad"))
+            found.append(badge(f"Deletion on {date_format(obj.purge_at)}", "bad"))
         if not getattr(obj, "is_owned", True):
             found.append(badge("No active owner", "bad"))
         return format_html_join(" ", "{}", ((item,) for item in found)) if found else badge("Active", "good")
@@ -153,7 +154,7 @@ class OrganizationAdmin(OperatorModelAdmin):
     @admin.display(description="Created", ordering="created_at")
     def created(self, obj: Any) -> str:
         """Return the day it was created."""
-        return f"{obj.created_at:%-d %B %Y}"
+        return date_format(obj.created_at)
 
     @admin.display(description="Owners")
     def owners(self, obj: Any) -> str:

@@ -24,13 +24,13 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     people = get_user_model().objects.all()
     today = Event.objects.filter(time__gte=timezone.now() - timedelta(hours=24))
     figures = [
-        ("organizations", Organization.objects.all(), organizations),
+        ("organization{}", Organization.objects.all(), organizations),
         ("suspended", Organization.objects.exclude(suspended_at=None), _narrowed(organizations, state="suspended")),
         ("being deleted", Organization.objects.exclude(purge_at=None), _narrowed(organizations, state="deleting")),
-        ("users", people, users),
-        ("operators", people.filter(is_operator=True), _narrowed(users, is_operator__exact=1)),
-        ("memberships", Membership.objects.all(), organizations),
-        ("events in 24 hours", today, _narrowed(log, range="24h")),
+        ("user{}", people, users),
+        ("operator{}", people.filter(is_operator=True), _narrowed(users, is_operator__exact=1)),
+        ("membership{}", Membership.objects.all(), organizations),
+        ("event{} in 24 hours", today, _narrowed(log, range="24h", reads=1)),
         ("refused in 24 hours", today.filter(outcome="denied"), _narrowed(log, range="24h", outcome="denied")),
     ]
     return {"title": "Overview", "figures": [_figure(*figure) for figure in figures]}
@@ -38,7 +38,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
 
 def _figure(label: str, rows: "QuerySet[Any]", url: str) -> dict[str, Any]:
     number, more = capped_count(rows)
-    return {"label": label, "number": number, "more": more, "url": url}
+    return {"label": label.format("" if number == 1 else "s"), "number": number, "more": more, "url": url}
 
 
 def _narrowed(url: str, **query: Any) -> str:

@@ -41,15 +41,15 @@ def _figures(request: HttpRequest) -> list[dict[str, Any]]:
     figures = []
     if can(request, P.MEMBERS_READ):
         figures.append(
-            {"key": "members", "number": members_number(), "label": "active members", "url": _list("membership")}
+            {"key": "members", "number": members_number(), "label": "active member", "url": _list("membership")}
         )
     if authority_of(request).allows_somewhere(P.PROJECTS_READ):
         number = projects_number(actor_of(request))
-        figures.append({"key": "projects", "number": number, "label": "projects", "url": _list("project")})
+        figures.append({"key": "projects", "number": number, "label": "project", "url": _list("project")})
     if can(request, P.MEMBERS_READ):
         url = f"{_list('invitation')}?state=pending"
         figures.append(
-            {"key": "invitations", "number": open_invitations_number(), "label": "pending invitations", "url": url}
+            {"key": "invitations", "number": open_invitations_number(), "label": "pending invitation", "url": url}
         )
     return figures
 

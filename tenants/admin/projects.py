@@ -260,7 +260,7 @@ class ProjectAdmin(WithHistory, TenantModelAdmin):
     @admin.display(description="State")
     def state(self, obj: Project) -> str:
         """Return whether the project is being deleted."""
-        return badge(f"Deleted on {obj.purge_at:%-d %b}", "bad") if obj.purge_at else badge("In use")
+        return badge(f"Deletion on {date_format(obj.purge_at)}", "bad") if obj.purge_at else badge("In use")
 
     @admin.display(description="Created", ordering="created_at")
     def created(self, obj: Project) -> Any:

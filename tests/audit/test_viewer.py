@@ -363,15 +363,35 @@ def test_operators_read_the_log_of_an_organization_that_is_gone(operator: User) 
 def test_reading_across_organizations_is_itself_in_the_log(acme: Tenant, operator: User) -> None:
     signed_in(operator).get(OPERATOR_LOG)
 
-    reasons = [event.reason for event in signed_in(operator).get(f"{OPERATOR_LOG}?log=installation").context["events"]]
+    client = signed_in(operator)
+    reasons = [event.reason for event in client.get(f"{OPERATOR_LOG}?log=installation&reads=1").context["events"]]
     assert any("GET /admin/audit/" in reason for reason in reasons)
+
+
+def test_operators_see_their_own_reading_when_they_ask(acme: Tenant, operator: User) -> None:
+    client = signed_in(operator)
+    client.get(OPERATOR_LOG)
+
+    def listed(query: str) -> set[str]:
+        return {event.action for event in client.get(f"{OPERATOR_LOG}?{query}").context["events"]}
+
+    read = "operator.scope_entered"
+    assert read not in listed("")
+    assert read in listed("reads=1")
+    assert listed(f"action={read}") == {read}
+    shut = client.get(f"{OPERATOR_LOG}?outcome=success").content.decode()
+    assert 'href="?outcome=success&amp;reads=1">Show reads</a>' in shut
+    shown = client.get(f"{OPERATOR_LOG}?outcome=success&reads=1").content.decode()
+    assert 'href="?outcome=success">Hide reads</a>' in shown
+    assert '<input type="hidden" name="reads" value="1"' in shown  # the next filter keeps it
+    assert "Show reads" not in signed_in(acme.owner).get(LOG).content.decode()
 
 
 def test_the_texts_of_a_form_are_no_event(operator: User) -> None:
     client = signed_in(operator)
     assert client.get("/admin/jsi18n/").status_code == 200
 
-    reasons = [event.reason for event in client.get(f"{OPERATOR_LOG}?log=installation").context["events"]]
+    reasons = [event.reason for event in client.get(f"{OPERATOR_LOG}?reads=1").context["events"]]
     assert not [reason for reason in reasons if "jsi18n" in reason]
 
 

@@ -201,7 +201,7 @@ def test_empty_lists_say_what_to_do_next(admin: Client, acme: SimpleNamespace) -
         Project.objects.all().delete()
     page = admin.get("/tenants/project/").content.decode()
     assert "No projects yet" in page
-    assert "Add project" in page
+    assert "New project" in page
 
 
 def test_the_history_of_a_row_is_the_audit_logs(admin: Client, acme: SimpleNamespace, monkeypatch: Any) -> None:

@@ -106,7 +106,7 @@ def test_an_empty_list_says_what_a_group_is_for(owner: Client, acme: Tenant) -> 
     page = owner.get(GROUPS).content.decode()
 
     assert "No groups yet" in page
-    assert "Add group" in page
+    assert "New group" in page
 
 
 def test_select_fields_find_members_and_projects_by_their_beginning(owner: Client, rows: Furniture) -> None:

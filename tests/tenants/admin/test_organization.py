@@ -99,7 +99,7 @@ def test_the_overview_counts_what_one_may_see(owner: Client, acme: Tenant) -> No
     page = " ".join(owner.get("/o/acme/").content.decode().split())
 
     assert '<strong>6</strong><span class="gh-muted">active members</span>' in page
-    assert '<strong>1</strong><span class="gh-muted">projects</span>' in page
+    assert '<strong>1</strong><span class="gh-muted">project</span>' in page
     assert "Latest events" in page
     assert "Created a project" in page
     viewer = signed_in(acme.viewer).get("/o/acme/").content.decode()

@@ -129,7 +129,7 @@ def test_deletion_is_typed_scheduled_and_called_off(owner: Client, acme: Tenant)
     assert owner.post(f"{url}schedule_deletion/", {"typed_confirmation": "Chatbot"}).status_code == 422
     page = owner.post(f"{url}schedule_deletion/", {"typed_confirmation": "chatbot", "reason": "old"}, follow=True)
     assert "This project is being deleted." in page.content.decode()
-    assert "Deleted on" in owner.get(PROJECTS).content.decode()
+    assert "Deletion on" in owner.get(PROJECTS).content.decode()
     project = stored(acme, "chatbot")
     assert project is not None
     assert project.is_being_deleted

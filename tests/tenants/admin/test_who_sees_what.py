@@ -34,7 +34,7 @@ BUTTONS = (
     'type="submit" name="_save"',
     "Save project roles",
     "Set roles in projects",
-    "Create a role",
+    "New role",
 )
 
 
