@@ -69,8 +69,12 @@ class InstallationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscr
             "organization_naming_pattern",
             "organization_naming_hint",
             "deletion_grace_days",
+            "invitations_per_day",
         )
-        widgets = {"deletion_grace_days": UnfoldAdminIntegerFieldWidget}
+        widgets = {
+            "deletion_grace_days": UnfoldAdminIntegerFieldWidget,
+            "invitations_per_day": UnfoldAdminIntegerFieldWidget,
+        }
 
     def __init__(self, data: Any = None, *, instance: InstallationSettings) -> None:
         super().__init__(data, instance=instance)

@@ -62,6 +62,11 @@ class InstallationSettings(models.Model):
         default=7,
         help_text="How long a deletion can be called off.",
     )
+    invitations_per_day = models.PositiveIntegerField(
+        "invitations per day",
+        default=200,
+        help_text="How many mails one organization may send in 24 hours, repeated ones included.",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "installation settings"

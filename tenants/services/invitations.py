@@ -10,13 +10,23 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from audit.models import Event
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tenants import signals
 from tenants.lookups import invitation_by_digest
-from tenants.models import Invitation, Membership, Organization, Project, ProjectMembership, Role, Source
+from tenants.models import (
+    InstallationSettings,
+    Invitation,
+    Membership,
+    Organization,
+    Project,
+    ProjectMembership,
+    Role,
+    Source,
+)
 from tenants.permissions import P
 
 from .members import add_member
@@ -57,12 +67,13 @@ def invite_member(
     Raises:
         MissingPermission: without ``members:invite`` (and ``projects:manage`` for a project role).
         DomainError: a role is above the actor's own, the person is a member, or was one whom the actor could not
-            reactivate, or an open invitation exists.
+            reactivate, an open invitation exists, or the organization has sent too many today.
     """
     actor.require(P.MEMBERS_INVITE, organization)
     organization = lock_organization(organization.pk)
     if organization.is_being_deleted:
         raise DomainError("This organization is being deleted; nobody can be invited.", code="being_deleted")
+    _refuse_too_many_mails()
     email = email.strip().lower()
     role = own_row(Role, role.pk, lock=False) if role else organization.default_role
     if role is None:
@@ -94,9 +105,12 @@ def resend_invitation(*, invitation: Invitation, actor: Actor) -> SentInvitation
 
     Raises:
         MissingPermission: without ``members:invite``.
-        DomainError: accepted or revoked already, or one of its roles is above the actor's own.
+        DomainError: accepted or revoked already, one of its roles is above the actor's own, or the organization has
+            sent too many today.
     """
+    lock_organization(invitation.organization_id)
     stored = _pending(invitation, actor, what="You cannot resend this invitation")
+    _refuse_too_many_mails()
     before = snapshot(stored)
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     stored.token_digest = token_digest(token)
@@ -202,6 +216,19 @@ def _refuse_member(email: str, actor: Actor) -> None:
         raise DomainError(f"{email} is a member already.", field="email", code="already_member")
     needed = known.role.permissions | {P.MEMBERS_MANAGE}
     refuse_above(actor, needed, what=f"{email} was deactivated, and you cannot let them back in", field="email")
+
+
+def _refuse_too_many_mails() -> None:
+    """Keep an organization from mailing half the world in our name; the log knows how many mails it has sent."""
+    limit = InstallationSettings.load().invitations_per_day
+    mails = Event.objects.filter(
+        action__in=("invitation.sent", "invitation.resent"), time__gte=timezone.now() - timedelta(days=1)
+    )
+    if mails.count() >= limit:
+        raise DomainError(
+            f"An organization sends {limit} invitations a day at most. Go on tomorrow, or ask the operator for more.",
+            code="too_many",
+        )
 
 
 def _close_expired(email: str, actor: Actor) -> None:

@@ -13,6 +13,7 @@ from isolation.scope import tenant_scope
 from tenants import lookups
 from tenants.models import Invitation, Membership, ProjectMembership
 from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P
+from tenants.services.installation import update_installation_settings
 from tenants.services.invitations import (
     SentInvitation,
     accept_invitation,
@@ -212,3 +213,22 @@ def test_only_the_digest_of_the_token_is_stored(acme: Tenant, superuser) -> None
     assert find_invitation("") is None
     assert find_invitation(sent.token[:-1]) is None
     assert sent.token not in repr(sent)
+
+
+def test_an_organization_sends_so_many_a_day_and_repeated_ones_count(acme: Tenant, globex: Tenant) -> None:
+    update_installation_settings(actor=SYSTEM, invitations_per_day=2)
+    with acme.acting("owner") as owner:
+        sent = invite_member(
+            organization=acme.organization, email="one@x.example", role=acme.role("viewer"), actor=owner
+        )
+        resend_invitation(invitation=sent.invitation, actor=owner)
+        for again in (
+            lambda: resend_invitation(invitation=sent.invitation, actor=owner),
+            lambda: invite_member(organization=acme.organization, email="two@x.example", role=None, actor=owner),
+        ):
+            with pytest.raises(DomainError) as refused:
+                again()
+            assert refused.value.code == "too_many"
+        assert Invitation.objects.count() == 1
+    with globex.acting("owner") as owner:  # others have a day of their own
+        invite_member(organization=globex.organization, email="one@x.example", role=None, actor=owner)

@@ -77,7 +77,7 @@ def test_the_overview_counts(acme: Tenant, globex: Tenant, console: Client) -> N
     assert numbers["organizations"] == 2
     assert numbers["users"] == 8
     assert numbers["memberships"] == 7
-    assert numbers["operators"] == 1
+    assert numbers["operator"] == 1
     for figure in response.context["figures"]:
         assert console.get(figure["url"]).status_code == 200
 
@@ -231,6 +231,7 @@ VALUES = {
     "organization_naming_pattern": "",
     "organization_naming_hint": "client-acme-corp",
     "deletion_grace_days": "3",
+    "invitations_per_day": "200",
 }
 
 
