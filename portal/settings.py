@@ -242,7 +242,6 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 # Outside production the files are served from where they lie.
 STATIC_ROOT = Path(env.text("STATIC_ROOT", str(GATEHOUSE_HOME / "static"))) if PRODUCTION else None
-STATICFILES_DIRS = [path for path in [BASE_DIR / "static"] if path.is_dir()]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

@@ -164,7 +164,7 @@ class GroupAdmin(WithHistory, TenantModelAdmin):
         """Return the number of members."""
         return int(obj.size)
 
-    @admin.display(description="Made by")
+    @admin.display(description="Source")
     def made_by(self, obj: Group) -> str:
         """Return how the group came to be."""
-        return "SCIM" if obj.source == Source.SCIM else "Hand"
+        return "SCIM" if obj.source == Source.SCIM else "By hand"

@@ -125,7 +125,7 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
             return badge("Login disabled", "bad")
         return badge("Active", "good") if obj.is_active else badge("Inactive", "warn")
 
-    @admin.display(description="How they came")
+    @admin.display(description="Source")
     def came_by(self, obj: Membership) -> str:
         """Return the source of the membership."""
         return str(obj.get_source_display())
