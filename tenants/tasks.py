@@ -31,12 +31,20 @@ def purge_due() -> int:
 
 @shared_task(base=TenantTask, name="tenants.tasks.purge_due_in")
 def purge_due_in(organization_id: str) -> None:
-    """Delete an organization that is due, or its projects that are."""
+    """Delete an organization that is due, or start the purge of each of its projects that is."""
     organization = Organization.objects.filter(pk=organization_id).first()
     if organization is None:
         return
     if organization.is_due():
         purge_organization(organization=organization, actor=SYSTEM)
         return
-    for project in Project.objects.filter(purge_at__lte=timezone.now()):
+    for project_id in Project.objects.filter(purge_at__lte=timezone.now()).values_list("pk", flat=True):
+        purge_due_project.delay(organization_id, str(project_id))
+
+
+@shared_task(base=TenantTask, name="tenants.tasks.purge_due_project")
+def purge_due_project(organization_id: str, project_id: str) -> None:
+    """Delete one project that is due; one that resists keeps no other waiting."""
+    project = Project.objects.filter(pk=project_id).first()
+    if project is not None and project.is_due():
         purge_project(project=project, actor=SYSTEM)

@@ -30,6 +30,7 @@ from tenants.models import (
 from tenants.permissions import P
 
 from .members import add_member
+from .open_invitations import revoke_open_invitations
 from .rules import lock_organization, one_of_a_kind, own_row, refuse_above
 
 LIFETIME = timedelta(days=7)
@@ -81,7 +82,8 @@ def invite_member(
     refuse_above(actor, role.permissions, what=f"You cannot invite somebody as {role}")
     project, project_role = _project_offer(actor, project, project_role)
     _refuse_member(email, actor)
-    _close_expired(email, actor)
+    # An old one that has run out makes room.
+    revoke_open_invitations(email=email, actor=actor, reason="Expired", expired_before=timezone.now())
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     invitation = Invitation(
         organization=organization,
@@ -229,17 +231,6 @@ def _refuse_too_many_mails() -> None:
             f"An organization sends {limit} invitations a day at most. Go on tomorrow, or ask the operator for more.",
             code="too_many",
         )
-
-
-def _close_expired(email: str, actor: Actor) -> None:
-    """Make room for a new invitation where an old one has run out."""
-    for old in Invitation.objects.filter(
-        email__iexact=email, accepted_at=None, revoked_at=None, expires_at__lte=timezone.now()
-    ):
-        before = snapshot(old)
-        old.revoked_at = timezone.now()
-        old.save(update_fields=["revoked_at"])
-        signals.invitation_revoked.announce(old, actor=actor, before=before, after=snapshot(old), reason="Expired")
 
 
 def _pending(invitation: Invitation, actor: Actor, *, what: str) -> Invitation:

@@ -22,6 +22,7 @@ from tenants.models import (
 )
 from tenants.permissions import P
 
+from .open_invitations import revoke_open_invitations
 from .rules import lock_organization, one_of_a_kind, own_row, refuse_above, refuse_losing_last_owner
 
 
@@ -105,6 +106,8 @@ def set_member_active(*, membership: Membership, active: bool, actor: Actor) -> 
     before = snapshot(stored)
     stored.is_active = active
     stored.save(update_fields=["is_active"])
+    if not active:  # an invitation still open would let them back in
+        revoke_open_invitations(email=stored.user.email, actor=actor, reason="The member was deactivated")
     signal = signals.member_reactivated if active else signals.member_deactivated
     signal.announce(stored, actor=actor, before=before, after=snapshot(stored))
     return stored
@@ -211,6 +214,7 @@ def _member(membership: Membership) -> Membership:
 
 def _end(membership: Membership, signal: ChangeSignal, *, actor: Actor, reason: str) -> None:
     signal.announce(membership, actor=actor, before=snapshot(membership), reason=reason)
+    revoke_open_invitations(email=membership.user.email, actor=actor, reason="The membership ended")
     ProjectUserGrant.objects.filter(user_id=membership.user_id).delete()
     Invitation.objects.filter(invited_by_id=membership.user_id).update(invited_by=None)
     membership.delete()

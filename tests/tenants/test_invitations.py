@@ -11,7 +11,7 @@ from isolation.actor import SYSTEM, Actor, ActorKind
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tenants import lookups
-from tenants.models import Invitation, Membership, ProjectMembership
+from tenants.models import Invitation, Membership, ProjectMembership, Source
 from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P
 from tenants.services.installation import update_installation_settings
 from tenants.services.invitations import (
@@ -22,7 +22,7 @@ from tenants.services.invitations import (
     resend_invitation,
     revoke_invitation,
 )
-from tenants.services.members import change_role, set_member_active
+from tenants.services.members import add_member, change_role, remove_member, set_member_active
 from tenants.services.organizations import request_deletion, suspend_organization
 from tenants.services.roles import create_role
 from tests.people import Tenant, make_user
@@ -232,3 +232,23 @@ def test_an_organization_sends_so_many_a_day_and_repeated_ones_count(acme: Tenan
         assert Invitation.objects.count() == 1
     with globex.acting("owner") as owner:  # others have a day of their own
         invite_member(organization=globex.organization, email="one@x.example", role=None, actor=owner)
+
+
+@pytest.mark.parametrize("ending", ["deactivated", "removed"])
+def test_an_open_invitation_lets_nobody_back_in_afterwards(acme: Tenant, ending: str) -> None:
+    """Somebody was invited, joined by another way, and was sent away: the old link is of no use."""
+    guest = make_user(EMAIL)
+    with acme.acting("owner") as owner:
+        sent = invite_member(organization=acme.organization, email=EMAIL, role=acme.role("viewer"), actor=owner)
+        membership = add_member(
+            organization=acme.organization, user=guest, role=acme.role("viewer"), source=Source.MANUAL, actor=SYSTEM
+        )
+        if ending == "removed":
+            remove_member(membership=membership, actor=owner)
+        else:
+            set_member_active(membership=membership, active=False, actor=owner)
+    with pytest.raises(DomainError) as refused:
+        accept_invitation(
+            organization_id=acme.organization.pk, invitation_id=sent.invitation.pk, user=guest, actor=SYSTEM
+        )
+    assert refused.value.code == "invitation_revoked"
