@@ -89,7 +89,7 @@ def update_user(*, user: User, actor: Actor, **values: Any) -> User:
 
 @transaction.atomic
 def set_user_active(*, user: User, active: bool, actor: Actor) -> User:
-    """Close or open a login everywhere.
+    """Close or open a login everywhere; each of the person's organizations reads it in its log as well.
 
     Raises:
         DomainError: no operator asks, or an organization would lose its last active owner.
@@ -105,6 +105,15 @@ def set_user_active(*, user: User, active: bool, actor: Actor) -> User:
     stored.save(update_fields=["is_active"])
     signal = signals.user_reactivated if active else signals.user_deactivated
     signal.announce(stored, actor=actor, before=before, after=snapshot(stored))
+    for membership in memberships_of(user.pk):
+        with tenant_scope(membership.organization_id):
+            signal.announce(
+                stored,
+                actor=actor,
+                before=before,
+                after=snapshot(stored),
+                organization_id=membership.organization_id,
+            )
     return stored
 
 

@@ -89,6 +89,26 @@ def test_a_closed_login_may_do_nothing_and_keeps_everything(acme: Tenant, superu
     assert logged(superuser, "user.reactivated")[0][2:] == ({"is_active": False}, {"is_active": True})
 
 
+def test_a_closed_login_is_told_to_the_persons_organizations_only(acme: Tenant, globex: Tenant, superuser) -> None:
+    set_user_active(user=acme.viewer, active=False, actor=OPERATOR)
+    set_user_active(user=acme.viewer, active=True, actor=OPERATOR)
+
+    def told(tenant: Tenant) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = superuser.execute(
+            "SELECT action, actor_label, target_label, before, after FROM audit_event"
+            " WHERE organization_id = %s AND action LIKE 'user.%%activated' ORDER BY time",
+            [tenant.organization.pk],
+        ).fetchall()
+        return rows
+
+    who = ("operator@gatehouse.example", "viewer@acme.example")
+    assert told(acme) == [
+        ("user.deactivated", *who, {"is_active": True}, {"is_active": False}),
+        ("user.reactivated", *who, {"is_active": False}, {"is_active": True}),
+    ]
+    assert told(globex) == []
+
+
 def test_a_deleted_login_ends_its_memberships_and_stays_readable_in_the_log(acme: Tenant, globex: Tenant) -> None:
     fill(acme)
     with tenant_scope(acme.organization):
