@@ -25,6 +25,7 @@ from tenants.services.groups import (
 )
 
 from .common import STYLE, WithHistory, organization_of, role_field, role_options, two_lines
+from .people import PeopleInline
 
 _PARTS: dict[str, str] = {"view": P.GROUPS_READ, "add": P.GROUPS_MANAGE, "delete": P.GROUPS_MANAGE}
 
@@ -61,26 +62,18 @@ class Roles(ScopedTabularInline):
         remove_group_role(group_role=row, actor=actor_of(request))
 
 
-class Members(ScopedTabularInline):
+class Members(PeopleInline):
     """Who is in the group."""
 
     model = GroupMember
     fields = ("membership",)
-    autocomplete_fields = ("membership",)
-    per_page = 50
-    hide_title = True
     verbose_name = "member"
     verbose_name_plural = "Members of the group"
     permissions: ClassVar = _PARTS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the places with their people."""
-        rows = super().get_queryset(request).select_related("membership__user", "group")
-        return rows.order_by("membership__user__email")
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Return the form set, its column called what people call it."""
-        return super().get_formset(request, obj, **{**kwargs, "labels": {"membership": "Member"}})
+        return super().get_queryset(request).select_related("group")
 
     def add(self, request: HttpRequest, parent: Any, values: dict[str, Any]) -> Any:
         """Put a member into the group."""

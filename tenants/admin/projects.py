@@ -13,7 +13,6 @@ from django.utils.html import format_html
 
 from console.access import actor_of, can
 from console.actions import object_action
-from console.inlines import ScopedTabularInline
 from console.options import TenantModelAdmin
 from console.sites import tenant_site
 from isolation.exceptions import DomainError
@@ -33,6 +32,7 @@ from tenants.services.projects import (
 )
 
 from .common import STYLE, WithHistory, authority_of, badge, organization_of, role_field, role_options, two_lines
+from .people import PeopleInline
 
 _CURRENT = "_tenants_project"
 _TONES = {Environment.PRODUCTION: "bad", Environment.STAGING: "warn", Environment.DEVELOPMENT: "good"}
@@ -49,14 +49,11 @@ def _transfer_questions(model_admin: Any, request: HttpRequest, obj: Any) -> typ
     return transfer_form((str(target.organization_id), target.name) for target in targets)
 
 
-class ProjectRoles(ScopedTabularInline):
+class ProjectRoles(PeopleInline):
     """Members with a role of their own in the project."""
 
     model = ProjectMembership
     fields = ("membership", "role")
-    autocomplete_fields = ("membership",)
-    per_page = 50
-    hide_title = True
     verbose_name = "role in this project"
     verbose_name_plural = "Roles in this project"
     template_before = "tenants/includes/project_roles_hint.html"
@@ -64,12 +61,7 @@ class ProjectRoles(ScopedTabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the roles with their people."""
-        rows = super().get_queryset(request).select_related("membership__user", "project", "role")
-        return rows.order_by("membership__user__email")
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        """Return the form set, its column called what people call it."""
-        return super().get_formset(request, obj, **{**kwargs, "labels": {"membership": "Member"}})
+        return super().get_queryset(request).select_related("project", "role")
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the roles that the actor may give in this project."""
