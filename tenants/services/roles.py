@@ -1,6 +1,7 @@
 """Changes to custom roles; the built-in ones cannot be changed."""
 
 from collections.abc import Iterable
+from itertools import chain, count
 
 from django.db import transaction
 from django.db.models import ProtectedError
@@ -41,7 +42,7 @@ def create_role(
     name = check_name(name)
     role = Role(
         organization=organization,
-        key=_key(name),
+        key=_free_key(name),
         name=name,
         description=description.strip(),
         custom_permissions=sorted(granted),
@@ -101,6 +102,10 @@ def _custom(role: Role, actor: Actor) -> Role:
     return stored
 
 
-def _key(name: str) -> str:
-    key = slugify(name)[:63] or "role"
-    return f"custom-{key}"[:63] if key in BuiltinRole.__members__.values() else key
+def _free_key(name: str) -> str:
+    """Return a key from the name that no role has: names that differ may come to the same letters, or to none."""
+    key = slugify(name)[:50] or "role"
+    if key in BuiltinRole.__members__.values():
+        key = f"custom-{key}"
+    taken = set(Role.objects.filter(key__startswith=key).values_list("key", flat=True))
+    return next(free for free in chain([key], (f"{key}-{number}" for number in count(2))) if free not in taken)

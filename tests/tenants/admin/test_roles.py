@@ -53,6 +53,23 @@ def test_a_role_is_created_and_changed(owner: Client, acme: Tenant) -> None:
     assert (changed.custom_permissions, changed.description) == (["traces:read"], "d")
 
 
+def test_a_name_is_taken_in_any_case_of_letters_and_says_so(owner: Client, acme: Tenant) -> None:
+    assert create(owner, name="Prompt engineer").status_code == 302
+    page = create(owner, name="prompt ENGINEER").content.decode()
+
+    assert "There is already a role with this name." in page
+    assert 'value="prompt ENGINEER"' in page
+
+
+def test_names_that_come_to_the_same_letters_or_none_are_different_roles(owner: Client, acme: Tenant) -> None:
+    names = ("Read only", "Read-only!", "读者", "编辑", "Ow ner", "Owner!")
+    assert [create(owner, name=name).status_code for name in names] == [302] * len(names)
+
+    with acme.acting("owner"):
+        keys = set(Role.objects.filter(is_builtin=False).values_list("key", flat=True))
+    assert keys == {"read-only", "read-only-2", "role", "role-2", "ow-ner", "custom-owner"}
+
+
 def test_check_boxes_above_ones_own_are_off(admin: Client, acme: Tenant) -> None:
     page = " ".join(admin.get(f"{ROLES}add/").content.decode().split())
 
