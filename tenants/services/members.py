@@ -76,7 +76,7 @@ def change_role(*, membership: Membership, role: Role, actor: Actor) -> Membersh
     refuse_above(actor, stored.role.permissions, what=f"You cannot change the role {stored.role}")
     refuse_above(actor, role.permissions, what=f"You cannot give the role {role}")
     if not role.is_owner:
-        refuse_losing_last_owner(stored, what=f"{stored} cannot stop being owner")
+        refuse_losing_last_owner(stored, what=f"{stored} cannot stop being owner", field="role")
     before = snapshot(stored)
     stored.role = role
     stored.save(update_fields=["role"])
@@ -102,7 +102,7 @@ def set_member_active(*, membership: Membership, active: bool, actor: Actor) -> 
         actor, stored.role.permissions, what=f"You cannot {verb} somebody with the role {stored.role}", field=None
     )
     if not active:
-        refuse_losing_last_owner(stored, what=f"{stored} cannot be deactivated")
+        refuse_losing_last_owner(stored, what=f"{stored} cannot be deactivated", field="is_active")
     before = snapshot(stored)
     stored.is_active = active
     stored.save(update_fields=["is_active"])

@@ -57,12 +57,13 @@ def lock_organization(organization_id: UUID) -> Organization:
     return organization
 
 
-def refuse_losing_last_owner(membership: Membership, *, what: str) -> None:
+def refuse_losing_last_owner(membership: Membership, *, what: str, field: str | None = None) -> None:
     """Refuse what would leave the organization without an active owner; call it under `lock_organization`.
 
     Args:
         membership: the member who would no longer be an active owner.
         what: the sentence's beginning, such as "ada@example.org cannot be removed".
+        field: the field of the form at which the refusal stands.
 
     Raises:
         DomainError: with code ``last_owner``.
@@ -72,6 +73,7 @@ def refuse_losing_last_owner(membership: Membership, *, what: str) -> None:
     if not Membership.objects.active_owners().exclude(pk=membership.pk).exists():
         raise DomainError(
             f"{what}: an organization keeps at least one active owner. Make somebody else an owner first.",
+            field=field,
             code="last_owner",
         )
 
