@@ -89,10 +89,8 @@ class ProjectAdmin(WithHistory, TenantModelAdmin):
     menu = ("Projects", 10)
     icon = "folder"
     description = "What your teams build: each has keys, credentials and roles of its own."
-    empty_title = "No projects that you can see"
-    empty_text = (
-        "A project holds API keys and provider credentials. Somebody who may create projects starts the first one."
-    )
+    empty_title = "No projects to show"
+    empty_text = "In a project, people can have other roles. Start one, or ask somebody who may create projects."
 
     list_display = ("title", "environment_badge", "state", "created")
     list_filter = ("environment",)

@@ -215,7 +215,9 @@ def _refuse_member(email: str, actor: Actor) -> None:
     if known is None:
         return
     if known.is_active:
-        raise DomainError(f"{email} is a member already.", field="email", code="already_member")
+        raise DomainError(
+            "Already a member. Change their role on their page under Members.", field="email", code="already_member"
+        )
     needed = known.role.permissions | {P.MEMBERS_MANAGE}
     refuse_above(actor, needed, what=f"{email} was deactivated, and you cannot let them back in", field="email")
 

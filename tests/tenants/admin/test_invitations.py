@@ -55,7 +55,7 @@ def test_several_addresses_each_have_their_outcome(owner: Client, acme: Tenant, 
     page = response.content.decode()
     assert response.status_code == 422
     assert "2 sent, 1 not:" in page
-    assert "viewer@acme.example is a member already." in page
+    assert "Already a member. Change their role on their page under Members." in page
     assert addresses(acme) == {"a@example.org": "pending", "b@example.org": "pending"}
     assert sorted(mail.to[0] for mail in mailoutbox) == ["a@example.org", "b@example.org"]
     assert ">viewer@acme.example</textarea>" in re.sub(r"\s*\n\s*", "", page)
