@@ -2,6 +2,7 @@
 
 import logging
 import re
+from http import HTTPStatus
 from typing import Any
 
 from isolation.context import current_origin
@@ -34,6 +35,16 @@ class LinkTokenFilter(logging.Filter):
         return True
 
 
+class RefusalFilter(logging.Filter):
+    """Takes the traceback from a refusal: it is an answer to somebody, not a fault of ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave the line alone; never drops a record."""
+        if getattr(record, "status_code", None) == HTTPStatus.FORBIDDEN:
+            record.exc_info = record.exc_text = None
+        return True
+
+
 def logging_config(*, level: str, timestamps: bool) -> dict[str, Any]:
     """Return Django's ``LOGGING``.
 
@@ -45,7 +56,11 @@ def logging_config(*, level: str, timestamps: bool) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "filters": {"request_id": {"()": RequestIdFilter}, "link_token": {"()": LinkTokenFilter}},
+        "filters": {
+            "request_id": {"()": RequestIdFilter},
+            "link_token": {"()": LinkTokenFilter},
+            "refusal": {"()": RefusalFilter},
+        },
         "formatters": {
             "line": {"format": f"{moment}%(levelname)-7s %(request_id)s %(name)s: %(message)s"},
         },
@@ -54,7 +69,7 @@ def logging_config(*, level: str, timestamps: bool) -> dict[str, Any]:
                 "class": "logging.StreamHandler",
                 "stream": "ext://sys.stdout",
                 "formatter": "line",
-                "filters": ["request_id", "link_token"],
+                "filters": ["request_id", "link_token", "refusal"],
             },
         },
         "root": {"handlers": ["stdout"], "level": level},

@@ -1,10 +1,11 @@
 """What the log never holds."""
 
 import logging
+import sys
 
 import pytest
 
-from portal.logs import LinkTokenFilter
+from portal.logs import LinkTokenFilter, RefusalFilter
 
 TOKEN = "4vFXUSkd-QYrcJO9fgdvJpctcUbx0ckXuAN5Sgz3ucw"
 
@@ -29,3 +30,14 @@ def test_other_addresses_stay() -> None:
 
 def test_development_mails_keep_their_links() -> None:
     assert TOKEN in logged("gatehouse.mail", "mail to x | %s", f"http://localhost/invitations/{TOKEN}/")
+
+
+@pytest.mark.parametrize(("status", "kept"), [(403, False), (500, True)])
+def test_a_refusal_is_one_line_and_a_fault_keeps_its_traceback(status: int, kept: bool) -> None:
+    try:
+        raise PermissionError
+    except PermissionError:
+        record = logging.LogRecord("django.request", logging.WARNING, __file__, 1, "Forbidden", (), sys.exc_info())
+    record.status_code = status
+    assert RefusalFilter().filter(record)
+    assert ("Traceback" in logging.Formatter().format(record)) is kept
