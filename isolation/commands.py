@@ -1,6 +1,7 @@
 """The base of management commands: who acts, through which door, and one line for what went wrong."""
 
 import getpass
+from abc import ABC, abstractmethod
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -12,7 +13,7 @@ from .exceptions import DomainError
 from .scope import settling
 
 
-class ScopedCommand(BaseCommand):
+class ScopedCommand(ABC, BaseCommand):
     """Runs `run(actor, **options)` as the system, recorded with the name of the shell's user."""
 
     def handle(self, *args: Any, **options: Any) -> str | None:
@@ -26,6 +27,6 @@ class ScopedCommand(BaseCommand):
         except PermissionDenied as error:
             raise CommandError(str(error)) from error
 
+    @abstractmethod
     def run(self, actor: Actor, **options: Any) -> str | None:
         """Do the work; what it returns is printed."""
-        raise NotImplementedError

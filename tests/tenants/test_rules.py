@@ -222,9 +222,10 @@ def test_an_admin_does_not_touch_an_owner(what: str, high: Tenant) -> None:
 def test_an_owner_does_all_of_it(high: Tenant) -> None:
     with tenant_scope(high.organization):
         lean_manager(high)
-    for what, verb in ABOVE.items():
-        if "owner" in what and what != "make somebody owner":
-            continue  # the last owner stays
+    # The last owner stays.
+    possible = {what: verb for what, verb in ABOVE.items() if "owner" not in what or what == "make somebody owner"}
+    assert len(possible) > len(ABOVE) / 2
+    for verb in possible.values():
         with high.acting("owner") as owner:
             verb(high, owner)
             transaction.set_rollback(True)  # each from the same start
