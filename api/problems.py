@@ -1,0 +1,254 @@
+"""Errors as `application/problem+json` (RFC 9457): each kind of exception is mapped once, here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import DataError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions as drf
+
+from isolation.context import current_origin
+from isolation.exceptions import DomainError, MissingPermission, UnknownPermission
+
+CONTENT_TYPE = "application/problem+json"
+TYPE = "urn:gatehouse:problem:"
+
+# What a rule of the domain refuses is 422 (the request itself is wrong) unless its code is listed here.
+_STATUS_OF_CODE = {
+    HTTPStatus.FORBIDDEN: ("above_own_permissions", "creation_closed", "operators_only", "other_person", "person_only"),
+    HTTPStatus.CONFLICT: (
+        "already_member",
+        "already_scheduled",
+        "already_suspended",
+        "being_deleted",
+        "builtin",
+        "closed",
+        "duplicate",
+        "gone",
+        "in_use",
+        "last_owner",
+        "not_scheduled",
+        "not_suspended",
+        "revoked",
+        "rotated_already",
+        "same_organization",
+        "target_closed",
+        "taken",
+        "too_many",
+    ),
+}
+_STATUS = {code: status for status, codes in _STATUS_OF_CODE.items() for code in codes}
+_DEADLOCK_STATES = {"40001", "40P01"}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing that is wrong with the request.
+
+    Attributes:
+        detail: a sentence.
+        code: a stable name.
+        pointer: where in the body, as a JSON pointer in a URI fragment (RFC 6901 section 6), or "".
+        parameter: the query parameter or header, or "".
+    """
+
+    detail: str
+    code: str
+    pointer: str = ""
+    parameter: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as it is sent."""
+        where = {name: value for name in ("pointer", "parameter") if (value := getattr(self, name))}
+        return {"detail": self.detail, "code": self.code, **where}
+
+
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+    """An error as the client reads it.
+
+    Args:
+        status: the HTTP status.
+        code: a stable name that programs branch on.
+        detail: sentences: what happened, why, what to do next.
+        errors: the single mistakes, when the request itself is wrong.
+        headers: of the response.
+        members: further members of the document, such as ``permission``.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = HTTPStatus(status)
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.members = dict(members or {})
+
+    def document(self) -> dict[str, Any]:
+        """Return the body."""
+        document: dict[str, Any] = {
+            "type": f"{TYPE}{self.code}",
+            "title": self.status.phrase,
+            "status": int(self.status),
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": current_origin().request_id,
+        }
+        if self.errors:
+            document["errors"] = [error.as_json() for error in self.errors]
+        return document | self.members
+
+    def response(self) -> JsonResponse:
+        """Return the HTTP response; it is never cached."""
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return JsonResponse(self.document(), status=self.status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def not_found() -> Problem:
+    """Return the one answer for what does not exist and for what is somebody else's."""
+    return Problem(
+        HTTPStatus.NOT_FOUND,
+        "not_found",
+        "There is nothing at this address for you. Check the organization, the ids and the spelling of the path.",
+    )
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """Return the problem that an exception means to the client; None when the fault is ours."""
+    match error:
+        case Problem():
+            return error
+        case DomainError():
+            return _refused_by_rule(error)
+        case MissingPermission():
+            return missing_permission(error)
+        case UnknownPermission():
+            return Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "unknown_permission",
+                f"There is no permission “{error}”. GET /api/v1/permissions lists them all.",
+            )
+        case drf.APIException():
+            return _from_framework(error)
+        case Http404():
+            return not_found()
+        case PermissionDenied():
+            return Problem(HTTPStatus.FORBIDDEN, "forbidden", str(error) or "This is not allowed for you.")
+        case RequestDataTooBig():
+            return Problem(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "too_large",
+                "The body is larger than this API accepts. Send less at once.",
+            )
+        case SuspiciousOperation():
+            return Problem(HTTPStatus.BAD_REQUEST, "malformed", "The request is malformed. Check its headers.")
+        case DataError():
+            return Problem(
+                HTTPStatus.BAD_REQUEST, "invalid_value", "A value cannot be stored. Check lengths, numbers and characters."
+            )
+        case OperationalError() if getattr(error.__cause__, "sqlstate", None) in _DEADLOCK_STATES:
+            return Problem(
+                HTTPStatus.CONFLICT,
+                "simultaneous_change",
+                "Another request changed the same thing at the same moment. Nothing was changed here: send it again.",
+                headers={"Retry-After": "1"},
+            )
+        case _:
+            return None
+
+
+def missing_permission(error: MissingPermission) -> Problem:
+    """Return the refusal with the permission that would have been needed."""
+    return Problem(
+        HTTPStatus.FORBIDDEN,
+        "permission_missing",
+        f"This needs the permission {error.permission}. Ask one of the people under “granted_by” for a role that has "
+        "it, or use a credential whose scopes include it.",
+        members={"permission": error.permission, "granted_by": []},
+    )
+
+
+def _refused_by_rule(error: DomainError) -> Problem:
+    errors = [FieldError(error.message, error.code, pointer=f"#/{error.field}")] if error.field else []
+    status = _STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return Problem(status, error.code, error.message, errors=errors)
+
+
+def _from_framework(error: drf.APIException) -> Problem:
+    headers = _headers(error)
+    match error:
+        case drf.ValidationError():
+            errors = tuple(_field_errors(error.detail, "#"))
+            return Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "invalid",
+                "Some values are not accepted; each is named under “errors” with its reason. Mend them and send again.",
+                errors=errors,
+            )
+        case drf.NotAuthenticated():
+            return Problem(
+                error.status_code,
+                "not_authenticated",
+                "Send an API key as “Authorization: Bearer gatesk_…”, or sign in to the console first.",
+                headers=headers,
+            )
+        case drf.AuthenticationFailed():
+            return Problem(error.status_code, _code(error, "authentication_failed"), str(error.detail), headers=headers)
+        case drf.MethodNotAllowed():
+            text = "This address does not take that method; the Allow header lists those that it takes."
+            return Problem(error.status_code, "method_not_allowed", text, headers=headers)
+        case drf.NotAcceptable():
+            text = "This address cannot answer in a format that the Accept header asks for. Ask for application/json."
+            return Problem(error.status_code, "not_acceptable", text)
+        case drf.UnsupportedMediaType():
+            text = "Send the body as JSON, with “Content-Type: application/json”."
+            return Problem(error.status_code, "unsupported_media_type", text)
+        case drf.ParseError():
+            return Problem(error.status_code, "malformed", str(error.detail))
+        case _:
+            return Problem(error.status_code, _code(error, "refused"), str(error.detail), headers=headers)
+
+
+def _headers(error: drf.APIException) -> dict[str, str]:
+    challenge = getattr(error, "auth_header", None)
+    return {"WWW-Authenticate": challenge} if challenge else {}
+
+
+def _code(error: drf.APIException, default: str) -> str:
+    codes = error.get_codes()
+    return codes if isinstance(codes, str) else default
+
+
+def _field_errors(detail: Any, pointer: str) -> Iterator[FieldError]:
+    """Yield DRF's nested errors flat, each with its place."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            own = pointer if name == "non_field_errors" else f"{pointer}/{_escaped(str(name))}"
+            yield from _field_errors(inner, own)
+    elif isinstance(detail, list | tuple):
+        plain = all(not isinstance(item, Mapping | list | tuple) for item in detail)
+        for index, item in enumerate(detail):
+            yield from _field_errors(item, pointer if plain else f"{pointer}/{index}")
+    else:
+        yield FieldError(str(detail), str(getattr(detail, "code", None) or "invalid"), pointer=pointer)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Return whether the request is the API's, which never answers with a page."""
+    return request.path_info.startswith("/api/")
