@@ -35,6 +35,20 @@ class ForceRowLevelSecurity(RunSQL):
         )
 
 
+class CreatingTenantTables(RunSQL):
+    """Stand first in a migration that creates tenant tables next to ones that are protected already.
+
+    PostgreSQL validates a new foreign key as the tables' owner, whom forced row-level security binds: without a tenant
+    it raises. The new tables are empty, so for the rest of this transaction the tenant is one that cannot exist.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"SELECT set_config('{ORGANIZATION_SETTING}', '00000000-0000-0000-0000-000000000000', true);",
+            RunSQL.noop,
+        )
+
+
 class CompositeForeignKey(RunSQL):
     """Tie a child to a parent of the same organization.
 

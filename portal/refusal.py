@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from isolation import context
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import MissingPermission
-from tenants.access import MemberAuthority
+from tenants.authority import MemberAuthority
 from tenants.models import Membership, Organization, Role
 from tenants.permissions import BUILTIN_ROLES, PERMISSIONS, BuiltinRole, P, Permission
 

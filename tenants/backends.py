@@ -8,7 +8,8 @@ from django.db import models
 
 from isolation import context
 
-from .access import authority_for, place_of
+from .access import authority_for
+from .authority import place_of
 from .permissions import P, known
 
 

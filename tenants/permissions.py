@@ -10,6 +10,7 @@ from isolation.exceptions import UnknownPermission
 class P(StrEnum):
     """Every permission, as ``resource:action``, in alphabetical order."""
 
+    API_KEYS_INTROSPECT = "api_keys:introspect"
     API_KEYS_MANAGE = "api_keys:manage"
     API_KEYS_READ = "api_keys:read"
     API_KEYS_ROTATE = "api_keys:rotate"
@@ -240,6 +241,11 @@ CATALOGUE: tuple[PermissionGroup, ...] = (
                 "Replace a key's secret by a new one.",
             ),
             _project(P.API_KEYS_MANAGE, "Manage API keys", "Create, change and revoke keys."),
+            _project(
+                P.API_KEYS_INTROSPECT,
+                "Verify API keys",
+                "Ask whether a key is valid and what it may do (introspection).",
+            ),
         ),
     ),
     PermissionGroup(
@@ -418,3 +424,13 @@ def known(names: Iterable[str]) -> frozenset[P]:
         except ValueError:
             raise UnknownPermission(name) from None
     return frozenset(found)
+
+
+def role_permissions(key: str, *, is_builtin: bool, custom: list[str] | None) -> frozenset[P]:
+    """Return what a role row allows: built-in roles by their key, custom ones by their list.
+
+    A custom role may still list a permission that this version no longer has; it is ignored.
+    """
+    if is_builtin:
+        return BUILTIN_ROLES[BuiltinRole(key)].permissions
+    return known(name for name in custom or () if name in P.__members__.values())

@@ -12,7 +12,8 @@ from django.utils import timezone
 from console.lists import capped_count
 from isolation.actor import Actor
 
-from .access import GrantSource, MemberAuthority, RoleGrant, authority_for
+from .access import authority_for
+from .authority import GrantSource, MemberAuthority, RoleGrant
 from .lookups import MembershipSummary
 from .models import (
     GroupMember,

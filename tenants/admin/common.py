@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from console.access import actor_of, can
 from console.confirm import dress
-from tenants.access import MemberAuthority
+from tenants.authority import MemberAuthority
 from tenants.forms.roles import RoleOptions
 from tenants.models import Organization, Role
 from tenants.permissions import P

@@ -6,6 +6,7 @@ from django import forms
 
 from console.confirm import dress
 from tenants.models import Organization
+from tenants.models.organization import MAX_KEY_DAYS
 
 from .roles import RoleOptions
 
@@ -37,6 +38,14 @@ class OrganizationForm(forms.Form):
         help_text="What people read beside the field, such as: acme-chatbot-prod.",
     )
 
+    api_key_max_days = forms.IntegerField(
+        label="Longest life of an API key, in days",
+        min_value=1,
+        max_value=MAX_KEY_DAYS,
+        required=False,
+        help_text="Every new key must expire within it. Empty: keys may live for ever.",
+    )
+
     def __init__(self, data: Any = None, *, organization: Organization, options: RoleOptions, editable: bool) -> None:
         initial = {
             "name": organization.name,
@@ -44,6 +53,7 @@ class OrganizationForm(forms.Form):
             "default_role": str(organization.default_role_id or ""),
             "project_naming_pattern": organization.project_naming_pattern,
             "project_naming_hint": organization.project_naming_hint,
+            "api_key_max_days": organization.api_key_max_days,
         }
         super().__init__(data, initial=initial)
         self.options = options
@@ -53,7 +63,7 @@ class OrganizationForm(forms.Form):
             required=False,
             help_text="What an invitation or a first sign-in gives when nobody chose a role.",
         )
-        self.order_fields(["name", "slug", "default_role", "project_naming_pattern", "project_naming_hint"])
+        self.order_fields(["name", "slug", "default_role"])
         for field in self.fields.values():
             dress(field)
             field.disabled = field.disabled or not editable
@@ -66,4 +76,5 @@ class OrganizationForm(forms.Form):
             "default_role": self.options.find(cleaned["default_role"]),
             "project_naming_pattern": cleaned["project_naming_pattern"],
             "project_naming_hint": cleaned["project_naming_hint"],
+            "api_key_max_days": cleaned["api_key_max_days"],
         }

@@ -3,13 +3,14 @@
 import uuid
 from typing import Any, ClassVar
 
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from isolation.managers import TenantManager
 
 from .lifecycle import Deletable, due_index
 
+MAX_KEY_DAYS = 3_650
 SLUG = RegexValidator(
     r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
     "Use lower-case letters, digits and hyphens; begin and end with a letter or digit; 63 characters at most.",
@@ -49,6 +50,13 @@ class Organization(Deletable):
         blank=True,
         help_text="What people read beside the field, such as: acme-chatbot-prod.",
     )
+    api_key_max_days = models.PositiveSmallIntegerField(
+        "longest life of an API key, in days",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_KEY_DAYS)],
+        help_text="Every new key must expire within it. Empty: keys may live for ever.",
+    )
     suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
     suspension_reason = models.CharField(max_length=400, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -63,6 +71,11 @@ class Organization(Deletable):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def place(self) -> tuple[uuid.UUID, None]:
+        """Return where a permission on it is asked: (organization id, project id)."""
+        return self.pk, None
 
     @property
     def is_suspended(self) -> bool:

@@ -1,6 +1,7 @@
 """A part of one organization."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import models
 
@@ -57,6 +58,11 @@ class Project(TenantModel, Deletable):  # type: ignore[django-manager-missing]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def place(self) -> tuple[UUID, UUID]:
+        """Return where a permission on it is asked: (organization id, project id)."""
+        return self.organization_id, self.pk
 
     @property
     def project(self) -> "Project":

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P, known
+from tenants.permissions import BuiltinRole, P, role_permissions
 
 from .base import TenantModel, unique_in_organization
 
@@ -44,13 +44,3 @@ class Role(TenantModel):
     def is_owner(self) -> bool:
         """Return whether this is the built-in Owner role."""
         return self.is_builtin and self.key == BuiltinRole.OWNER
-
-
-def role_permissions(key: str, *, is_builtin: bool, custom: list[str] | None) -> frozenset[P]:
-    """Return what a role row allows: built-in roles by their key, custom ones by their list.
-
-    A custom role may still list a permission that this version no longer has; it is ignored.
-    """
-    if is_builtin:
-        return BUILTIN_ROLES[BuiltinRole(key)].permissions
-    return known(name for name in custom or () if name in P.__members__.values())

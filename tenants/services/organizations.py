@@ -22,6 +22,7 @@ from tenants.models import (
     Source,
 )
 from tenants.models.installation import WhoMayCreate
+from tenants.models.organization import MAX_KEY_DAYS
 from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P
 
 from .lifecycle import call_deletion_off, refuse_purge_before_due, schedule_deletion
@@ -89,6 +90,7 @@ def update_organization(
     default_role: Role | None,
     project_naming_pattern: str = "",
     project_naming_hint: str = "",
+    api_key_max_days: int | None = None,
 ) -> Organization:
     """Change what an organization's settings page shows; the slug never changes.
 
@@ -111,6 +113,7 @@ def update_organization(
     stored.default_role = default_role
     stored.project_naming_pattern = check_pattern(project_naming_pattern, field="project_naming_pattern")
     stored.project_naming_hint = project_naming_hint.strip()
+    stored.api_key_max_days = _key_lifetime(api_key_max_days)
     stored.save()
     signals.organization_updated.announce(stored, actor=actor, before=before, after=snapshot(stored))
     return stored
@@ -206,6 +209,16 @@ def purge_organization(*, organization: Organization, actor: Actor) -> None:
     stored.save(update_fields=["default_role"])
     _delete_contents()
     stored.delete()
+
+
+def _key_lifetime(days: int | None) -> int | None:
+    if days is not None and not 1 <= days <= MAX_KEY_DAYS:
+        raise DomainError(
+            f"The longest life of an API key is a number of days from 1 to {MAX_KEY_DAYS}, or nothing.",
+            field="api_key_max_days",
+            code="out_of_range",
+        )
+    return days
 
 
 def _delete_contents() -> None:

@@ -20,7 +20,7 @@ from isolation.actor import SYSTEM, Actor, ActorKind
 from isolation.context import acting_as
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
-from tenants.access import GrantSource, MemberAuthority, RoleGrant
+from tenants.authority import GrantSource, MemberAuthority, RoleGrant
 from tenants.models import Membership, Organization, Project, ProjectMembership, Role
 from tenants.permissions import P
 

@@ -7,7 +7,7 @@ from django.test import Client
 
 from isolation.actor import Actor, ActorKind
 from isolation.scope import tenant_scope
-from tenants.access import GrantSource, MemberAuthority, RoleGrant
+from tenants.authority import GrantSource, MemberAuthority, RoleGrant
 from tenants.models import Project
 from tenants.permissions import P
 from tests.console import stage

@@ -11,4 +11,9 @@ TENANT_MODELS: list[Any] = sorted(
     (model for model in apps.get_models() if tenant_column(model)), key=lambda model: model._meta.db_table
 )
 TENANT_TABLES = [model._meta.db_table for model in TENANT_MODELS]
-FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = import_module("tenants.migrations.0002_isolation").FOREIGN_KEYS
+_KEYS = import_module("accounts.migrations.0002_keys")
+FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = (
+    *import_module("tenants.migrations.0002_isolation").FOREIGN_KEYS,
+    *_KEYS.FOREIGN_KEYS,
+    *_KEYS.FOLLOWING,
+)

@@ -10,12 +10,18 @@ from psycopg import sql
 from isolation.roles import refuse_excess_power, unprotected_tables
 from tests.isolation.tables import FOREIGN_KEYS, TENANT_TABLES
 
-# Each is deliberate: a slug and an invitation's token are looked up before the tenant is known.
-UNIQUE_IN_THE_INSTALLATION = {"tenants_organization": {("slug",)}, "tenants_invitation": {("token_digest",)}}
+# Each is deliberate: a slug, a key and an invitation's token are looked up before the tenant is known.
+UNIQUE_IN_THE_INSTALLATION = {
+    "accounts_apikey": {("public_id",)},
+    "accounts_apikeysecret": {("digest",)},
+    "tenants_invitation": {("token_digest",)},
+    "tenants_organization": {("slug",)},
+}
 # They belong to the installation or to a person; everything else belongs to an organization.
 TABLES_WITHOUT_TENANT = {
     "account_emailaddress",
     "account_emailconfirmation",
+    "accounts_platformkey",
     "accounts_user",
     "auth_group",
     "auth_group_permissions",
@@ -29,6 +35,8 @@ TABLES_WITHOUT_TENANT = {
     "tenants_installationsettings",
 }
 LOOKUP_FUNCTIONS = {
+    "accounts_keys_by_digest(bytea[])",
+    "accounts_touch_keys(uuid[],timestamp with time zone[],text[])",
     "audit_require_event()",
     "tenants_invitation_by_digest(bytea)",
     "tenants_memberships_of(uuid)",

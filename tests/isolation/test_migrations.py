@@ -59,7 +59,8 @@ def test_every_app_of_ours_migrates_back_and_forward_on_a_filled_database(apart:
                 "SELECT relname FROM pg_class WHERE relrowsecurity AND relname LIKE 'tenants\\_%'"
             ).fetchall()
             assert forced == [] or len(names) > 2, "without its last migration it is without row-level security"
-        migrate(app, names[-1])
+        call_command("migrate", verbosity=0, interactive=False)  # another app's migration may hang on the one taken back
+        connections.close_all()
     assert [contents(apart, tenant.organization.pk) for tenant in tenants] == before
     assert unprotected_tables() == []
     triggers = apart.execute(

@@ -1,0 +1,72 @@
+"""What a key may do: its scopes, cut down to where it belongs and to what its owner may do now (no models)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from tenants.authority import MemberAuthority, place_of
+from tenants.permissions import P, known
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAuthority:
+    """The authority of an API key.
+
+    Attributes:
+        organization_id: the organization this holds in; nothing is allowed elsewhere.
+        scopes: what the key was given.
+        project_id: the only project of a project key; None for the others.
+        owner: what the owner of a personal or service-account key may do now; None for keys without an owner.
+    """
+
+    organization_id: UUID
+    scopes: frozenset[P]
+    project_id: UUID | None = None
+    owner: MemberAuthority | None = None
+
+    def allows(self, permission: str, obj: Any) -> bool:
+        """Return whether the permission is held on `obj` (None: the organization).
+
+        Raises:
+            UnknownPermission: the catalogue has no such name.
+        """
+        (name,) = known([permission])
+        organization_id, project_id = place_of(obj)
+        if organization_id is not None and organization_id != self.organization_id:
+            return False
+        return name in self.permissions_in(project_id)
+
+    def permissions_in(self, project_id: UUID | None = None) -> frozenset[P]:
+        """Return everything allowed in a project, or in the organization as a whole."""
+        if self.project_id is not None and project_id != self.project_id:
+            return frozenset()
+        return self.scopes if self.owner is None else self.scopes & self.owner.permissions_in(project_id)
+
+    def allows_somewhere(self, permission: str) -> bool:
+        """Return whether the permission is held in the organization or in at least one project."""
+        (name,) = known([permission])
+        return name in self.scopes and (self.owner is None or self.owner.allows_somewhere(name))
+
+    def projects_where(self, permission: str, *, column: str = "pk") -> Q:
+        """Return the condition on rows whose project is one in which `permission` is held.
+
+        Args:
+            permission: a project permission.
+            column: the column with the project's id; rows without a project belong to the organization as a whole.
+        """
+        if permission not in self.scopes:
+            return Q(pk__in=())
+        if self.project_id is not None:
+            return Q(**{column: self.project_id})
+        return Q() if self.owner is None else self.owner.projects_where(permission, column=column)
+
+    def reasons(self, permission: P, project_id: UUID | None) -> Iterator[str]:
+        """Yield the sentences that say why `permission` is or is not held there."""
+        yield f"The key's scopes {'include' if permission in self.scopes else 'do not include'} it."
+        if self.project_id is not None and project_id != self.project_id:
+            yield "The key counts in its own project only."
+        if self.owner is not None and permission in self.scopes:
+            yield from self.owner.reasons(permission, project_id)

@@ -1,0 +1,50 @@
+"""Keys of the platform itself, which belong to no organization."""
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+
+from audit.redaction import secret
+
+
+class PlatformKey(models.Model):
+    """Lets a service of the LLM platform verify the keys of every organization; an operator makes it.
+
+    It opens introspection and nothing else.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120, unique=True)
+    note = models.TextField(max_length=1_000, blank=True)
+    public_id = models.CharField("public id", max_length=60, unique=True, editable=False)
+    digest = secret(models.BinaryField(max_length=32, unique=True, editable=False))
+    pepper_id = models.PositiveSmallIntegerField(editable=False)
+    last_four = models.CharField(max_length=4, editable=False)
+    allowed_networks = ArrayField(models.CharField(max_length=43), default=list, blank=True)
+    expires_at = models.DateTimeField("expires", null=True, blank=True)
+    created_by = models.CharField(max_length=320, editable=False)
+    created_at = models.DateTimeField("created", auto_now_add=True)
+    last_used_at = models.DateTimeField("last used", null=True, editable=False)
+    last_used_ip = models.GenericIPAddressField("last used from", null=True, editable=False)
+    revoked_at = models.DateTimeField("revoked", null=True, editable=False)
+    revocation_reason = models.CharField(max_length=300, blank=True, editable=False)
+
+    audit_exclude = frozenset({"created_at", "created_by", "last_used_at", "last_used_ip"})
+
+    class Meta:
+        verbose_name = "platform key"
+        default_permissions = ()
+        ordering: ClassVar[list[str]] = ["name"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.public_id})"
+
+    @property
+    def state(self) -> str:
+        """Return "revoked", "expired" or "active"."""
+        if self.revoked_at:
+            return "revoked"
+        return "expired" if self.expires_at and self.expires_at <= timezone.now() else "active"

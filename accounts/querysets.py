@@ -1,0 +1,38 @@
+"""Querysets that know what an actor may see."""
+
+from datetime import timedelta
+from typing import Self
+
+from django.db.models import Q
+from django.utils import timezone
+
+from isolation.actor import Actor, ActorKind
+from isolation.managers import TenantQuerySet
+from tenants.permissions import P
+
+
+class ApiKeyQuerySet(TenantQuerySet):
+    """API keys of one organization."""
+
+    def visible_to(self, actor: Actor, permission: str = P.API_KEYS_READ) -> Self:
+        """Return the keys on which `actor` holds `permission`, and a person's own keys always.
+
+        Args:
+            actor: an actor whose authority was loaded for the current organization.
+            permission: of the catalogue.
+        """
+        in_projects = Q(project__isnull=False) & actor.authority.projects_where(permission, column="project_id")
+        visible = in_projects | Q(project=None) if actor.can(permission) else in_projects
+        if actor.kind is ActorKind.USER:
+            visible |= Q(user_id=actor.id)
+        return self.filter(visible)
+
+    def active(self) -> Self:
+        """Return the keys that are neither revoked nor expired."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+    def older_than(self, days: int) -> Self:
+        """Return the active keys whose current secret was made more than `days` days ago."""
+        return self.active().filter(
+            secrets__expires_at=None, secrets__created_at__lt=timezone.now() - timedelta(days=days)
+        )
