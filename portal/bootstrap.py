@@ -1,5 +1,6 @@
 """First-run work of the embedded default: secrets, the database, its roles. Idempotent."""
 
+import base64
 import fcntl
 import hashlib
 import json
@@ -13,11 +14,23 @@ from psycopg import sql
 
 from portal.embedded_postgres import EmbeddedPostgres
 from portal.environment import read_dotenv
+from vault.configuration import DEVELOPMENT, KEY_BYTES
 
 DATABASE = "gatehouse"
 PACKAGES = ("isolation", "vault", "audit", "tenants", "accounts", "gateway", "console", "portal")
 ROLES_SQL = Path(__file__).resolve().parent.parent / "isolation" / "sql" / "roles.sql"
-SECRETS: Mapping[str, Callable[[], str]] = {"SECRET_KEY": lambda: secrets.token_urlsafe(64)}
+
+
+def _development_key() -> str:
+    """Return key number 1, marked so that production refuses it wherever it is copied to."""
+    return f"1:{DEVELOPMENT}{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}"
+
+
+SECRETS: Mapping[str, Callable[[], str]] = {
+    "SECRET_KEY": lambda: secrets.token_urlsafe(64),
+    "KEYRING_KEYS": _development_key,
+    "KEYRING_PEPPERS": _development_key,
+}
 
 
 def ensure_secrets(path: Path) -> dict[str, str]:

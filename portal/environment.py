@@ -51,6 +51,18 @@ def read_dotenv(path: Path, into: MutableMapping[str, str] = os.environ) -> None
             into.setdefault(name, value)
 
 
+def checked(name: str, check: Callable[..., T], *values: Any, **options: Any) -> T:
+    """Return what `check` makes of a variable's value.
+
+    Raises:
+        ConfigurationError: it raised ValueError, whose message ends the sentence "NAME: ...".
+    """
+    try:
+        return check(*values, **options)
+    except ValueError as error:
+        raise ConfigurationError(name, str(error)) from None
+
+
 def own_names(host: str) -> list[str]:
     """Return the names under which a server that listens on ``host`` is reached, as Host headers spell them.
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from console import appearance
-from portal.bootstrap import DATABASE, ensure_secrets
+from portal.bootstrap import DATABASE, SECRETS, ensure_secrets
 from portal.embedded_postgres import PORT as SOCKET_PORT
 from portal.embedded_postgres import EmbeddedPostgres
-from portal.environment import ConfigurationError, Environment, own_names, read_dotenv
+from portal.environment import ConfigurationError, Environment, checked, own_names, read_dotenv
 from portal.logs import logging_config
+from vault import configuration as vault
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 dotenv = os.environ.get("GATEHOUSE_DOTENV", str(BASE_DIR / ".env"))  # empty: read no file
@@ -38,16 +39,63 @@ DEMO = env.boolean("DEMO", default=not PRODUCTION)
 
 # --- Secrets -----------------------------------------------------------------------------------
 SECRETS_FILE = GATEHOUSE_HOME / "secrets.env"
-if env.raw("SECRET_KEY") is None and not PRODUCTION:
+if not PRODUCTION and (unset := [name for name in SECRETS if env.raw(name) is None]):
     # In production nothing is invented: two hosts would each make their own key.
-    ensure_secrets(SECRETS_FILE)
-    read_dotenv(SECRETS_FILE)
+    made = ensure_secrets(SECRETS_FILE)
+    os.environ.update({name: made[name] for name in unset})
 SECRET_KEY = env.required(
     "SECRET_KEY", "production does not make one up: set it or SECRET_KEY_FILE to 50 random characters"
 )
 if PRODUCTION and len(SECRET_KEY) < 50:  # noqa: PLR2004 - what Django itself asks for
     raise ConfigurationError("SECRET_KEY", f"has {len(SECRET_KEY)} characters; production wants 50 random ones")
 SECRET_KEY_FALLBACKS = env.strings("SECRET_KEY_FALLBACKS")
+
+# --- The keyring: keys that wrap data keys, peppers that digest API keys (docs/secrets.md) ----------
+_why = "production does not make one up: set it or {}_FILE to 1:<the output of `openssl rand -base64 32`>"
+_keys = checked("KEYRING_KEYS", vault.parse_keys, env.required("KEYRING_KEYS", _why.format("KEYRING_KEYS")))
+_peppers = checked(
+    "KEYRING_PEPPERS", vault.parse_peppers, env.required("KEYRING_PEPPERS", _why.format("KEYRING_PEPPERS"))
+)
+if PRODUCTION:
+    checked("KEYRING_KEYS", vault.refuse_development_keys, _keys)
+    checked("KEYRING_PEPPERS", vault.refuse_development_keys, _peppers)
+_timeout = env.integer("KEYRING_TIMEOUT", default=5, minimum=1, maximum=60)
+_transit = env.text("KEYRING_TRANSIT_ADDRESS")
+if _transit:
+    _http = env.boolean("KEYRING_TRANSIT_ALLOW_HTTP", default=not PRODUCTION)
+    _transit = checked("KEYRING_TRANSIT_ADDRESS", vault.check_address, _transit, allow_http=_http)
+    env.required("KEYRING_TRANSIT_TOKEN", "KEYRING_TRANSIT_ADDRESS needs it; an agent's file goes into its _FILE")
+elif any(isinstance(key, vault.TransitKey) for key in _keys.values()):
+    raise ConfigurationError("KEYRING_TRANSIT_ADDRESS", "is not set, and KEYRING_KEYS names a transit key")
+KEYRING = vault.KeyringConfiguration(
+    keys=_keys,
+    peppers=_peppers,
+    active_key=checked(
+        "KEYRING_ACTIVE_KEY", vault.active_number, _keys, env.integer("KEYRING_ACTIVE_KEY", default=0, minimum=0)
+    ),
+    active_pepper=checked(
+        "KEYRING_ACTIVE_PEPPER",
+        vault.active_number,
+        _peppers,
+        env.integer("KEYRING_ACTIVE_PEPPER", default=0, minimum=0),
+    ),
+    transit=vault.TransitAccess(
+        address=_transit,
+        token=lambda: env.text("KEYRING_TRANSIT_TOKEN"),  # read again: an agent renews the file
+        mount=env.text("KEYRING_TRANSIT_MOUNT", "transit"),
+        namespace=env.text("KEYRING_TRANSIT_NAMESPACE"),
+        ca=env.text("KEYRING_TRANSIT_CA"),
+        timeout=_timeout,
+    )
+    if _transit
+    else None,
+    kms=vault.KmsAccess(
+        region=env.text("KEYRING_KMS_REGION"),
+        endpoint=env.url("KEYRING_KMS_ENDPOINT", ("http", "https")),
+        timeout=_timeout,
+    ),
+    cache_seconds=env.integer("KEYRING_CACHE_SECONDS", default=300, minimum=0, maximum=3600),
+)
 
 # --- Database: one PostgreSQL, one alias for each role -------------------------------------------
 DATABASE_URL = env.database("DATABASE_URL")

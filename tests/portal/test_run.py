@@ -1,5 +1,6 @@
 """``make run`` as a person meets it: one command, one line when it cannot, nothing left when it stops."""
 
+import base64
 import re
 import signal
 import socket
@@ -33,6 +34,8 @@ def test_a_malformed_value_is_one_line(portal: Run, name: str, value: str) -> No
 
 COMPLETE = {
     "SECRET_KEY": "x" * 50,
+    "KEYRING_KEYS": f"1:{base64.b64encode(bytes(range(32))).decode()}",
+    "KEYRING_PEPPERS": f"1:{base64.b64encode(bytes(range(1, 33))).decode()}",
     "DATABASE_URL": "postgresql://gatehouse_app:a@db/gatehouse",
     "OPERATOR_DATABASE_URL": "postgresql://gatehouse_operator:a@db/gatehouse",
     "ALLOWED_HOSTS": "portal.example.com",
@@ -41,7 +44,7 @@ COMPLETE = {
 }
 
 
-@pytest.mark.parametrize("missing", ["SECRET_KEY", "DATABASE_URL", "ALLOWED_HOSTS", "EMAIL_URL", "CELERY_BROKER_URL"])
+@pytest.mark.parametrize("missing", sorted(COMPLETE.keys() - {"OPERATOR_DATABASE_URL"}))
 def test_production_makes_nothing_up(portal: Run, missing: str) -> None:
     given = {name: value for name, value in COMPLETE.items() if name != missing}
     assert portal.refused(GATEHOUSE_ENV="production", **given).startswith(f"Gatehouse: {missing}: is not set")
@@ -49,7 +52,16 @@ def test_production_makes_nothing_up(portal: Run, missing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("SECRET_KEY", "short"), ("ALLOWED_HOSTS", "portal.example.com,*"), ("DEBUG", "true")]
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "short"),
+        ("ALLOWED_HOSTS", "portal.example.com,*"),
+        ("DEBUG", "true"),
+        ("KEYRING_KEYS", COMPLETE["KEYRING_KEYS"].replace("1:", "1:development.")),
+        ("KEYRING_PEPPERS", "1:short"),
+        ("KEYRING_ACTIVE_PEPPER", "2"),
+        ("KEYRING_TRANSIT_ADDRESS", "http://vault:8200"),
+    ],
 )
 def test_production_refuses_what_is_not_safe(portal: Run, name: str, value: str) -> None:
     line = portal.refused(GATEHOUSE_ENV="production", **COMPLETE | {name: value})
