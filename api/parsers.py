@@ -34,6 +34,7 @@ class StrictJSONParser(BaseParser):
                 parse_float=_finite,
                 parse_int=_bigint,
             )
+            _refuse_unstorable(value)
         except UnicodeDecodeError as error:
             raise ParseError(f"The body is not UTF-8 (byte {error.start}). Encode it as UTF-8.") from error
         except RecursionError as error:
@@ -42,7 +43,6 @@ class StrictJSONParser(BaseParser):
             raise ParseError(
                 f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
             ) from error
-        _refuse_unstorable(value)
         return value
 
 

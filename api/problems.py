@@ -125,7 +125,7 @@ def not_found() -> Problem:
     )
 
 
-def problem_of(error: Exception) -> Problem | None:
+def problem_of(error: Exception) -> Problem | None:  # noqa: C901, PLR0911 - one line for each kind reads best
     """Return the problem that an exception means to the client; None when the fault is ours."""
     match error:
         case Problem():
@@ -135,11 +135,8 @@ def problem_of(error: Exception) -> Problem | None:
         case MissingPermission():
             return missing_permission(error)
         case UnknownPermission():
-            return Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "unknown_permission",
-                f"There is no permission “{error}”. GET /api/v1/permissions lists them all.",
-            )
+            text = f"There is no permission “{error}”. GET /api/v1/permissions lists them all."
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_permission", text)
         case drf.APIException():
             return _from_framework(error)
         case Http404():
@@ -147,24 +144,16 @@ def problem_of(error: Exception) -> Problem | None:
         case PermissionDenied():
             return Problem(HTTPStatus.FORBIDDEN, "forbidden", str(error) or "This is not allowed for you.")
         case RequestDataTooBig():
-            return Problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too_large",
-                "The body is larger than this API accepts. Send less at once.",
-            )
+            text = "The body is larger than this API accepts. Send less at once."
+            return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", text)
         case SuspiciousOperation():
             return Problem(HTTPStatus.BAD_REQUEST, "malformed", "The request is malformed. Check its headers.")
         case DataError():
-            return Problem(
-                HTTPStatus.BAD_REQUEST, "invalid_value", "A value cannot be stored. Check lengths, numbers and characters."
-            )
+            text = "A value cannot be stored. Check lengths, numbers and characters."
+            return Problem(HTTPStatus.BAD_REQUEST, "invalid_value", text)
         case OperationalError() if getattr(error.__cause__, "sqlstate", None) in _DEADLOCK_STATES:
-            return Problem(
-                HTTPStatus.CONFLICT,
-                "simultaneous_change",
-                "Another request changed the same thing at the same moment. Nothing was changed here: send it again.",
-                headers={"Retry-After": "1"},
-            )
+            text = "Another request changed the same thing at that moment. Nothing was changed here: send it again."
+            return Problem(HTTPStatus.CONFLICT, "simultaneous_change", text, headers={"Retry-After": "1"})
         case _:
             return None
 
@@ -186,49 +175,43 @@ def _refused_by_rule(error: DomainError) -> Problem:
     return Problem(status, error.code, error.message, errors=errors)
 
 
+_OF_THE_FRAMEWORK: dict[type[drf.APIException], tuple[str, str]] = {
+    drf.NotAuthenticated: (
+        "not_authenticated",
+        "Send an API key as “Authorization: Bearer gatesk_…”, or sign in to the console first.",
+    ),
+    drf.MethodNotAllowed: (
+        "method_not_allowed",
+        "This address does not take that method; the Allow header lists those that it takes.",
+    ),
+    drf.NotAcceptable: (
+        "not_acceptable",
+        "This address cannot answer in a format that the Accept header asks for. Ask for application/json.",
+    ),
+    drf.UnsupportedMediaType: (
+        "unsupported_media_type",
+        "Send the body as JSON, with “Content-Type: application/json”.",
+    ),
+}
+
+
 def _from_framework(error: drf.APIException) -> Problem:
-    headers = _headers(error)
-    match error:
-        case drf.ValidationError():
-            errors = tuple(_field_errors(error.detail, "#"))
-            return Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "invalid",
-                "Some values are not accepted; each is named under “errors” with its reason. Mend them and send again.",
-                errors=errors,
-            )
-        case drf.NotAuthenticated():
-            return Problem(
-                error.status_code,
-                "not_authenticated",
-                "Send an API key as “Authorization: Bearer gatesk_…”, or sign in to the console first.",
-                headers=headers,
-            )
-        case drf.AuthenticationFailed():
-            return Problem(error.status_code, _code(error, "authentication_failed"), str(error.detail), headers=headers)
-        case drf.MethodNotAllowed():
-            text = "This address does not take that method; the Allow header lists those that it takes."
-            return Problem(error.status_code, "method_not_allowed", text, headers=headers)
-        case drf.NotAcceptable():
-            text = "This address cannot answer in a format that the Accept header asks for. Ask for application/json."
-            return Problem(error.status_code, "not_acceptable", text)
-        case drf.UnsupportedMediaType():
-            text = "Send the body as JSON, with “Content-Type: application/json”."
-            return Problem(error.status_code, "unsupported_media_type", text)
-        case drf.ParseError():
-            return Problem(error.status_code, "malformed", str(error.detail))
-        case _:
-            return Problem(error.status_code, _code(error, "refused"), str(error.detail), headers=headers)
+    if isinstance(error, drf.ValidationError):
+        return Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid",
+            "Some values are not accepted; each is named under “errors” with its reason. Mend them and send again.",
+            errors=tuple(_field_errors(error.detail, "#")),
+        )
+    codes = error.get_codes()
+    own = ("malformed" if isinstance(error, drf.ParseError) else str(codes), str(error.detail))
+    code, text = _OF_THE_FRAMEWORK.get(type(error), own)
+    return Problem(error.status_code, code, text, headers=_headers(error))
 
 
 def _headers(error: drf.APIException) -> dict[str, str]:
     challenge = getattr(error, "auth_header", None)
     return {"WWW-Authenticate": challenge} if challenge else {}
-
-
-def _code(error: drf.APIException, default: str) -> str:
-    codes = error.get_codes()
-    return codes if isinstance(codes, str) else default
 
 
 def _field_errors(detail: Any, pointer: str) -> Iterator[FieldError]:

@@ -139,6 +139,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
     # Ours first: their templates win.
     "console",
+    "api",
     "isolation",
     "audit",
     "tenants",
@@ -160,6 +161,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "guardian",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
     # First: it decides which forwarded headers are believed, and gives the request its id.
@@ -245,6 +249,21 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
 if TESTING:
     ACCOUNT_RATE_LIMITS = False
+
+# --- The API -------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.SessionAuthentication"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsers.StrictJSONParser"],
+    "DEFAULT_PERMISSION_CLASSES": [],  # each operation declares its own: api.views.ApiView.demand
+    "DEFAULT_RENDERER_CLASSES": ["api.renderers.CompactJSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "api.schema.OperationSchema",
+    "URL_FORMAT_OVERRIDE": None,
+    "FORMAT_SUFFIX_KWARG": None,
+}
+# Requests a minute: of one key or person, of one organization, of an address without a credential.
+API_RATE_PER_KEY = env.integer("API_RATE_PER_KEY", default=600, minimum=1)
+API_RATE_PER_ORGANIZATION = env.integer("API_RATE_PER_ORGANIZATION", default=3_000, minimum=1)
+API_RATE_PER_ADDRESS = env.integer("API_RATE_PER_ADDRESS", default=120, minimum=1)
 
 # --- Sessions, cookies, transport ------------------------------------------------------------------
 ALLOWED_HOSTS = env.strings("ALLOWED_HOSTS")

@@ -22,12 +22,14 @@ urlpatterns = [
         name="support_leave",
     ),
     path("admin/", operator_site.urls),
+    path("api/", include("portal.urls_api")),
     path("accounts/", include("allauth.urls")),
     path("accounts/profile/", landing.profile, name="profile"),
     path("healthz/live", health.live, name="health_live"),
     path("healthz/ready", health.ready, name="health_ready"),
 ]
 
+handler400 = refused.bad_request
 handler403 = refused.forbidden
 handler404 = refused.not_found
 handler500 = refused.server_error

@@ -1,18 +1,32 @@
 """The pages of a refusal. They work inside and outside an organization, and with any script prefix."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.views.defaults import bad_request as default_bad_request
 
+from api.problems import Problem, is_api
+from api.problems import not_found as nothing_there
 from isolation.exceptions import MissingPermission
 from portal.refusal import explain_refusal, owners_of
 from tenants.models import Organization
 
 
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Say that the request is malformed (400), in as few words as Django does."""
+    if is_api(request):
+        text = "The request is malformed. Check its address and its headers, Host among them."
+        return problem(HTTPStatus.BAD_REQUEST, "malformed", text)
+    return default_bad_request(request, exception or Exception())
+
+
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Say which permission is missing, which roles have it, and who can grant it (403)."""
+    if is_api(request):
+        return problem(HTTPStatus.FORBIDDEN, "forbidden", str(exception or "This is not allowed for you."))
     if isinstance(exception, MissingPermission):
         refusal = explain_refusal(request, exception)
         return render(request, "portal/403_permission.html", {"refusal": refusal}, status=403)
@@ -23,11 +37,16 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Say that there is no such page, in the same words whether it exists for somebody else or not (404)."""
+    if is_api(request):
+        return nothing_there().response()
     return render(request, "portal/404.html", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Say that the fault is ours, with the request's id (500); asks nothing of a database that may be broken."""
+    if is_api(request):
+        text = "The fault is on this side. Try again; if it stays, tell the operator the request_id."
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "server_error", text)
     origin: Any = getattr(request, "origin", None)
     page = render_to_string("portal/500.html", {"request_id": getattr(origin, "request_id", "")})
     return HttpResponseServerError(page)
@@ -42,3 +61,8 @@ def suspended(request: HttpRequest, organization: Organization) -> HttpResponse:
     """Tell a member that the organization is closed for now, why, and whom to ask (403). Its scope is open."""
     context = {"organization": organization, "owners": owners_of(organization)}
     return render(request, "portal/suspended.html", context, status=403)
+
+
+def problem(status: int, code: str, detail: str) -> HttpResponse:
+    """Return an error of the API, which never answers with a page."""
+    return Problem(status, code, detail).response()

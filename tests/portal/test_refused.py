@@ -11,9 +11,9 @@ from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.exceptions import MissingPermission
 from isolation.scope import tenant_scope
-from portal.refusal import who_can_grant
 from portal.views import refused
 from tenants.access import user_actor
+from tenants.grantors import who_can_grant
 from tenants.permissions import P
 from tenants.services.groups import add_group_member, create_group, set_group_role
 from tenants.services.members import set_member_active

@@ -1,0 +1,1 @@
+"""The endpoints of who you are."""

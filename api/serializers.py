@@ -1,0 +1,35 @@
+"""Base classes of serializers: unknown members of a body are refused, never ignored."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rest_framework import serializers
+
+if TYPE_CHECKING:  # DRF's classes take type arguments in the stubs only
+    BaseSerializer = serializers.Serializer[Any]
+else:
+    BaseSerializer = serializers.Serializer
+
+
+class Answer(BaseSerializer):
+    """What is sent: made from model instances or dataclasses, never validated."""
+
+
+class Body(BaseSerializer):
+    """What a client sends. The checked values are in `view.data`; with PATCH only those that were sent."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the checked values.
+
+        Raises:
+            ValidationError: a value is refused, or a member is unknown.
+        """
+        if isinstance(data, Mapping) and (unknown := sorted(set(data) - set(self.fields))):
+            taken = ", ".join(self.fields) or "none"
+            problem = serializers.ErrorDetail(f"Unknown member. Those that are taken: {taken}.", code="unknown")
+            raise serializers.ValidationError({str(name): [problem] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class Nothing(Body):
+    """No members at all."""

@@ -1,0 +1,12 @@
+"""The addresses of the API, below /api/; each app brings its own."""
+
+from django.urls import include, path, re_path
+
+import api.converters  # noqa: F401 - registers `reference`, which the apps' paths use
+from api.views import nowhere
+
+urlpatterns = [
+    path("v1/", include("accounts.api.urls")),
+    path("v1/", include("tenants.api.urls")),
+    re_path(r"", nowhere),
+]

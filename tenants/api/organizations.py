@@ -1,0 +1,215 @@
+"""Organizations: mine, one, its settings, its deletion."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from rest_framework import serializers
+
+from api.fields import ReferenceField
+from api.operation import AUTHENTICATED, Filter, listing, operation
+from api.problems import Problem
+from api.serializers import Answer, Body
+from api.views import ApiView, OrganizationView
+from tenants.lookups import MembershipSummary, memberships_of
+from tenants.models import Organization, Role
+from tenants.permissions import P
+from tenants.services.organizations import (
+    create_organization,
+    request_deletion,
+    restore_organization,
+    update_organization,
+)
+
+from .serializers import RoleName
+
+TAG = "Organizations"
+REASON = {"reason": Filter(serializers.CharField(max_length=400, help_text="Why, for the audit log."))}
+
+
+class OrganizationSummary(Answer):
+    """An organization that the credential reaches."""
+
+    id = serializers.UUIDField(source="organization_id")
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    role = serializers.CharField(allow_null=True, help_text="The person's role there; null for a key.")
+    is_active = serializers.BooleanField(help_text="Whether the membership is active; an inactive one opens nothing.")
+    suspended_at = serializers.DateTimeField(allow_null=True)
+    purge_at = serializers.DateTimeField(allow_null=True, help_text="When it is deleted for good, if scheduled.")
+
+
+class OrganizationAnswer(Answer):
+    """An organization with its settings."""
+
+    id = serializers.UUIDField()
+    slug = serializers.CharField(help_text="Part of every address; it never changes.")
+    name = serializers.CharField()
+    default_role = RoleName(allow_null=True)
+    project_naming_pattern = serializers.CharField()
+    project_naming_hint = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    deletion_requested_at = serializers.DateTimeField(allow_null=True)
+    purge_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewOrganization(Body):
+    """What a new organization needs."""
+
+    slug = serializers.CharField(max_length=63)
+    name = serializers.CharField(max_length=120)
+
+
+class OrganizationChange(Body):
+    """The settings; those left out stay as they are."""
+
+    name = serializers.CharField(max_length=120)
+    default_role = ReferenceField(lambda _: Role.objects.all(), allow_null=True)
+    project_naming_pattern = serializers.CharField(max_length=200, allow_blank=True)
+    project_naming_hint = serializers.CharField(max_length=200, allow_blank=True)
+
+
+EXAMPLE = {
+    "id": "0f3e0f5c-59f6-4a8b-9f57-1f6a0f0a3c11",
+    "slug": "acme",
+    "name": "Acme",
+    "default_role": {"id": "6f3f7a0e-3a55-4c0e-8a36-5d4f3f1f6f01", "key": "member", "name": "Member"},
+    "project_naming_pattern": "",
+    "project_naming_hint": "",
+    "created_at": "2026-01-05T09:00:00Z",
+    "deletion_requested_at": None,
+    "purge_at": None,
+}
+
+
+class Organizations(ApiView):
+    """The organizations that the credential reaches."""
+
+    tag = TAG
+
+    @listing(
+        "listOrganizations",
+        "List the organizations that you reach",
+        permission=AUTHENTICATED,
+        response=OrganizationSummary,
+        ordering={"slug": "slug"},
+        default_ordering="slug",
+        example={
+            "id": EXAMPLE["id"],
+            "slug": "acme",
+            "name": "Acme",
+            "role": "Owner",
+            "is_active": True,
+            "suspended_at": None,
+            "purge_at": None,
+        },
+    )
+    def get(self) -> list[MembershipSummary | Mapping[str, Any]]:
+        """With a session every organization of the person, with a key its own one."""
+        if self.organization is not None:
+            return [_summary(self.organization)]
+        return list(memberships_of(self.credential.user.pk)) if self.credential and self.credential.user else []
+
+    @operation(
+        "createOrganization",
+        "Create an organization",
+        permission=AUTHENTICATED,
+        request=NewOrganization,
+        response=OrganizationAnswer,
+        status=HTTPStatus.CREATED,
+        example=EXAMPLE,
+        request_example={"slug": "acme", "name": "Acme"},
+    )
+    def post(self) -> Organization:
+        """You become its owner. Where only operators create organizations, this is refused."""
+        if self.credential is None or self.credential.user is None or self.organization is not None:
+            raise Problem(
+                HTTPStatus.FORBIDDEN,
+                "person_only",
+                "A key belongs to one organization and creates no other. Sign in, and create it as yourself.",
+            )
+        return create_organization(owner=self.credential.user, actor=self.actor, **self.data)
+
+
+class OneOrganization(OrganizationView):
+    """One organization and its settings."""
+
+    tag = TAG
+
+    @operation(
+        "getOrganization",
+        "Return an organization with its settings",
+        permission=P.ORGANIZATION_READ,
+        response=OrganizationAnswer,
+        example=EXAMPLE,
+    )
+    def get(self) -> Organization:
+        """Take the ETag of the answer along as If-Match when you change something."""
+        found: Organization = self.organization
+        return found
+
+    @operation(
+        "updateOrganization",
+        "Change an organization's settings",
+        permission=P.ORGANIZATION_MANAGE,
+        request=OrganizationChange,
+        response=OrganizationAnswer,
+        example=EXAMPLE,
+        request_example={"name": "Acme Research"},
+    )
+    def patch(self) -> Organization:
+        """What is left out stays as it is. The default role can be none that is above your own."""
+        self._lock()
+        stored: Organization = self.organization
+        values = {
+            name: getattr(stored, name)
+            for name in ("name", "default_role", "project_naming_pattern", "project_naming_hint")
+        }
+        return update_organization(organization=stored, actor=self.actor, **{**values, **self.data})
+
+    @operation(
+        "deleteOrganization",
+        "Schedule an organization's deletion",
+        permission=P.ORGANIZATION_DELETE,
+        response=OrganizationAnswer,
+        status=HTTPStatus.ACCEPTED,
+        filters=REASON,
+        example=EXAMPLE | {"deletion_requested_at": "2026-03-01T08:00:00Z", "purge_at": "2026-03-08T08:00:00Z"},
+    )
+    def delete(self) -> Organization:
+        """Nothing is lost until `purge_at`; restoring calls the deletion off."""
+        self._lock()
+        return request_deletion(organization=self.organization, actor=self.actor, reason=self.query.get("reason", ""))
+
+    def _lock(self) -> None:
+        self.lock_organization()
+        self.hold_to_condition(self.organization)
+
+
+class OrganizationRestore(OrganizationView):
+    """Calling a deletion off."""
+
+    tag = TAG
+
+    @operation(
+        "restoreOrganization",
+        "Call an organization's deletion off",
+        permission=P.ORGANIZATION_DELETE,
+        response=OrganizationAnswer,
+        example=EXAMPLE,
+    )
+    def post(self) -> Organization:
+        """Possible until the grace period is over."""
+        return restore_organization(organization=self.organization, actor=self.actor)
+
+
+def _summary(organization: Organization) -> MembershipSummary:
+    return MembershipSummary(
+        organization_id=organization.pk,
+        slug=organization.slug,
+        name=organization.name,
+        role=None,  # type: ignore[arg-type]  # a key has scopes in place of a role
+        is_active=True,
+        suspended_at=organization.suspended_at,
+        purge_at=organization.purge_at,
+    )
