@@ -1,4 +1,4 @@
-"""The audited actions of this app: what happens to logins, and signing in and out."""
+"""The audited actions of this app: what happens to logins, service accounts and keys, and signing in and out."""
 
 from functools import partial
 from uuid import UUID
@@ -24,6 +24,31 @@ records(signals.user_email_verified, "user.email_verified", "Confirmed their e-m
 records(signals.user_deleted, "user.deleted", "Deleted a login")
 records(signals.user_email_added, "user.email_added", "Added an e-mail address")
 records(signals.user_email_removed, "user.email_removed", "Removed an e-mail address")
+
+records(signals.service_account_created, "service_account.created", "Created a service account")
+records(signals.service_account_updated, "service_account.updated", "Changed a service account")
+records(signals.service_account_deleted, "service_account.deleted", "Deleted a service account")
+records(
+    signals.service_account_project_role_set,
+    "service_account.project_role_set",
+    "Set a service account's role in a project",
+)
+records(
+    signals.service_account_project_role_removed,
+    "service_account.project_role_removed",
+    "Removed a service account's role in a project",
+)
+
+records(signals.api_key_created, "api_key.created", "Created an API key")
+records(signals.api_key_updated, "api_key.updated", "Changed an API key")
+records(signals.api_key_rotated, "api_key.rotated", "Rotated an API key")
+records(signals.api_key_revoked, "api_key.revoked", "Revoked an API key")
+records(signals.api_key_leaked, "api_key.leaked", "Revoked a leaked API key")
+
+records(signals.platform_key_created, "platform_key.created", "Created a platform key")
+records(signals.platform_key_updated, "platform_key.updated", "Changed a platform key")
+records(signals.platform_key_rotated, "platform_key.rotated", "Rotated a platform key")
+records(signals.platform_key_revoked, "platform_key.revoked", "Revoked a platform key")
 
 SIGNED_IN = catalogue.add(Action("user.signed_in", "Signed in"))
 SIGN_IN_FAILED = catalogue.add(Action("user.sign_in_failed", "Failed to sign in"))

@@ -50,6 +50,13 @@ class KeyAuthority:
         (name,) = known([permission])
         return name in self.scopes and (self.owner is None or self.owner.allows_somewhere(name))
 
+    def allows_everywhere(self, permission: str) -> bool:
+        """Return whether the permission is held in the organization and in each of its projects."""
+        (name,) = known([permission])
+        if self.project_id is not None or name not in self.scopes:
+            return False
+        return self.owner is None or self.owner.allows_everywhere(name)
+
     def projects_where(self, permission: str, *, column: str = "pk") -> Q:
         """Return the condition on rows whose project is one in which `permission` is held.
 

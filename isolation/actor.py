@@ -33,6 +33,9 @@ class Authority(Protocol):
     def allows_somewhere(self, permission: str) -> bool:
         """Return whether the permission is held in the organization or in at least one of its projects."""
 
+    def allows_everywhere(self, permission: str) -> bool:
+        """Return whether the permission is held in the organization and in each of its projects."""
+
     def projects_where(self, permission: str, *, column: str = "pk") -> Q:
         """Return the condition on rows whose project, named by `column`, is one in which the permission is held."""
 
@@ -45,6 +48,10 @@ class NoAuthority:
         return False
 
     def allows_somewhere(self, permission: str) -> bool:
+        """Return False, whatever is asked."""
+        return False
+
+    def allows_everywhere(self, permission: str) -> bool:
         """Return False, whatever is asked."""
         return False
 
@@ -61,6 +68,10 @@ class FullAuthority:
         return True
 
     def allows_somewhere(self, permission: str) -> bool:
+        """Return True, whatever is asked."""
+        return True
+
+    def allows_everywhere(self, permission: str) -> bool:
         """Return True, whatever is asked."""
         return True
 

@@ -93,6 +93,11 @@ class MemberAuthority:
         decided = self.project_roles.keys() | self.exceptions.keys()
         return any(name in self.permissions_in(place) for place in (None, *decided))
 
+    def allows_everywhere(self, permission: str) -> bool:
+        """Return whether the permission is held in the organization and in each of its projects."""
+        (name,) = known([permission])
+        return all(name in self.permissions_in(place) for place in (None, *self.project_roles))
+
     def projects_where(self, permission: str, *, column: str = "pk") -> Q:
         """Return the condition on rows whose project is one in which `permission` is held.
 

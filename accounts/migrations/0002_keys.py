@@ -54,10 +54,10 @@ class Migration(migrations.Migration):
             name="PlatformKey",
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("name", models.CharField(max_length=120, unique=True)),
+                ("name", models.CharField(max_length=120)),
                 ("note", models.TextField(blank=True, max_length=1000)),
                 ("public_id", models.CharField(editable=False, max_length=60, unique=True, verbose_name="public id")),
-                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("digest", models.BinaryField(max_length=32)),
                 ("pepper_id", models.PositiveSmallIntegerField(editable=False)),
                 ("last_four", models.CharField(editable=False, max_length=4)),
                 (
@@ -160,7 +160,7 @@ class Migration(migrations.Migration):
                         max_length=12,
                     ),
                 ),
-                ("public_id", models.CharField(editable=False, max_length=60, unique=True, verbose_name="public id")),
+                ("public_id", models.CharField(editable=False, max_length=60, verbose_name="public id")),
                 (
                     "scopes",
                     django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=60), size=None),
@@ -284,7 +284,7 @@ class Migration(migrations.Migration):
             name="ApiKeySecret",
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("digest", models.BinaryField(max_length=32)),
                 ("pepper_id", models.PositiveSmallIntegerField(editable=False)),
                 ("last_four", models.CharField(editable=False, max_length=4)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
@@ -417,6 +417,38 @@ class Migration(migrations.Migration):
                 fields=("organization", "account", "project"),
                 name="accounts_serviceaccountprojectrole_once",
                 violation_error_message="This service account already has a role in this project.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="apikey",
+            constraint=models.UniqueConstraint(
+                fields=("public_id",),
+                name="accounts_apikey_public_id",
+                violation_error_message="This public id belongs to a key already.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="apikeysecret",
+            constraint=models.UniqueConstraint(
+                fields=("digest",),
+                name="accounts_apikeysecret_digest",
+                violation_error_message="This secret belongs to a key already.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="platformkey",
+            constraint=models.UniqueConstraint(
+                fields=("name",),
+                name="accounts_platformkey_name",
+                violation_error_message="There is already a platform key with this name. Choose another one.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="platformkey",
+            constraint=models.UniqueConstraint(
+                fields=("digest",),
+                name="accounts_platformkey_digest",
+                violation_error_message="This secret belongs to a key already.",
             ),
         ),
         *(CompositeForeignKey(table, column, parent) for table, column, parent in FOREIGN_KEYS),

@@ -52,7 +52,7 @@ class ApiKey(TenantModel):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.DO_NOTHING, related_name="+", editable=False
     )
     service_account = same_organization("accounts.ServiceAccount", null=True, related_name="api_keys", editable=False)
-    public_id = models.CharField("public id", max_length=60, unique=True, editable=False)
+    public_id = models.CharField("public id", max_length=60, editable=False)
     scopes = ArrayField(models.CharField(max_length=60))
     allowed_networks = ArrayField(models.CharField(max_length=43), default=list, blank=True)
     expires_at = models.DateTimeField("expires", null=True, blank=True)
@@ -73,6 +73,11 @@ class ApiKey(TenantModel):
         verbose_name = "API key"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             unique_in_organization("accounts_apikey_in_organization"),
+            models.UniqueConstraint(
+                fields=["public_id"],
+                name="accounts_apikey_public_id",
+                violation_error_message="This public id belongs to a key already.",
+            ),
             models.CheckConstraint(
                 name="accounts_apikey_owner",
                 condition=reduce(or_, (_owned_as(kind) for kind, _ in TENANT_KINDS)),
@@ -116,7 +121,7 @@ class ApiKeySecret(TenantModel):
     """The digest of one secret of a key. After a rotation the old one is accepted until its overlap ends."""
 
     api_key = same_organization("accounts.ApiKey", related_name="secrets", editable=False)
-    digest = secret(models.BinaryField(max_length=32, unique=True, editable=False))
+    digest = secret(models.BinaryField(max_length=32, editable=False))
     pepper_id = models.PositiveSmallIntegerField(editable=False)
     last_four = models.CharField(max_length=4, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -133,6 +138,11 @@ class ApiKeySecret(TenantModel):
                 fields=["organization", "api_key"],
                 condition=models.Q(expires_at=None),
                 name="accounts_apikeysecret_current",
+            ),
+            models.UniqueConstraint(
+                fields=["digest"],
+                name="accounts_apikeysecret_digest",
+                violation_error_message="This secret belongs to a key already.",
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

@@ -17,10 +17,10 @@ class PlatformKey(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=120, unique=True)
+    name = models.CharField(max_length=120)
     note = models.TextField(max_length=1_000, blank=True)
     public_id = models.CharField("public id", max_length=60, unique=True, editable=False)
-    digest = secret(models.BinaryField(max_length=32, unique=True, editable=False))
+    digest = secret(models.BinaryField(max_length=32, editable=False))
     pepper_id = models.PositiveSmallIntegerField(editable=False)
     last_four = models.CharField(max_length=4, editable=False)
     allowed_networks = ArrayField(models.CharField(max_length=43), default=list, blank=True)
@@ -38,6 +38,18 @@ class PlatformKey(models.Model):
         verbose_name = "platform key"
         default_permissions = ()
         ordering: ClassVar[list[str]] = ["name"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["name"],
+                name="accounts_platformkey_name",
+                violation_error_message="There is already a platform key with this name. Choose another one.",
+            ),
+            models.UniqueConstraint(
+                fields=["digest"],
+                name="accounts_platformkey_digest",
+                violation_error_message="This secret belongs to a key already.",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.public_id})"

@@ -15,7 +15,7 @@ class ServiceAccountKind(models.TextChoices):
     AGENT = "agent", "Agent"
 
 
-class ServiceAccount(TenantModel):
+class ServiceAccount(TenantModel):  # type: ignore[django-manager-missing]
     """A program as a member of one organization: it has a role there, and keys instead of a password."""
 
     name = models.CharField(max_length=120)

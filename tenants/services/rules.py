@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,13 @@ from tenants.permissions import PERMISSIONS, BuiltinRole, P
 
 
 def refuse_above(
-    actor: Actor, permissions: Iterable[P], *, what: str, obj: Any = None, field: str | None = "role"
+    actor: Actor,
+    permissions: Iterable[P],
+    *,
+    what: str,
+    obj: Any = None,
+    field: str | None = "role",
+    everywhere: bool = False,
 ) -> None:
     """Refuse to hand out, or take away, more than the actor holds.
 
@@ -25,11 +32,13 @@ def refuse_above(
         what: the sentence's beginning, such as "You cannot give the role Owner".
         obj: where it would count: a project, or None for the organization.
         field: the form field to blame.
+        everywhere: what is given counts in every project, those included in which the actor's own role is another.
 
     Raises:
         DomainError: with code ``above_own_permissions``; the refusal is recorded as a denied event.
     """
-    missing = sorted(name for name in permissions if not actor.can(name, obj))
+    holds = actor.authority.allows_everywhere if everywhere else partial(actor.can, obj=obj)
+    missing = sorted(name for name in permissions if not holds(name))
     if missing:
         access_denied.send(sender=refuse_above, actor=actor, permission=str(missing[0]), obj=obj)
         named = ", ".join(f"“{PERMISSIONS[name].label}”" for name in missing[:3])

@@ -1,0 +1,42 @@
+"""What is asked and told about keys outside any organization's scope; each is one narrow function of the database."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connections
+
+from isolation.scope import APP
+from tenants.authority import MemberAuthority, assemble
+
+from .key_digests import possible_digests
+from .key_record import KeyRecord
+
+
+def key_by_secret(secret: str) -> KeyRecord | None:
+    """Return what is stored about the key with this secret, None when there is no such key."""
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT * FROM accounts_keys_by_digest(%s)", [possible_digests(secret)])
+        row = cursor.fetchone()
+    return KeyRecord(*row) if row else None
+
+
+def service_account_authority(account_id: UUID, organization_id: UUID) -> MemberAuthority:
+    """Return what a service account may do in the organization whose `tenant_scope` is open, by one SQL statement.
+
+    An inactive account and a stranger's get an authority that allows nothing.
+    """
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT * FROM accounts_service_account_authority(%s, %s)", [organization_id, account_id])
+        return assemble(organization_id, cursor.fetchall())
+
+
+def touch_keys(uses: Mapping[UUID, tuple[datetime, str | None]]) -> None:
+    """Write when and from where keys were last used, in one statement.
+
+    Args:
+        uses: for each key's id, the moment and the client's address.
+    """
+    times, addresses = zip(*uses.values(), strict=True)
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT accounts_touch_keys(%s, %s, %s)", [list(uses), list(times), list(addresses)])
