@@ -77,6 +77,28 @@ def own_names(host: str) -> list[str]:
     return [f"[{name}]" if ":" in name else name for name in names]
 
 
+def initial_variables(values: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the ``GATEHOUSE_INIT_*`` variables that are set, when they belong together.
+
+    Raises:
+        ConfigurationError: one is set without another that it needs.
+    """
+    found = {name: value for name, value in values.items() if value}
+    prefix = "GATEHOUSE_INIT_"
+    needs: dict[str, tuple[str, ...]] = dict.fromkeys(found, (f"{prefix}ORG_ID",))
+    needs |= {name: (f"{prefix}PROJECT_ID",) for name in found if name.startswith(f"{prefix}PROJECT_")}
+    needs |= {name: (f"{prefix}USER_EMAIL",) for name in found if name.startswith(f"{prefix}USER_")}
+    needs[f"{prefix}PROJECT_ID"] = needs[f"{prefix}USER_EMAIL"] = (f"{prefix}ORG_ID",)
+    needs[f"{prefix}ORG_ID"] = (f"{prefix}USER_EMAIL",)
+    needs[f"{prefix}PROJECT_PUBLIC_KEY"] = (f"{prefix}PROJECT_ID", f"{prefix}PROJECT_SECRET_KEY")
+    needs[f"{prefix}PROJECT_SECRET_KEY"] = (f"{prefix}PROJECT_ID", f"{prefix}PROJECT_PUBLIC_KEY")
+    for name in found:
+        for needed in needs[name]:
+            if needed not in found:
+                raise ConfigurationError(needed, f"is not set; {name} needs it")
+    return found
+
+
 class Environment:
     """Typed access to a mapping of variables.
 
@@ -113,6 +135,23 @@ class Environment:
     def text(self, name: str, default: str = "") -> str:
         """Return a string."""
         return self.raw(name) or default
+
+    def file(self, name: str) -> Path | None:
+        """Return the path of a file that can be read, None when it is not set.
+
+        Raises:
+            ConfigurationError: there is no such file.
+        """
+        value = self.raw(name)
+        if value is None:
+            return None
+        path = Path(value).absolute()
+        try:
+            path.open("rb").close()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "no such file"
+            raise ConfigurationError(name, f"cannot read {path}: {reason}") from error
+        return path
 
     def required(self, name: str, why: str) -> str:
         """Return a string that must be there.

@@ -12,7 +12,7 @@ from console import appearance
 from portal.bootstrap import DATABASE, SECRETS, ensure_secrets
 from portal.embedded_postgres import PORT as SOCKET_PORT
 from portal.embedded_postgres import EmbeddedPostgres
-from portal.environment import ConfigurationError, Environment, checked, own_names, read_dotenv
+from portal.environment import ConfigurationError, Environment, checked, initial_variables, own_names, read_dotenv
 from portal.logs import logging_config
 from vault import configuration as vault
 
@@ -141,6 +141,7 @@ INSTALLED_APPS = [
     "console",
     "api",
     "isolation",
+    "vault",
     "audit",
     "tenants",
     "accounts",
@@ -260,6 +261,17 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "FORMAT_SUFFIX_KWARG": None,
 }
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Gatehouse API",
+    "DESCRIPTION": "Everything that the console does, for programs. The guide is docs/api.md.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "COMPONENT_SPLIT_PATCH": False,
+    "COMPONENT_SPLIT_REQUEST": False,
+    "POSTPROCESSING_HOOKS": ["api.schema.complete"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "DISABLE_ERRORS_AND_WARNINGS": False,
+}
 # Requests a minute: of one key or person, of one organization, of an address without a credential.
 API_RATE_PER_KEY = env.integer("API_RATE_PER_KEY", default=600, minimum=1)
 API_RATE_PER_ORGANIZATION = env.integer("API_RATE_PER_ORGANIZATION", default=3_000, minimum=1)
@@ -274,6 +286,10 @@ if PRODUCTION and "*" in ALLOWED_HOSTS:
 if not PRODUCTION:
     ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]", ".localhost", *own_names(HOST)]
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
+# Where links in mails lead that no request caused; the others lead to the host of their request.
+PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https")).rstrip("/") or (
+    f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if PRODUCTION else f"http://{own_names(HOST)[0]}:{PORT}"
+)
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600
 SESSION_COOKIE_NAME = "gatehouse_session"
@@ -299,6 +315,23 @@ if TRUSTED_PROXIES:
     # Only believed from a trusted proxy: OriginMiddleware drops the header of everybody else.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # changelists with many selected rows
+
+# --- What every start makes true ---------------------------------------------------------------------
+GATEHOUSE_BLUEPRINT = env.file("GATEHOUSE_BLUEPRINT")
+GATEHOUSE_INIT = initial_variables(
+    {
+        "GATEHOUSE_INIT_ORG_ID": env.text("GATEHOUSE_INIT_ORG_ID"),
+        "GATEHOUSE_INIT_ORG_NAME": env.text("GATEHOUSE_INIT_ORG_NAME"),
+        "GATEHOUSE_INIT_PROJECT_ID": env.text("GATEHOUSE_INIT_PROJECT_ID"),
+        "GATEHOUSE_INIT_PROJECT_NAME": env.text("GATEHOUSE_INIT_PROJECT_NAME"),
+        "GATEHOUSE_INIT_PROJECT_ENVIRONMENT": env.text("GATEHOUSE_INIT_PROJECT_ENVIRONMENT"),
+        "GATEHOUSE_INIT_PROJECT_PUBLIC_KEY": env.text("GATEHOUSE_INIT_PROJECT_PUBLIC_KEY"),
+        "GATEHOUSE_INIT_PROJECT_SECRET_KEY": env.text("GATEHOUSE_INIT_PROJECT_SECRET_KEY"),
+        "GATEHOUSE_INIT_USER_EMAIL": env.text("GATEHOUSE_INIT_USER_EMAIL"),
+        "GATEHOUSE_INIT_USER_NAME": env.text("GATEHOUSE_INIT_USER_NAME"),
+        "GATEHOUSE_INIT_USER_PASSWORD": env.text("GATEHOUSE_INIT_USER_PASSWORD"),
+    }
+)
 
 # --- Language, time, static files -------------------------------------------------------------------
 LANGUAGE_CODE = "en"

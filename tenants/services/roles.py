@@ -1,5 +1,6 @@
 """Changes to custom roles; the built-in ones cannot be changed."""
 
+import re
 from collections.abc import Iterable
 from itertools import chain, count
 
@@ -17,10 +18,18 @@ from tenants.permissions import BuiltinRole, P, known
 from .naming import check_name
 from .rules import one_of_a_kind, own_row, refuse_above
 
+_KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
 
 @transaction.atomic
 def create_role(
-    *, organization: Organization, name: str, permissions: Iterable[str], actor: Actor, description: str = ""
+    *,
+    organization: Organization,
+    name: str,
+    permissions: Iterable[str],
+    actor: Actor,
+    description: str = "",
+    key: str | None = None,
 ) -> Role:
     """Create a custom role.
 
@@ -30,11 +39,12 @@ def create_role(
         permissions: catalogue names.
         actor: who creates it; the role allows no more than they hold.
         description: a sentence, optional.
+        key: the immutable identifier, unique in the organization; None: made from the name.
 
     Raises:
         MissingPermission: without ``roles:manage``.
         UnknownPermission: a name is not in the catalogue.
-        DomainError: the name is refused, or the role would be above the actor's own.
+        DomainError: name or key are refused, or the role would be above the actor's own.
     """
     actor.require(P.ROLES_MANAGE, organization)
     granted = known(permissions)
@@ -42,7 +52,7 @@ def create_role(
     name = check_name(name)
     role = Role(
         organization=organization,
-        key=_free_key(name),
+        key=_free_key(name) if key is None else _own_key(key),
         name=name,
         description=description.strip(),
         custom_permissions=sorted(granted),
@@ -100,6 +110,20 @@ def _custom(role: Role, actor: Actor) -> Role:
     if stored.is_builtin:
         raise DomainError(f"{stored} is built in and cannot be changed. Create a role of your own.", code="builtin")
     return stored
+
+
+def _own_key(key: str) -> str:
+    """Return a key that somebody chose when it is well formed and free."""
+    if not _KEY.fullmatch(key):
+        raise DomainError(
+            "Use lower-case letters, digits, hyphens and underscores for a role's key, 63 at most; begin with a letter"
+            " or digit.",
+            field="key",
+            code="invalid",
+        )
+    if key in BuiltinRole.__members__.values() or Role.objects.filter(key=key).exists():
+        raise DomainError(f"There is already a role with the key {key}.", field="key", code="duplicate")
+    return key
 
 
 def _free_key(name: str) -> str:

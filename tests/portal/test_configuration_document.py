@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READERS = {"raw", "text", "required", "boolean", "integer", "choice", "strings", "networks", "origins", "url"}
-READERS |= {"database", "email"}
+READERS |= {"database", "email", "file"}
 # Where the settings come from, not settings themselves; named in the text above the tables.
 BEFORE_ANY_FILE = {"GATEHOUSE_DOTENV"}
 
