@@ -18,22 +18,31 @@ TYPE = "urn:gatehouse:problem:"
 
 # What a rule of the domain refuses is 422 (the request itself is wrong) unless its code is listed here.
 _STATUS_OF_CODE = {
-    HTTPStatus.FORBIDDEN: ("above_own_permissions", "creation_closed", "operators_only", "other_person", "person_only"),
+    HTTPStatus.FORBIDDEN: (
+        "above_own_permissions",
+        "creation_closed",
+        "not_yours",
+        "operators_only",
+        "other_person",
+        "person_only",
+    ),
     HTTPStatus.CONFLICT: (
         "already_member",
+        "already_revoked",
         "already_scheduled",
         "already_suspended",
         "being_deleted",
         "builtin",
         "closed",
         "duplicate",
+        "expired",
         "gone",
         "in_use",
         "last_owner",
         "not_scheduled",
         "not_suspended",
         "revoked",
-        "rotated_already",
+        "rotated_meanwhile",
         "same_organization",
         "target_closed",
         "taken",

@@ -31,5 +31,9 @@ class Body(BaseSerializer):
         return super().to_internal_value(data)
 
 
+class Change(Body):
+    """The body of a PATCH: each member may be left out, and then stays as it is."""
+
+
 class Nothing(Body):
     """No members at all."""

@@ -122,17 +122,17 @@ class ApiView(APIView):
             NotAuthenticated, AuthenticationFailed: no credential, or one that does not hold.
             Problem: 429, or 404 for an organization that is not the credential's.
         """
+        if public:
+            self._count([limits.quota_of_address(current_origin().ip)])
+            return
         try:
             self.perform_authentication(request)
             self.credential = cast("Credential | None", request.auth)
-            if self.credential is None and not public:
+            if self.credential is None:
                 raise exceptions.NotAuthenticated
         except exceptions.APIException:
             self._count([limits.quota_of_address(current_origin().ip)])
             raise
-        if self.credential is None:
-            self._count([limits.quota_of_address(current_origin().ip)])
-            return
         self.organization_id = self.find_organization(self.credential)
         self._count(limits.quotas_of(self.credential, self.organization_id))
 

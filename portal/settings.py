@@ -135,6 +135,20 @@ if migrator := _database("MIGRATOR_DATABASE_URL", "gatehouse_migrator", "-c role
 DATABASE_ROUTERS = ["isolation.router.TenantRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# --- The gateway's process: verification of keys ---------------------------------------------------
+GATEWAY_HOST = env.text("GATEWAY_HOST", HOST)
+GATEWAY_PORT = env.integer("GATEWAY_PORT", default=PORT + 1 if PORT < 65535 else PORT - 1, minimum=1, maximum=65535)  # noqa: PLR2004 - the highest port
+if (GATEWAY_HOST, GATEWAY_PORT) == (HOST, PORT):
+    raise ConfigurationError("GATEWAY_PORT", f"{GATEWAY_PORT} is the portal's own PORT; choose another one")
+GATEWAY_WORKERS = env.integer("GATEWAY_WORKERS", default=1, minimum=1, maximum=64)
+# A direct session: a transaction pooler swallows the notifications that memory depends on.
+GATEWAY_DATABASE = env.database("GATEWAY_DATABASE_URL") or DATABASES["default"]
+GATEWAY_CACHE_KEYS = env.integer("GATEWAY_CACHE_KEYS", default=100_000, minimum=1)
+GATEWAY_CACHE_SECONDS = env.integer("GATEWAY_CACHE_SECONDS", default=10, minimum=0, maximum=300)
+GATEWAY_NEGATIVE_CACHE_SECONDS = env.integer("GATEWAY_NEGATIVE_CACHE_SECONDS", default=2, minimum=0, maximum=60)
+GATEWAY_GUESSES_PER_MINUTE = env.integer("GATEWAY_GUESSES_PER_MINUTE", default=600, minimum=1)
+GATEWAY_GUESSES_PER_KEY = env.integer("GATEWAY_GUESSES_PER_KEY", default=30, minimum=1)
+
 # --- Applications --------------------------------------------------------------------------------
 INSTALLED_APPS = [
     # Ours first: their templates win.
@@ -145,6 +159,7 @@ INSTALLED_APPS = [
     "audit",
     "tenants",
     "accounts",
+    "gateway",
     "portal",
     # unfold replaces templates of django.contrib.admin, so it stands before it.
     "unfold.apps.BasicAppConfig",  # the default one would replace admin.site
@@ -253,7 +268,11 @@ if TESTING:
 
 # --- The API -------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        # A request with both is the key's: the header was sent on purpose, the cookie by the browser.
+        "accounts.api.authentication.KeyAuthentication",
+        "accounts.api.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PARSER_CLASSES": ["api.parsers.StrictJSONParser"],
     "DEFAULT_PERMISSION_CLASSES": [],  # each operation declares its own: api.views.ApiView.demand
     "DEFAULT_RENDERER_CLASSES": ["api.renderers.CompactJSONRenderer"],

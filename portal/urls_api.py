@@ -6,6 +6,7 @@ import api.converters  # noqa: F401 - registers `reference`, which the apps' pat
 from api.views import nowhere
 
 urlpatterns = [
+    path("v1/", include("api.urls")),
     path("v1/", include("accounts.api.urls")),
     path("v1/", include("tenants.api.urls")),
     re_path(r"", nowhere),

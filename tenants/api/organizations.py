@@ -9,7 +9,7 @@ from rest_framework import serializers
 from api.fields import ReferenceField
 from api.operation import AUTHENTICATED, Filter, listing, operation
 from api.problems import Problem
-from api.serializers import Answer, Body
+from api.serializers import Answer, Body, Change
 from api.views import ApiView, OrganizationView
 from tenants.lookups import MembershipSummary, memberships_of
 from tenants.models import Organization, Role
@@ -60,7 +60,7 @@ class NewOrganization(Body):
     name = serializers.CharField(max_length=120)
 
 
-class OrganizationChange(Body):
+class OrganizationChange(Change):
     """The settings; those left out stay as they are."""
 
     name = serializers.CharField(max_length=120)
