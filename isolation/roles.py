@@ -8,7 +8,7 @@ from .scope import APP
 
 TENANT_COLUMN = "organization_id"
 
-_EXCESS = """
+EXCESS = """
 SELECT 'is a superuser' FROM pg_roles WHERE rolname = current_user AND rolsuper
 UNION ALL
 SELECT 'bypasses row-level security' FROM pg_roles WHERE rolname = current_user AND rolbypassrls
@@ -60,7 +60,7 @@ def inspect_role(alias: str = APP) -> RoleReport:
     with connections[alias].cursor() as cursor:
         cursor.execute("SELECT current_user")
         role = cursor.fetchone()[0]
-        cursor.execute(_EXCESS, [])
+        cursor.execute(EXCESS, [])
         return RoleReport(role=role, excess=tuple(row[0] for row in cursor.fetchall()))
 
 

@@ -1,0 +1,286 @@
+"""The ASGI application of the gateway's process: token introspection, and how the process is.
+
+Bare ASGI, without a framework and without `django.setup()`. What was asked before, in the very same words, is answered by
+`Gateway.__call__` itself from memory; everything else takes the longer way through `gateway.introspection`.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import logging.config
+import re
+import secrets
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+from .config import Config
+from .database import Database, Unavailable
+from .introspection import Introspection
+from .limiter import Limiter
+from .listener import Listener
+from .memory import Memory
+from .problems import Headers, Refused, malformed, unavailable
+from .records import KeyRecord
+from .requests import BODY_BYTES, client_address, credential_of, headers_of, question_of
+from .uses import Uses
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+logger = logging.getLogger("gatehouse.gateway")
+
+INTROSPECT = "/api/v1/introspect"
+WRITE_SECONDS = 2.0
+BODY_SECONDS = 10.0
+START_SECONDS = 5.0
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_JSON: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
+_CONTENT_TYPE, _CACHE_CONTROL = _JSON
+
+
+class _Remembered:
+    """An answer together with whose validity it rests on, and where the two keys were used from."""
+
+    __slots__ = ("address", "caller", "client_ip", "message", "record")
+
+    def __init__(
+        self, caller: KeyRecord, record: KeyRecord, message: Message, address: str | None, client_ip: str | None
+    ) -> None:
+        self.caller = caller
+        self.record = record
+        self.message = message
+        self.address = address
+        self.client_ip = client_ip
+
+
+class Gateway:
+    """One process's application.
+
+    Args:
+        config: read from the settings at start-up when it is not given.
+    """
+
+    def __init__(self, config: Config | None = None) -> None:
+        self._config = config
+        self._secret = secrets.token_bytes(32)
+        self._request_prefix = f"{uuid.uuid4().hex[:16]}-"
+        self._requests = 0
+        self._answers: dict[bytes, _Remembered] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or one lifespan."""
+        if scope["type"] != "http":
+            await self._lifespan(receive, send)
+            return
+        if scope["path"] != INTROSPECT or scope["method"] != "POST":
+            await self._elsewhere(scope, send)
+            return
+        try:
+            event = await receive()
+            body: bytes = event.get("body", b"")
+            place = b""
+            pairs = scope["headers"]
+            headers = dict(pairs)
+            # The short way: these very bytes were asked before, and nothing has changed since.
+            if len(headers) == len(pairs) and not event.get("more_body") and not scope["query_string"]:
+                place = self._place_of(scope["client"], headers, body)
+                remembered = self._answers.get(place)
+                if remembered is not None:
+                    now = time.monotonic()
+                    caller, record = remembered.caller, remembered.record
+                    if caller.until > now and record.until > now and self._memory.trusted_until > now:
+                        self._uses.note(caller, now, remembered.address)
+                        self._uses.note(record, now, remembered.client_ip)
+                        await send(self._start(HTTPStatus.OK, _JSON, headers.get(b"x-request-id")))
+                        await send(remembered.message)
+                        return
+            await self._introspect(scope, receive, send, event, place)
+        except ConnectionError:
+            return  # the client has gone
+
+    async def _introspect(self, scope: Scope, receive: Receive, send: Send, event: Message, place: bytes) -> None:
+        """Answer by the longer way, and remember the answer when it is a valid key's."""
+        try:
+            headers = headers_of(scope["headers"])
+            if scope["query_string"]:
+                raise malformed("A key in an address would end up in logs. Send the parameters in the body.")
+            body = await _read(headers, event, receive)
+            address = client_address(
+                scope["client"][0] if scope.get("client") else None,
+                headers.get(b"x-forwarded-for", b""),
+                self._config.trusted_proxies,  # type: ignore[union-attr]  # read at start-up
+            )
+            caller = await self._introspection.caller(credential_of(headers.get(b"authorization")), address)
+            question = question_of(headers, body)
+            answer = await self._introspection.answer(caller, question, address)
+            self._uses.note(caller, time.monotonic(), address)
+        except Unavailable:
+            await self._refuse(scope, send, unavailable())
+            return
+        except Refused as refused:
+            await self._refuse(scope, send, refused)
+            return
+        message: Message = {"type": "http.response.body", "body": answer.body}
+        if place and answer.record is not None:
+            self._remember(place, _Remembered(caller, answer.record, message, address, question.client_ip))
+        await send(self._start(HTTPStatus.OK, _JSON, headers.get(b"x-request-id")))
+        await send(message)
+
+    async def _elsewhere(self, scope: Scope, send: Send) -> None:
+        """Answer the probes and what is not there."""
+        path, method = scope["path"], scope["method"]
+        if path in {"/healthz/live", "/healthz/ready"} and method in {"GET", "HEAD"}:
+            healthy, body = (True, b'{"status":"ok"}') if path.endswith("live") else await self._health()
+            status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+            await send(self._start(status, _JSON, None))
+            await send({"type": "http.response.body", "body": body})
+            return
+        allowed = {INTROSPECT: b"POST", "/healthz/live": b"GET, HEAD", "/healthz/ready": b"GET, HEAD"}.get(path)
+        if allowed is None:
+            detail = f"There is nothing at this address. Keys are verified by POST {INTROSPECT}."
+            refused = Refused(HTTPStatus.NOT_FOUND, "not_found", detail)
+        else:
+            detail = "This address does not take that method; the Allow header lists those that it takes."
+            headers = [(b"allow", allowed)]
+            refused = Refused(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", detail, headers=headers)
+        await self._refuse(scope, send, refused)
+
+    async def _health(self) -> tuple[bool, bytes]:
+        """Return whether requests may come, and why. Without notifications they may: the database is asked each time."""
+        memory = "trusted" if self._memory.is_trusted else "not trusted"
+        try:
+            await self._database.ask()
+        except Unavailable:
+            database = "unreachable"
+        else:
+            database = "ok"
+        role = {True: "ok", False: "too powerful", None: "unknown"}[self._database.is_fit]
+        healthy = database == "ok" and self._database.is_fit is not False
+        text = (
+            f'{{"status":"{"ok" if healthy else "unavailable"}","checks":{{"database":"{database}",'
+            f'"database_role":"{role}","memory":"{memory}"}},"keys":{len(self._memory)}}}'
+        )
+        return healthy, text.encode()
+
+    async def _refuse(self, scope: Scope, send: Send, refused: Refused) -> None:
+        start = self._start(refused.status, [*_PROBLEM, *refused.headers], dict(scope["headers"]).get(b"x-request-id"))
+        await send(start)
+        await send({"type": "http.response.body", "body": refused.body(start["headers"][-1][1].decode())})
+
+    def _start(self, status: int, headers: Headers, request_id: bytes | None) -> Message:
+        """Return the start of a response; its last header is the request's id."""
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+            self._requests += 1
+            request_id = f"{self._request_prefix}{self._requests:x}".encode()
+        return {
+            "type": "http.response.start",
+            "status": int(status),
+            "headers": [*headers, (b"x-request-id", request_id)],
+        }
+
+    def _place_of(self, client: tuple[str, int] | None, headers: dict[bytes, bytes], body: bytes) -> bytes:
+        """Return where the answer to a request lies: a hash of all that decides about it, under a secret."""
+        text = b"%b\n%b\n%b\n%b\n%b\n%b" % (
+            headers.get(b"authorization", b""),
+            headers.get(b"content-type", b""),
+            headers.get(b"content-encoding", b""),
+            headers.get(b"x-forwarded-for", b""),
+            client[0].encode() if client else b"",
+            body,
+        )
+        return hashlib.blake2b(text, digest_size=16, key=self._secret).digest()
+
+    def _remember(self, place: bytes, remembered: _Remembered) -> None:
+        size = self._config.cache_keys  # type: ignore[union-attr]  # read at start-up
+        self._answers.pop(place, None)
+        if len(self._answers) >= size:
+            del self._answers[next(iter(self._answers))]
+        self._answers[place] = remembered
+
+    # --- The process ---------------------------------------------------------------------------
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self._start_up()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process must not serve
+            await send({"type": "lifespan.startup.failed", "message": f"Gatehouse: {error}"})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._shut_down()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start_up(self) -> None:
+        if self._config is None:
+            from django.conf import settings  # noqa: PLC0415 - nothing is read before the process starts
+
+            self._config = Config.from_settings()
+            logging.config.dictConfig(settings.LOGGING)
+        config = self._config
+        self._memory = Memory(
+            size=config.cache_keys, remember=config.remember, remember_unknown=config.remember_unknown
+        )
+        self._database = Database(config.conninfo)
+        await self._database.open()
+        self._uses = Uses(self._database)
+        self._introspection = Introspection(
+            self._memory,
+            self._database,
+            self._uses,
+            by_address=Limiter(config.guesses_per_minute),
+            by_key=Limiter(config.guesses_per_key),
+        )
+        listener = Listener(config.conninfo, self._memory, self._database)
+        self._tasks = [asyncio.create_task(listener.run()), asyncio.create_task(self._write_uses())]
+        with contextlib.suppress(TimeoutError):  # without the database it serves too, and refuses everything
+            await asyncio.wait_for(listener.heard_once.wait(), START_SECONDS)
+
+    async def _write_uses(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            try:
+                await self._uses.write()
+            except Exception:
+                logger.exception("when keys were last used could not be written")
+
+    async def _shut_down(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._uses.write()
+        await self._database.close()
+
+
+async def _read(headers: dict[bytes, bytes], event: Message, receive: Receive) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        Refused: it is too large, or does not come.
+    """
+    body: bytes = event.get("body", b"")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while event.get("more_body") and len(body) <= BODY_BYTES:
+                event = await receive()
+                if event["type"] == "http.disconnect":
+                    raise ConnectionError
+                body += event.get("body", b"")
+    except TimeoutError:
+        detail = f"The body did not come within {BODY_SECONDS:.0f} s. Send it again."
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "too_slow", detail) from None
+    if len(body) > BODY_BYTES:
+        detail = f"The body is larger than {BODY_BYTES // 1024} KiB. Send fewer tokens at once."
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", detail)
+    return body
+
+
+application = Gateway()

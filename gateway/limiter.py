@@ -1,0 +1,47 @@
+"""How many wrong keys may be tried, by address and by public id; each process counts for itself."""
+
+import ipaddress
+from collections import OrderedDict
+
+TRACKED = 50_000
+_IPV6_NETWORK = 64  # who has one address of a network has them all
+
+
+class Limiter:
+    """Buckets that fill with wrong guesses and leak evenly; what is right is never counted.
+
+    Args:
+        per_minute: how many guesses a bucket holds; it is empty again after a minute without any.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._size = float(per_minute)
+        self._leak = per_minute / 60
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait(self, name: str, now: float) -> int:
+        """Return after how many whole seconds the next guess is allowed, 0 for now."""
+        excess = self._level(name, now) + 1 - self._size
+        return int(excess / self._leak) + 1 if excess > 0 else 0
+
+    def count(self, name: str, now: float) -> None:
+        """Count one wrong guess."""
+        level = self._level(name, now) + 1
+        if name not in self._buckets and len(self._buckets) >= TRACKED:
+            self._buckets.popitem(last=False)
+        self._buckets[name] = (min(level, self._size + 1), now)
+        self._buckets.move_to_end(name)
+
+    def _level(self, name: str, now: float) -> float:
+        level, when = self._buckets.get(name, (0.0, now))
+        return max(0.0, level - (now - when) * self._leak)
+
+
+def bucket_of(address: str | None) -> str:
+    """Return the bucket of an address: itself, or its /64 network; without an address all share one."""
+    if address is None:
+        return ""
+    found = ipaddress.ip_address(address)
+    if found.version == 4:  # noqa: PLR2004 - the version of IP
+        return address
+    return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))

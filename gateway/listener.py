@@ -1,0 +1,81 @@
+"""Hears what changes, over a database session of its own, and lets memory be trusted only while that is sure."""
+
+import asyncio
+import logging
+import secrets
+import time
+from typing import Any
+
+import psycopg
+
+from .database import Database
+from .memory import TRUST, Memory
+
+logger = logging.getLogger("gatehouse.gateway")
+
+CHANNEL = "gatehouse_keys"
+PING_SECONDS = 0.25
+SILENCE_SECONDS = 2.0
+SLOWEST_RETRY_SECONDS = 1.0
+
+
+class Listener:
+    """LISTENs for changes and for its own echo (PostgreSQL delivers a session's notifications in the order of commits).
+
+    Args:
+        conninfo: a direct session: a transaction pooler swallows notifications, and then no echo comes back.
+        memory: what forgets.
+        database: what is told how its connections are.
+    """
+
+    def __init__(self, conninfo: str, memory: Memory, database: Database) -> None:
+        self._conninfo = conninfo
+        self._memory = memory
+        self._database = database
+        self._echo = f"gatehouse_echo_{secrets.token_hex(8)}"
+        self.heard_once = asyncio.Event()
+
+    async def run(self) -> None:
+        """Listen for ever; every loss of the connection empties memory, and so does every return."""
+        pause = 0.05
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
+                    await self._database.look_at_role(connection)
+                    self._memory.forget_everything()
+                    await self._listen(connection)
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                self._memory.forget_everything()
+                logger.warning(
+                    "the notification connection is lost: every check asks the database until it is back (%s)",
+                    type(error).__name__,
+                )
+            if self.heard_once.is_set():
+                self.heard_once.clear()
+                pause = 0.05
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, SLOWEST_RETRY_SECONDS)
+
+    async def _listen(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        await connection.execute(f"LISTEN {CHANNEL}")
+        await connection.execute(f"LISTEN {self._echo}")
+        answered = time.monotonic()
+        while True:
+            sent = time.monotonic()
+            if sent - answered > SILENCE_SECONDS:
+                raise TimeoutError
+            async with asyncio.timeout(SILENCE_SECONDS):
+                await connection.execute("SELECT pg_notify(%s, %s)", [self._echo, repr(sent)], prepare=False)
+            async for notification in connection.notifies(timeout=PING_SECONDS):
+                if notification.channel == CHANNEL:
+                    self._memory.heard(notification.payload)
+                elif notification.channel == self._echo:
+                    answered = time.monotonic()
+                    self._trust(float(notification.payload))
+
+    def _trust(self, sent: float) -> None:
+        self._memory.trusted_until = sent + TRUST
+        self._database.is_session = True
+        if not self.heard_once.is_set():
+            self.heard_once.set()
+            logger.info("listening: memory is trusted")

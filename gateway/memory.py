@@ -1,0 +1,191 @@
+"""What a gateway process remembers, and the proof that it may.
+
+Memory is trusted only while the process's own echo comes back over the connection that brings the notifications. That
+connection delivers in the order of commits, so an echo that was sent at a moment proves that everything committed before
+it has been heard: what memory says is never older than `TRUST`.
+"""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable
+
+from .records import KeyRecord
+
+TRUST = 0.9
+"""Seconds for which an echo vouches for memory; with the answer's own time this keeps a revocation within one second."""
+
+Fetch = Callable[[], Awaitable[KeyRecord | None]]
+
+
+class _Flight:
+    """A question to the database that is under way."""
+
+    __slots__ = ("heard", "task", "void")
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[KeyRecord | None] | None = None
+        self.heard: set[str] = set()
+        self.void = False
+
+
+class Memory:
+    """Records by the keyed hash of the key, bounded, least recently used out first.
+
+    Args:
+        size: how many records it holds, and as many unknown keys.
+        remember: seconds for a valid key.
+        remember_unknown: seconds for one that is unknown or not valid.
+
+    Attributes:
+        trusted_until: the monotonic second up to which memory may be believed.
+    """
+
+    def __init__(self, *, size: int, remember: float, remember_unknown: float) -> None:
+        self._size = size
+        self._remember = remember
+        self._remember_unknown = remember_unknown
+        self._secret = secrets.token_bytes(32)
+        self._records: OrderedDict[bytes, KeyRecord] = OrderedDict()
+        self._unknown: OrderedDict[bytes, float] = OrderedDict()
+        # Where the records of a key, an owner and an organization lie; one place alone is not worth a set.
+        self._index: dict[str, bytes | set[bytes]] = {}
+        self._flights: dict[bytes, _Flight] = {}  # those that others may still join
+        self._airborne: set[_Flight] = set()  # all that are under way
+        self.trusted_until = 0.0
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def place_of(self, text: str) -> bytes:
+        """Return where a key's record lies: a hash under a secret of this process, so that memory holds no key."""
+        return hashlib.blake2b(text.encode(), digest_size=16, key=self._secret).digest()
+
+    @property
+    def is_trusted(self) -> bool:
+        """Return whether memory may be believed now."""
+        return time.monotonic() < self.trusted_until
+
+    async def find(self, place: bytes, fetch: Fetch) -> KeyRecord | None:
+        """Return the record from memory or by `fetch`; None for an unknown key.
+
+        Those who ask for the same key at the same time share one question to the database. What arrives while a
+        notification about it does is used once and not kept.
+
+        Raises:
+            Exception: whatever `fetch` raises.
+        """
+        if not self.is_trusted:
+            return await fetch()
+        flight = self._flights.get(place)
+        if flight is None:
+            flight = self._flights[place] = _Flight()
+            flight.task = asyncio.create_task(self._fly(place, flight, fetch))
+            flight.task.add_done_callback(_retrieve)  # also when all who asked have gone
+        assert flight.task is not None  # noqa: S101 - set in the same step as the flight itself
+        return await asyncio.shield(flight.task)
+
+    def recall(self, place: bytes, now: float) -> KeyRecord | bool | None:
+        """Return a remembered record, False for a key that is known to be unknown, None when nothing is remembered."""
+        if now >= self.trusted_until:
+            return None
+        record = self._records.get(place)
+        if record is not None and record.until > now:
+            self._records.move_to_end(place)
+            return record
+        return False if self._unknown.get(place, 0.0) > now else None
+
+    def has_proved(self, place: bytes) -> bool:
+        """Return whether a key was valid when it was last looked at, however long ago: asking again is no guess."""
+        record = self._records.get(place)
+        return record is not None and record.is_active
+
+    def heard(self, what: str) -> None:
+        """Forget what a notification is about.
+
+        Args:
+            what: ``key:<id>``, ``user:<id>``, ``account:<id>`` or ``org:<id>``.
+        """
+        word, _, identity = what.partition(":")
+        places = self._index.get(identity, ())
+        for place in [places] if isinstance(places, bytes) else list(places):
+            self._drop(place)
+        for flight in self._airborne:
+            flight.heard.add(identity)
+        # Whoever asks from now on must not be given what a question of before brings back.
+        self._flights.clear()
+        if word == "key":
+            self._unknown.clear()  # it may be a new one
+
+    def forget_everything(self) -> None:
+        """Forget and distrust: nobody tells this process any more what changes."""
+        self.trusted_until = 0.0
+        for record in self._records.values():
+            record.until = 0.0
+        for flight in self._airborne:
+            flight.void = True
+        # The records stay, as dead as they are: they say which keys were no guesses.
+        self._unknown.clear()
+        self._flights.clear()
+
+    async def _fly(self, place: bytes, flight: _Flight, fetch: Fetch) -> KeyRecord | None:
+        self._airborne.add(flight)
+        started = time.monotonic()
+        try:
+            record = await fetch()
+        finally:
+            self._airborne.discard(flight)
+            if self._flights.get(place) is flight:
+                del self._flights[place]
+        if record is None:
+            if not flight.void and not flight.heard:
+                self._keep_unknown(place, started + self._remember_unknown)
+        elif not flight.void and flight.heard.isdisjoint(_identities(record)):
+            seconds = self._remember if record.is_active else self._remember_unknown
+            self._keep(place, record, min(started + seconds, record.until))
+        return record
+
+    def _keep(self, place: bytes, record: KeyRecord, until: float) -> None:
+        if place in self._records:
+            self._drop(place)
+        elif len(self._records) >= self._size:
+            self._drop(next(iter(self._records)))
+        record.until = until
+        self._records[place] = record
+        for identity in _identities(record):
+            known = self._index.get(identity)
+            if known is None:
+                self._index[identity] = place
+            elif isinstance(known, set):
+                known.add(place)
+            else:
+                self._index[identity] = {known, place}
+
+    def _keep_unknown(self, place: bytes, until: float) -> None:
+        if len(self._unknown) >= self._size:
+            self._unknown.popitem(last=False)
+        self._unknown[place] = until
+        self._unknown.move_to_end(place)
+
+    def _drop(self, place: bytes) -> None:
+        record = self._records.pop(place)
+        record.until = 0.0
+        for identity in _identities(record):
+            known = self._index.get(identity)
+            if isinstance(known, set):
+                known.discard(place)
+                if not known:
+                    del self._index[identity]
+            else:
+                self._index.pop(identity, None)
+
+
+def _retrieve(task: asyncio.Task[KeyRecord | None]) -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+def _identities(record: KeyRecord) -> Iterable[str]:
+    return (identity for identity in (record.id, record.owner_id, record.organization_id) if identity)
