@@ -1,16 +1,21 @@
 """How the API recognizes who asks."""
 
+import base64
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import AnonymousUser
 from rest_framework import authentication, exceptions
 
+from accounts.key_record import KeyRecord, Refusal
 from accounts.models import User
+from accounts.services.key_authentication import KeyRefused, authenticate_key, key_actor
 from accounts.services.users import person
 from api.problems import Problem
-from isolation.actor import Actor
+from isolation.actor import Actor, ActorKind
+from isolation.context import current_origin
 from tenants.access import user_actor
 
 
@@ -68,3 +73,102 @@ class SessionAuthentication(authentication.SessionAuthentication):
                 "With a session, every change needs the CSRF token of that session in the header X-CSRFToken. "
                 "Programs use an API key instead, which needs none.",
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCredential:
+    """An API key: reaches its own organization, as itself."""
+
+    record: KeyRecord
+    user: None = None
+
+    @property
+    def organization_id(self) -> UUID | None:
+        """Return the key's organization."""
+        return self.record.organization_id
+
+    @property
+    def limit_key(self) -> str:
+        """Return what requests are counted by: the key, whichever of its secrets."""
+        return f"key:{self.record.key_id}"
+
+    def actor_outside(self) -> Actor:
+        """Return the key, without any authority."""
+        return Actor(ActorKind.API_KEY, self.record.key_id, self.record.label)
+
+    def actor_in(self, organization_id: UUID) -> Actor:
+        """Return the key with its authority in the organization whose scope is open."""
+        return key_actor(self.record, organization_id)
+
+
+class KeyAuthentication(authentication.BaseAuthentication):
+    """Recognizes an API key: ``Bearer <secret>`` (RFC 6750), or Basic with public id and secret (RFC 7617)."""
+
+    def authenticate(self, request: Any) -> tuple[AnonymousUser, KeyCredential] | None:
+        """Return (nobody, credential), or None without an ``Authorization`` header.
+
+        Raises:
+            AuthenticationFailed: the header is malformed, or the key is not accepted.
+            Problem: 403, the key is right but may not be used from here or for this.
+        """
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
+        secret, public_id = _presented(header)
+        try:
+            record = authenticate_key(secret=secret, public_id=public_id, ip=current_origin().ip)
+        except KeyRefused as refused:
+            raise _not_accepted(refused.code) from refused
+        if record.is_platform:
+            raise Problem(
+                HTTPStatus.FORBIDDEN,
+                "platform_key",
+                "A platform key verifies other keys by introspection and opens nothing else. Use a key of an "
+                "organization here.",
+            )
+        return AnonymousUser(), KeyCredential(record)
+
+    def authenticate_header(self, request: Any) -> str:
+        """Return the challenge of a 401."""
+        return 'Bearer realm="Gatehouse"'
+
+
+def _presented(header: str) -> tuple[str, str | None]:
+    """Return (secret, public id or None) from an ``Authorization`` header.
+
+    Raises:
+        AuthenticationFailed: it is neither Bearer nor Basic.
+    """
+    scheme, _, value = header.partition(" ")
+    value = value.strip()
+    match scheme.lower():
+        case "bearer":
+            return value, None
+        case "basic":
+            try:
+                public_id, colon, secret = base64.b64decode(value, validate=True).decode("ascii").partition(":")
+            except ValueError:
+                colon = ""
+            if colon:
+                return secret, public_id
+    raise exceptions.AuthenticationFailed(
+        "Send an API key as “Authorization: Bearer gatesk_…”, or as Basic with its public id and secret."
+    )
+
+
+def _not_accepted(code: str) -> Exception:
+    if code == Refusal.NETWORK:
+        return Problem(
+            HTTPStatus.FORBIDDEN,
+            "address_not_allowed",
+            f"This key is not accepted from {current_origin().ip}. Its allowed networks decide from where.",
+        )
+    if code == Refusal.SUSPENDED:
+        return Problem(
+            HTTPStatus.FORBIDDEN,
+            "organization_suspended",
+            "An operator of this installation has suspended the organization. Its owners can read why.",
+        )
+    return exceptions.AuthenticationFailed(
+        "This API key is not accepted: it may be mistyped, revoked or expired. Look it up in the console."
+    )
