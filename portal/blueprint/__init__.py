@@ -1,0 +1,1 @@
+"""Policy as code: a YAML description of organizations, compared with what is there and made true."""

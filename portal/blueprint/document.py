@@ -1,0 +1,292 @@
+"""A checked blueprint as flat tables: each section's entries by key, with the values that the file mentions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.dateparse import parse_datetime
+
+from tenants.permissions import BuiltinRole
+
+from . import schema
+from .problems import BlueprintError, Path, Problem
+from .reader import Source
+
+Key: TypeAlias = str | tuple[str, str]
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An entry that the file wants.
+
+    Attributes:
+        path: where it stands.
+        values: the fields that it mentions, in the form in which services store them.
+    """
+
+    path: Path
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Something that an entry names: a role, a project, a member or a service account."""
+
+    noun: str
+    key: str
+    path: Path
+
+
+@dataclass(slots=True)
+class WantedOrganization:
+    """One organization of the file.
+
+    Attributes:
+        slug: its identifier.
+        source: the file.
+        raw: its part of the document.
+        tables: for each section, and each relation inside one, the entries by key.
+        references: what entries name.
+        prune: the sections whose unmentioned entries go.
+    """
+
+    slug: str
+    source: Source
+    raw: dict[str, Any]
+    tables: dict[str, dict[Key, Item]] = field(default_factory=dict)
+    references: list[Reference] = field(default_factory=list)
+    prune: frozenset[str] = frozenset()
+
+    @property
+    def path(self) -> Path:
+        """Return where it stands."""
+        return ("organizations", self.slug)
+
+    def table(self, name: str) -> dict[Key, Item]:
+        """Return the entries of a section or relation."""
+        return self.tables.get(name, {})
+
+    def add(self, table: str, key: Key, item: Item) -> Item:
+        """Put an entry into a table and return the one that was there under this key, or the new one."""
+        return self.tables.setdefault(table, {}).setdefault(key, item)
+
+    def writes(self, section: str, name: str, part: str) -> bool:
+        """Return whether the entry `name` of a section mentions `part`, whatever case its key is written in."""
+        entries: dict[str, Any] = self.raw.get(section, {})
+        return any(part in entry for key, entry in entries.items() if key.strip().lower() == name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A checked blueprint.
+
+    Attributes:
+        source: the file.
+        users: logins to be made, by e-mail address; `values` hold the name and the reference to a password.
+        organizations: in the order of the file.
+        additions_only: what exists is left as it is.
+    """
+
+    source: Source
+    users: dict[str, Item]
+    organizations: list[WantedOrganization]
+    additions_only: bool = False
+
+
+def understand(source: Source, *, additions_only: bool = False) -> Document:
+    """Return the blueprint of a source.
+
+    Raises:
+        BlueprintError: the schema refuses it, or it contradicts itself.
+    """
+    schema.check(source)
+    reading = _Reading(source)
+    users = {
+        email: Item(path, {name: entry[name] for name in ("name", "password") if name in entry})
+        for email, entry, path in reading.people("users", source.data, ())
+    }
+    organizations = [reading.organization(slug, raw) for slug, raw in (source.data.get("organizations") or {}).items()]
+    if reading.problems:
+        raise BlueprintError(reading.problems)
+    return Document(source, users, organizations, additions_only)
+
+
+class _Reading:
+    """Collects everything that the schema cannot see."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.problems: list[Problem] = []
+
+    def organization(self, slug: str, raw: dict[str, Any]) -> WantedOrganization:
+        wanted = WantedOrganization(slug, self._source, raw)
+        self._settings(wanted)
+        self._roles(wanted)
+        self._projects(wanted)
+        self._members(wanted)
+        self._groups(wanted)
+        self._service_accounts(wanted)
+        self._keys(wanted)
+        wanted.prune = self._prune(wanted)
+        return wanted
+
+    def people(self, section: str, raw: dict[str, Any], path: Path) -> Iterator[tuple[str, dict[str, Any], Path]]:
+        """Yield (address in lower case, entry, path) of a map by e-mail address."""
+        seen: set[str] = set()
+        for written, entry in raw.get(section, {}).items():
+            place = (*path, section, written)
+            email = self._email(written, place)
+            if email in seen:
+                self._problem(place, "This address stands twice, in another case of letters.", at_key=True)
+            seen.add(email)
+            yield email, entry, place
+
+    def _settings(self, wanted: WantedOrganization) -> None:
+        settings: dict[str, Any] = wanted.raw.get("settings", {})
+        values = _texts(settings, "project_naming_pattern", "project_naming_hint")
+        values |= {name: settings[name] for name in ("default_role", "api_key_max_days") if name in settings}
+        values |= _texts(wanted.raw, "name")
+        if values.get("default_role"):
+            self._reference(wanted, "role", values["default_role"], (*wanted.path, "settings", "default_role"))
+        wanted.add("settings", wanted.slug, Item(wanted.path, values))
+
+    def _roles(self, wanted: WantedOrganization) -> None:
+        for key, entry in wanted.raw.get("roles", {}).items():
+            path = (*wanted.path, "roles", key)
+            if key in BuiltinRole.__members__.values():
+                self._problem(path, f"{key} is built in and cannot be changed. Choose another key.", at_key=True)
+            values = _texts(entry, "name", "description") | {"permissions": sorted(entry["permissions"])}
+            wanted.add("roles", key, Item(path, values))
+
+    def _projects(self, wanted: WantedOrganization) -> None:
+        for slug, entry in wanted.raw.get("projects", {}).items():
+            values = _texts(entry, "name", "description", "environment")
+            wanted.add("projects", slug, Item((*wanted.path, "projects", slug), values))
+
+    def _members(self, wanted: WantedOrganization) -> None:
+        for email, entry, path in self.people("members", wanted.raw, wanted.path):
+            values: dict[str, Any] = {name: entry[name] for name in ("role", "active") if name in entry}
+            self._reference(wanted, "role", entry["role"], (*path, "role"))
+            wanted.add("members", email, Item(path, values))
+            self._project_roles(wanted, "member_projects", email, entry, path)
+
+    def _groups(self, wanted: WantedOrganization) -> None:
+        for name, entry, path in self._by_name("groups", wanted):
+            wanted.add("groups", name, Item(path, _texts(entry, "description")))
+            for number, written in enumerate(entry.get("members", ())):
+                place = (*path, "members", number)
+                email = self._email(written, place)
+                self._reference(wanted, "member", email, place)
+                if wanted.add("group_members", (name, email), Item(place)).path != place:
+                    self._problem(place, "This address stands twice, in another case of letters.")
+            if "role" in entry:
+                self._group_role(wanted, entry["role"], (*path, "role"))
+                wanted.add("group_roles", (name, ""), Item((*path, "role"), {"role": entry["role"]}))
+            for role, place in self._project_roles(wanted, "group_roles", name, entry, path):
+                self._group_role(wanted, role, place)
+
+    def _group_role(self, wanted: WantedOrganization, role: str, path: Path) -> None:
+        if role == BuiltinRole.OWNER:
+            self._problem(path, "Owner is given to people, not to groups.")
+        self._reference(wanted, "role", role, path)
+
+    def _service_accounts(self, wanted: WantedOrganization) -> None:
+        for name, entry, path in self._by_name("service_accounts", wanted):
+            values = _texts(entry, "description", "kind", "role")
+            values |= {"active": entry["active"]} if "active" in entry else {}
+            self._reference(wanted, "role", entry["role"], (*path, "role"))
+            wanted.add("service_accounts", name, Item(path, values))
+            self._project_roles(wanted, "service_account_projects", name, entry, path)
+
+    def _keys(self, wanted: WantedOrganization) -> None:
+        for label, entry in wanted.raw.get("keys", {}).items():
+            path = (*wanted.path, "keys", label)
+            values = {"name": label.strip()} | _texts(entry, "name", "kind", "environment", "note", "public_id")
+            values |= {"scopes": sorted(entry["scopes"])}
+            for noun, of_kind in (("project", "project"), ("service_account", "service_account")):
+                if (noun in entry) != (entry["kind"] == of_kind):
+                    word = noun.replace("_", " ")
+                    said = (
+                        f"Name the {word} of this key." if noun not in entry else f"A key of this kind has no {word}."
+                    )
+                    self._problem((*path, noun), said, at_key=True)
+                elif noun in entry:
+                    values[noun] = entry[noun].strip()
+                    self._reference(wanted, noun.replace("_", " "), values[noun], (*path, noun))
+            if "allowed_networks" in entry:
+                values["allowed_networks"] = [network.strip() for network in entry["allowed_networks"]]
+            if "expires_at" in entry:
+                values["expires_at"] = self._moment(entry["expires_at"], (*path, "expires_at"))
+            if "secret" in entry:
+                values["secret"] = entry["secret"]
+            wanted.add("keys", label, Item(path, values))
+
+    def _moment(self, text: str | None, path: Path) -> Any:
+        if text is None:
+            return None
+        try:
+            moment = parse_datetime(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self._problem(path, "This is no time with a time zone. Write it as 2027-01-31T00:00:00Z.")
+            return None
+        return moment
+
+    def _project_roles(
+        self, wanted: WantedOrganization, table: str, holder: str, entry: dict[str, Any], path: Path
+    ) -> list[tuple[str, Path]]:
+        """Add an entry's roles in projects; return each role with its place."""
+        found = []
+        for project, role in entry.get("projects", {}).items():
+            place = (*path, "projects", project)
+            self._reference(wanted, "project", project, place)
+            self._reference(wanted, "role", role, place)
+            wanted.add(table, (holder, project), Item(place, {"role": role}))
+            found.append((role, place))
+        return found
+
+    def _prune(self, wanted: WantedOrganization) -> frozenset[str]:
+        prune = wanted.raw.get("prune", False)
+        if prune is True:
+            return frozenset(section for section in schema.SECTIONS if section in wanted.raw)
+        for number, section in enumerate(prune or ()):
+            if section not in wanted.raw:
+                said = (
+                    f"The file has no section {section} to compare with. Write {section}: {{}} to remove all of them."
+                )
+                self._problem((*wanted.path, "prune", number), said)
+        return frozenset(prune or ())
+
+    def _by_name(self, section: str, wanted: WantedOrganization) -> Iterator[tuple[str, dict[str, Any], Path]]:
+        seen: set[str] = set()
+        for written, entry in wanted.raw.get(section, {}).items():
+            path = (*wanted.path, section, written)
+            name = written.strip()
+            if name.lower() in seen:
+                self._problem(path, "This name stands twice, in another case of letters.", at_key=True)
+            seen.add(name.lower())
+            yield name, entry, path
+
+    def _email(self, written: str, path: Path) -> str:
+        email = written.strip().lower()
+        try:
+            validate_email(email)
+        except ValidationError:
+            self._problem(path, f"{written} is no e-mail address.", at_key=True)
+        return email
+
+    def _reference(self, wanted: WantedOrganization, noun: str, key: str, path: Path) -> None:
+        wanted.references.append(Reference(noun, key, path))
+
+    def _problem(self, path: Path, message: str, *, at_key: bool = False) -> None:
+        self.problems.append(self._source.problem(path, message, at_key=at_key))
+
+
+def _texts(entry: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return the texts that an entry mentions, without outer white space, as services store them."""
+    return {name: entry[name].strip() for name in names if name in entry}

@@ -1,0 +1,233 @@
+"""Draws the JSON Schema of blueprints from the models and the permission catalogue.
+
+What it returns is checked in as ``schema.json``, and that file is what checks a blueprint: editors and pipelines see
+the very rules that the portal has.
+"""
+
+from typing import Any
+
+from accounts.models import ServiceAccount, User
+from accounts.models.service_account import ServiceAccountKind
+from tenants.models import Environment, Group, Organization, Project, Role
+from tenants.models.organization import MAX_KEY_DAYS, SLUG
+from tenants.permissions import CATALOGUE
+
+from .schema import DIALECT, KEY_KINDS, SECTIONS
+
+EMAIL = r"^[^@\s]+@[^@\s]+$"
+ROLE_KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+NAME = r"\S"
+SLUG_PATTERN = str(SLUG.regex.pattern)  # type: ignore[union-attr] # Django compiles it
+PUBLISHED_AT = "https://gatehouse.example/blueprint.schema.json"
+
+
+def generate() -> dict[str, Any]:
+    """Return the schema as it should be."""
+    return {
+        "$schema": DIALECT,
+        "$id": PUBLISHED_AT,
+        "title": "Gatehouse blueprint",
+        "description": "Organizations as they should be: manage.py blueprint plan|apply. See docs/blueprint.md.",
+        **_map(
+            {
+                "version": {"const": 1, "description": "The version of this format."},
+                "users": _named(EMAIL, "user", "Logins that are made when they are missing, by e-mail address."),
+                "organizations": _named(SLUG_PATTERN, "organization", "Organizations by identifier."),
+            },
+            required=["version"],
+        ),
+        "$defs": {
+            "role_key": _text(ROLE_KEY, 63, "owner, admin, member, viewer, auditor, none, or a custom role's key."),
+            "slug": {"type": "string", "pattern": SLUG_PATTERN},
+            "permission": {
+                "enum": [permission.name.value for group in CATALOGUE for permission in group.permissions],
+                "description": "A permission of the catalogue (docs/roles.md).",
+            },
+            "secret": _secret(),
+            "project_roles": _named(SLUG_PATTERN, "role_key", "Roles in projects, by the project's identifier."),
+            "user": _user(),
+            "organization": _organization(),
+            "settings": _settings(),
+            "role": _role(),
+            "project": _project(),
+            "member": _member(),
+            "group": _group(),
+            "service_account": _service_account(),
+            "key": _key(),
+        },
+    }
+
+
+def _organization() -> dict[str, Any]:
+    return _map(
+        {
+            "name": _text(NAME, _length(Organization, "name"), "What people read."),
+            "settings": {"$ref": "#/$defs/settings"},
+            "prune": {
+                "type": ["boolean", "array"],
+                "items": {"enum": list(SECTIONS)},
+                "uniqueItems": True,
+                "description": "Remove what the named sections (true: all that are written) do not mention.",
+            },
+            "roles": _named(ROLE_KEY, "role", "Custom roles by key."),
+            "projects": _named(SLUG_PATTERN, "project", "Projects by identifier."),
+            "members": _named(EMAIL, "member", "People by e-mail address."),
+            "groups": _named(NAME, "group", "Groups by name.", longest=_length(Group, "name")),
+            "service_accounts": _named(
+                NAME, "service_account", "Service accounts by name.", longest=_length(ServiceAccount, "name")
+            ),
+            "keys": _named(NAME, "key", "API keys by name.", longest=120),
+        }
+    )
+
+
+def _settings() -> dict[str, Any]:
+    pattern, hint = "project_naming_pattern", "project_naming_hint"
+    return _map(
+        {
+            "default_role": {
+                "anyOf": [{"$ref": "#/$defs/role_key"}, {"type": "null"}],
+                "description": "What an invitation gives when nobody chose a role.",
+            },
+            pattern: _text("", _length(Organization, pattern), "What new projects' identifiers must match."),
+            hint: _text("", _length(Organization, hint), "An example of such an identifier."),
+            "api_key_max_days": {
+                "type": ["integer", "null"],
+                "minimum": 1,
+                "maximum": MAX_KEY_DAYS,
+                "description": "The longest life of an API key; null: no maximum.",
+            },
+        }
+    )
+
+
+def _role() -> dict[str, Any]:
+    return _map(
+        {
+            "name": _text(NAME, _length(Role, "name"), "What people read; the key when left out."),
+            "description": _text("", _length(Role, "description")),
+            "permissions": {"type": "array", "items": {"$ref": "#/$defs/permission"}, "uniqueItems": True},
+        },
+        required=["permissions"],
+    )
+
+
+def _project() -> dict[str, Any]:
+    return _map(
+        {
+            "name": _text(NAME, _length(Project, "name"), "What people read; the identifier when left out."),
+            "environment": {"enum": list(Environment.values)},
+            "description": _text("", _length(Project, "description")),
+        }
+    )
+
+
+def _member() -> dict[str, Any]:
+    return _map(
+        {
+            "role": {"$ref": "#/$defs/role_key"},
+            "active": {"type": "boolean", "description": "false: keeps the membership and may do nothing."},
+            "projects": {"$ref": "#/$defs/project_roles"},
+        },
+        required=["role"],
+    )
+
+
+def _group() -> dict[str, Any]:
+    return _map(
+        {
+            "description": _text("", _length(Group, "description")),
+            "members": {"type": "array", "items": _text(EMAIL, 254), "uniqueItems": True},
+            "role": {"$ref": "#/$defs/role_key"},
+            "projects": {"$ref": "#/$defs/project_roles"},
+        }
+    )
+
+
+def _service_account() -> dict[str, Any]:
+    return _map(
+        {
+            "description": _text("", _length(ServiceAccount, "description")),
+            "kind": {"enum": list(ServiceAccountKind.values)},
+            "role": {"$ref": "#/$defs/role_key"},
+            "active": {"type": "boolean"},
+            "projects": {"$ref": "#/$defs/project_roles"},
+        },
+        required=["role"],
+    )
+
+
+def _key() -> dict[str, Any]:
+    return _map(
+        {
+            "name": _text(NAME, 120, "What people read; the entry's own name when left out."),
+            "kind": {"enum": list(KEY_KINDS)},
+            "project": {"$ref": "#/$defs/slug"},
+            "service_account": _text(NAME, _length(ServiceAccount, "name")),
+            "environment": {"enum": list(Environment.values)},
+            "scopes": {"type": "array", "items": {"$ref": "#/$defs/permission"}, "uniqueItems": True, "minItems": 1},
+            "expires_at": {
+                "type": ["string", "null"],
+                "format": "date-time",
+                "description": "With a time zone: 2027-01-31T00:00:00Z; null: never.",
+            },
+            "allowed_networks": {
+                "type": "array",
+                "items": {"type": "string"},
+                "uniqueItems": True,
+                "description": "Addresses or CIDR ranges; empty: from everywhere.",
+            },
+            "note": _text("", 1_000),
+            "public_id": _text("^gatepk_", 60, "Tells two keys of the same name apart."),
+            "secret": {"$ref": "#/$defs/secret"},
+        },
+        required=["kind", "scopes"],
+    )
+
+
+def _user() -> dict[str, Any]:
+    return _map(
+        {
+            "name": _text("", _length(User, "name")),
+            "password": {"$ref": "#/$defs/secret"},
+        }
+    )
+
+
+def _secret() -> dict[str, Any]:
+    return {
+        **_map(
+            {
+                "env": _text("^(?!gatesk_)[A-Za-z_][A-Za-z0-9_]*$", 200, "The environment variable that holds it."),
+                "file": _text(NAME, 4_096, "The file that holds it; relative to the blueprint."),
+            }
+        ),
+        "minProperties": 1,
+        "maxProperties": 1,
+        "description": "A secret by reference, never itself.",
+    }
+
+
+def _map(properties: dict[str, Any], *, required: list[str] | None = None) -> dict[str, Any]:
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema | ({"required": required} if required else {})
+
+
+def _named(pattern: str, definition: str, description: str, *, longest: int = 254) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": description,
+        "propertyNames": {"pattern": pattern, "maxLength": longest},
+        "additionalProperties": {"$ref": f"#/$defs/{definition}"},
+    }
+
+
+def _text(pattern: str, longest: int, description: str = "") -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", "maxLength": longest}
+    if pattern:
+        schema["pattern"] = pattern
+    return schema | ({"description": description} if description else {})
+
+
+def _length(model: Any, field: str) -> int:
+    return int(model._meta.get_field(field).max_length)

@@ -1,0 +1,108 @@
+"""Writes organizations as a blueprint that plans empty against the same installation; never a secret."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import yaml
+
+from isolation.actor import Actor
+from isolation.exceptions import DomainError
+from isolation.scope import tenant_scope
+from tenants.lookups import organization_id_of
+from tenants.models import Organization
+
+from .changes import Row, Section, Stage
+from .document import VERSION, WantedOrganization
+from .reader import Source
+from .sections.groups import GroupMembers, GroupRoles, Groups
+from .sections.members import Invitations, MemberProjects, Members, login_of
+from .sections.projects import Projects
+from .sections.roles import Roles
+from .sections.settings import Settings
+
+
+def export(slugs: Iterable[str], *, actor: Actor) -> str:
+    """Return the YAML of organizations.
+
+    Args:
+        slugs: their identifiers.
+        actor: the system.
+
+    Raises:
+        DomainError: there is no such organization.
+    """
+    organizations = {}
+    for slug in dict.fromkeys(slugs):
+        organization_id = organization_id_of(slug)
+        if organization_id is None:
+            raise DomainError(f"There is no organization {slug}.", code="unknown_organization")
+        with tenant_scope(organization_id):
+            organization = Organization.objects.get(pk=organization_id)
+            wanted = WantedOrganization(slug, Source("", None), {})
+            organizations[slug] = _organization(Stage(wanted, organization, actor, direct=True))
+    document = {"version": VERSION, "organizations": organizations}
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _organization(stage: Stage) -> dict[str, Any]:
+    settings = Settings(stage).current()[stage.organization.slug].values
+    exported = {
+        "name": settings.pop("name"),
+        "settings": {name: value for name, value in settings.items() if value != ""},
+        "roles": {key: _filled(row.values) for key, row in Roles(stage).current().items()},
+        "projects": {
+            key: _filled(row.values)
+            for key, row in Projects(stage).current().items()
+            if not row.stored.is_being_deleted
+        },
+        "members": _members(stage),
+        "groups": _groups(stage),
+    }
+    return {name: value for name, value in exported.items() if value}
+
+
+def _members(stage: Stage) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    for email, row in Members(stage).current().items():
+        found[str(email)] = {"role": row.values["role"], **({} if row.values["active"] else {"active": False})}
+    for (email, project), row in _pairs(MemberProjects(stage)):
+        found[email].setdefault("projects", {})[project] = row.values["role"]
+    for email, row in Invitations(stage).current().items():
+        # Somebody who has a login by now would be made a member at once, which nobody has asked for.
+        if row.stored.is_open and email not in found and not login_of(str(email)):
+            offer = row.values["offer"]
+            projects = {"projects": {offer.project: offer.project_role}} if offer.project else {}
+            found[str(email)] = {"role": offer.role, **projects}
+    return found
+
+
+def _groups(stage: Stage) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {str(key): _filled(row.values) for key, row in Groups(stage).current().items()}
+    for (group, project), row in _pairs(GroupRoles(stage)):
+        if project:
+            found[group].setdefault("projects", {})[project] = row.values["role"]
+        else:
+            found[group]["role"] = row.values["role"]
+    for (group, email), _ in _pairs(GroupMembers(stage)):
+        found[group].setdefault("members", []).append(email)
+    return found
+
+
+def _pairs(section: Section) -> Iterator[tuple[tuple[str, str], Row]]:
+    for key, row in section.current().items():
+        yield (key[0], key[1]), row
+
+
+def _filled(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values without empty texts, which are what an entry has when the file is silent."""
+    return {name: value for name, value in values.items() if value != ""}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents lists below their key, and repeats what stands twice: an alias reads badly."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002 - PyYAML's
+        super().increase_indent(flow, False)  # noqa: FBT003 - PyYAML's

@@ -1,0 +1,21 @@
+"""The sections of a blueprint, in the order in which entries are made; they are removed in the opposite order."""
+
+from portal.blueprint.changes import Section
+
+from .groups import GroupMembers, GroupRoles, Groups
+from .members import MemberProjects, Members
+from .projects import Projects
+from .roles import Roles
+from .settings import Settings
+
+SECTIONS: tuple[type[Section], ...] = (
+    Roles,
+    Settings,
+    Projects,
+    Members,
+    MemberProjects,
+    Groups,
+    GroupRoles,
+    GroupMembers,
+)
+"""Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""
