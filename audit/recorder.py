@@ -4,29 +4,29 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import models
+from django.db import connections, models
+from django.dispatch import Signal
 from django.utils import timezone
 
 from isolation import context
 from isolation.actor import Actor
 from isolation.managers import tenant_column
-from isolation.scope import on_scope_exit, tenant_scope
+from isolation.scope import APP, on_scope_exit, tenant_scope
 from isolation.signals import access_denied, operator_scope_entered
 
 from .catalogue import Action, catalogue
 from .models import Event, Outcome
 from .redaction import changes
-from .signals import ChangeSignal
 
 ACCESS_DENIED = catalogue.add(Action("access.denied", "Was refused access"))
 OPERATOR_SCOPE_ENTERED = catalogue.add(Action("operator.scope_entered", "Read across organizations"))
 
 
-def records(signal: ChangeSignal, name: str, label: str) -> Action:
+def records(signal: Signal, name: str, label: str) -> Action:
     """Register the action `name` and write an event of it whenever `signal` is sent.
 
     Args:
-        signal: a service's domain signal.
+        signal: a service's domain signal: a `ChangeSignal`, or one of a package below this app that sends the same.
         name: the action's stable name, ``resource.verb_in_past``.
         label: the words that a person reads.
     """
@@ -131,6 +131,23 @@ def organization_of(target: models.Model | None) -> UUID | None:
     """Return the id of the organization that a row belongs to, None for rows of the installation."""
     column = tenant_column(type(target)) if target is not None else None
     return getattr(target, column) if column else None
+
+
+def attribute_to_data_key(sender: object, *, data_key: models.Model, **kwargs: Any) -> None:
+    """Let the running transaction encrypt rows again without an event of its own.
+
+    What the rows say does not change; the event that made their data key stands for every batch of the rotation.
+
+    Raises:
+        LookupError: there is no such event.
+    """
+    organization_id = organization_of(data_key)
+    if not Event.objects.filter(organization_id=organization_id, target_id=str(data_key.pk)).exists():
+        raise LookupError(f"No audit event tells of the data key {data_key.pk}.")
+    with connections[APP].cursor() as cursor:
+        # What audit_require_event() notes itself once it has found a transaction's event.
+        memo = "pg_current_xact_id()::text || ':' || %s"
+        cursor.execute(f"SELECT set_config('app.attributed', {memo}, true)", [str(organization_id)])
 
 
 def _record_denial(

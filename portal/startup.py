@@ -2,13 +2,15 @@
 
 from audit.tasks import ensure_partitions
 from isolation.roles import refuse_excess_power
+from vault.checks import refuse_missing_keys
 
 
 def prepare_process() -> None:
-    """Check the database role and make sure that events of the coming months have a place.
+    """Check the database role and the keyring, and make sure that events of the coming months have a place.
 
     Raises:
-        SystemExit: the role may do more than it must, or a tenant table is unprotected.
+        SystemExit: the role may do more than it must, a tenant table is unprotected, or the keyring lacks a key.
     """
     refuse_excess_power()
+    refuse_missing_keys()
     ensure_partitions()

@@ -24,6 +24,7 @@ from tenants.models import (
 from tenants.models.installation import WhoMayCreate
 from tenants.models.organization import MAX_KEY_DAYS
 from tenants.permissions import BUILTIN_ROLES, BuiltinRole, P
+from vault import data_keys
 
 from .lifecycle import call_deletion_off, refuse_purge_before_due, schedule_deletion
 from .naming import check_name, check_pattern, check_slug
@@ -203,6 +204,8 @@ def purge_organization(*, organization: Organization, actor: Actor) -> None:
     stored = lock_organization(organization.pk)
     refuse_purge_before_due(stored)
     before = snapshot(stored)
+    # Before the last event: what a backup still holds of the organization's secrets does not open either.
+    data_keys.shred(organization_id=stored.pk, actor=actor, reason="The organization was deleted for good")
     signals.organization_purged.announce(stored, actor=actor, before=before)
     # default_role protects nothing, but points back at a role of the same organization.
     stored.default_role = None

@@ -92,6 +92,7 @@ def test_a_raw_write_without_an_event_is_refused(verb: str, table: str, acme: Te
 
 # Tables in which a copied row would collide with itself: the original goes first.
 UNIQUE_PAIRS = {
+    "vault_datakey": "organization_id",
     "tenants_membership": "user_id",
     "tenants_projectmembership": "membership_id",
     "tenants_groupmember": "membership_id",

@@ -43,6 +43,7 @@ LOOKUP_FUNCTIONS = {
     "tenants_move_project(uuid,uuid,uuid)",
     "tenants_open_invitations(text)",
     "tenants_organization_id_of(text)",
+    "vault_keys_in_use()",
 }
 OWNER_FUNCTIONS = {"audit_ensure_partitions(integer)"}
 

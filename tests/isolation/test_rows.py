@@ -17,11 +17,13 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tests.isolation.tables import FOREIGN_KEYS, TENANT_TABLES
 from tests.people import Tenant
+from vault.data_keys import hold_active
 
 
 def fill(tenant: Tenant) -> None:
     """Give the tenant a row in each table."""
     with tenant.acting("owner") as actor:
+        hold_active(tenant.organization.pk)
         viewer = tenant.role("viewer")
         membership = tenant.membership("owner")
         group = create_group(organization=tenant.organization, name="Crew", actor=actor)

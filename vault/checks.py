@@ -1,0 +1,41 @@
+"""Checks that the keyring holds what the stored data keys need; `manage.py check --database default` runs them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from isolation.scope import APP
+
+from .exceptions import MissingKey, VaultError
+from .keyring import KEYS, keyring
+from .usage import data_keys_by_key, samples
+
+
+@register(Tags.database)
+def check_keyring(
+    app_configs: Any = None, *, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Return an error for each key-encryption key in use that is missing, wrong or out of reach."""
+    if not databases or APP not in databases:
+        return []
+    messages: list[CheckMessage] = []
+    for number, count, organization_id, data_key, wrapped in samples():
+        try:
+            context = {"organization": str(organization_id), "data_key": str(data_key)}
+            keyring().provider(number).unwrap(wrapped, context)
+        except VaultError as error:
+            hint = f"{count} data keys are wrapped by it: without it the secrets of their organizations do not open."
+            messages.append(Error(str(error), hint=hint, id="vault.E004"))
+    return messages
+
+
+def refuse_missing_keys() -> None:
+    """Stop a process that could not open what is stored; asks no provider.
+
+    Raises:
+        SystemExit: the keyring lacks a key that wraps a data key.
+    """
+    for number in data_keys_by_key():
+        if number not in keyring().key_numbers:
+            raise SystemExit(f"Gatehouse: {KEYS}: {MissingKey(number, KEYS)}")

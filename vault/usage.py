@@ -1,0 +1,90 @@
+"""What still uses which key: data keys are counted here, other apps register what they count."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.apps import apps
+from django.db import connections, models
+from psycopg import sql
+
+from isolation.managers import tenant_column
+from isolation.scope import APP
+
+from . import envelope
+from .fields import EncryptedField
+
+PepperCount = Callable[[], Mapping[int, int]]
+
+_peppers: dict[str, PepperCount] = {}
+
+
+def register(name: str, count: PepperCount) -> None:
+    """Let `count` take part in the report of `manage.py rotate_keys`.
+
+    Args:
+        name: what is counted, such as ``API keys``.
+        count: returns how many rows use each pepper, by its number. It is called inside `operator_scope`.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in _peppers:
+        raise ValueError(f"The use of peppers {name!r} is registered twice.")
+    _peppers[name] = count
+
+
+def peppers() -> dict[str, dict[int, int]]:
+    """Return how many rows use each pepper, by what they are; `operator_scope` must be open."""
+    return {name: dict(sorted(count().items())) for name, count in sorted(_peppers.items())}
+
+
+def data_keys_by_key() -> dict[int, int]:
+    """Return how many data keys each key-encryption key wraps, in all organizations; no scope is needed."""
+    return {number: count for number, count, *_ in samples()}
+
+
+def samples() -> list[tuple[int, int, Any, Any, bytes]]:
+    """Return (number, how many, organization, data key, wrapped) for each key-encryption key in use: one example."""
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT wrapped_by, data_keys, organization_id, id, wrapped FROM vault_keys_in_use()")
+        return [(*row[:4], bytes(row[4])) for row in cursor.fetchall()]
+
+
+def encrypted_models() -> list[type[models.Model]]:
+    """Return the models that may have encrypted fields."""
+    return list(apps.get_models())
+
+
+def encrypted_fields() -> list[EncryptedField]:
+    """Return every encrypted column of the installation, in a stable order."""
+    found = [
+        field
+        for model in encrypted_models()
+        if model._meta.managed and not model._meta.proxy
+        for field in model._meta.local_concrete_fields
+        if isinstance(field, EncryptedField)
+    ]
+    return sorted(found, key=lambda field: (field.model._meta.db_table, field.column))
+
+
+def columns(field: EncryptedField) -> dict[str, sql.Composable]:
+    """Return the quoted names of a field's table, column, key and organization, for raw SQL."""
+    meta = field.model._meta
+    pk = meta.pk
+    assert pk is not None  # noqa: S101 - a concrete model has one
+    tenant = meta.get_field(str(tenant_column(field.model)))
+    return {
+        "table": sql.Identifier(meta.db_table),
+        "column": sql.Identifier(field.column),
+        "pk": sql.Identifier(pk.column),
+        "pk_type": sql.SQL(str(pk.rel_db_type(connections[APP]))),  # type: ignore[arg-type] # Django's own word
+        "organization": sql.Identifier(str(getattr(tenant, "column", None))),
+        "named": named_key(field),
+    }
+
+
+def named_key(field: EncryptedField) -> sql.Composed:
+    """Return the SQL for the id of the data key that a ciphertext names."""
+    return sql.SQL("encode(substring({} from 2 for {}), 'hex')::uuid").format(
+        sql.Identifier(field.column), sql.Literal(envelope.ID_BYTES)
+    )
