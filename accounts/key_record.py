@@ -75,8 +75,9 @@ class KeyRecord:
 
     @property
     def label(self) -> str:
-        """Return the text that audit events freeze."""
-        return f"{self.name} ({self.public_id})"
+        """Return the text that audit events freeze: which key, and whose when it has an owner."""
+        owner = self.user_email or self.service_account
+        return f"{self.name} ({self.public_id}){f' of {owner}' if owner else ''}"
 
     def refusal(self, *, now: datetime) -> Refusal | None:
         """Return why the key is not accepted from anywhere, None when it is."""

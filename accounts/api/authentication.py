@@ -1,6 +1,7 @@
 """How the API recognizes who asks."""
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -141,14 +142,11 @@ def _presented(header: str) -> tuple[str, str | None]:
     """
     scheme, _, value = header.partition(" ")
     value = value.strip()
-    match scheme.lower():
-        case "bearer":
-            return value, None
-        case "basic":
-            try:
-                public_id, colon, secret = base64.b64decode(value, validate=True).decode("ascii").partition(":")
-            except ValueError:
-                colon = ""
+    if scheme.lower() == "bearer":
+        return value, None
+    if scheme.lower() == "basic":
+        with suppress(ValueError):  # neither base64 nor ASCII
+            public_id, colon, secret = base64.b64decode(value, validate=True).decode("ascii").partition(":")
             if colon:
                 return secret, public_id
     raise exceptions.AuthenticationFailed(
