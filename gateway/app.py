@@ -1,7 +1,7 @@
 """The ASGI application of the gateway's process: token introspection, and how the process is.
 
-Bare ASGI, without a framework and without `django.setup()`. What was asked before, in the very same words, is answered by
-`Gateway.__call__` itself from memory; everything else takes the longer way through `gateway.introspection`.
+Bare ASGI, without a framework and without `django.setup()`. What was asked before, in the very same words, is answered
+by `Gateway.__call__` itself from memory; everything else takes the longer way through `gateway.introspection`.
 """
 
 import asyncio
@@ -36,13 +36,18 @@ Send = Callable[[Message], Awaitable[None]]
 logger = logging.getLogger("gatehouse.gateway")
 
 INTROSPECT = "/api/v1/introspect"
-WRITE_SECONDS = 2.0
+LOOK_SECONDS = 2.0
 BODY_SECONDS = 10.0
 START_SECONDS = 5.0
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _JSON: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
-_CONTENT_TYPE, _CACHE_CONTROL = _JSON
+_LONG = b"10000"  # bytes of a body that the short way no longer reads
+_UNREAD: Message = {"body": b"", "more_body": True}
+
+
+class _Slow(Exception):  # noqa: N818 - reads as the statement it is
+    """A body did not come in time."""
 
 
 class _Remembered:
@@ -73,6 +78,7 @@ class Gateway:
         self._request_prefix = f"{uuid.uuid4().hex[:16]}-"
         self._requests = 0
         self._answers: dict[bytes, _Remembered] = {}
+        self._reading: dict[asyncio.Task[Any], float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,15 +89,20 @@ class Gateway:
         if scope["path"] != INTROSPECT or scope["method"] != "POST":
             await self._elsewhere(scope, send)
             return
+        pairs = scope["headers"]
+        headers = dict(pairs)
+        place = b""
+        event: Message = _UNREAD
         try:
-            event = await receive()
-            body: bytes = event.get("body", b"")
-            place = b""
-            pairs = scope["headers"]
-            headers = dict(pairs)
-            # The short way: these very bytes were asked before, and nothing has changed since.
-            if len(headers) == len(pairs) and not event.get("more_body") and not scope["query_string"]:
-                place = self._place_of(scope["client"], headers, body)
+            # The short way: these very bytes were asked before, and nothing has changed since. Headers that came twice,
+            # a query, and a body that is large or of unknown size take the longer way from the beginning.
+            if (
+                len(headers) == len(pairs)
+                and not scope["query_string"]
+                and len(headers.get(b"content-length", _LONG)) < len(_LONG)
+            ):
+                event = await self._first_part(receive)
+                place = self._place_of(scope["client"], headers, event["body"])
                 remembered = self._answers.get(place)
                 if remembered is not None:
                     now = time.monotonic()
@@ -103,8 +114,30 @@ class Gateway:
                         await send(remembered.message)
                         return
             await self._introspect(scope, receive, send, event, place)
+        except _Slow:
+            await self._refuse(scope, send, _too_slow())
         except ConnectionError:
             return  # the client has gone
+
+    async def _first_part(self, receive: Receive) -> Message:
+        """Return a small body. A deadline for each would cost more than all the rest: one task looks after all of them.
+
+        Raises:
+            _Slow: it did not come in time.
+            ConnectionError: the client has gone.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - granian runs each request in a task
+        self._reading[task] = time.monotonic()
+        try:
+            event = await receive()
+        except asyncio.CancelledError:
+            raise _Slow from None
+        finally:
+            del self._reading[task]
+        if event["type"] != "http.request":
+            raise ConnectionError
+        return event
 
     async def _introspect(self, scope: Scope, receive: Receive, send: Send, event: Message, place: bytes) -> None:
         """Answer by the longer way, and remember the answer when it is a valid key's."""
@@ -154,7 +187,7 @@ class Gateway:
         await self._refuse(scope, send, refused)
 
     async def _health(self) -> tuple[bool, bytes]:
-        """Return whether requests may come, and why. Without notifications they may: the database is asked each time."""
+        """Return whether requests may come, and why; without notifications they may: the database is asked."""
         memory = "trusted" if self._memory.is_trusted else "not trusted"
         try:
             await self._database.ask()
@@ -240,13 +273,17 @@ class Gateway:
             by_key=Limiter(config.guesses_per_key),
         )
         listener = Listener(config.conninfo, self._memory, self._database)
-        self._tasks = [asyncio.create_task(listener.run()), asyncio.create_task(self._write_uses())]
+        self._tasks = [asyncio.create_task(listener.run()), asyncio.create_task(self._look_after())]
         with contextlib.suppress(TimeoutError):  # without the database it serves too, and refuses everything
             await asyncio.wait_for(listener.heard_once.wait(), START_SECONDS)
 
-    async def _write_uses(self) -> None:
+    async def _look_after(self) -> None:
+        """Write uses, and end the requests whose bodies do not come."""
         while True:
-            await asyncio.sleep(WRITE_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
+            latest = time.monotonic() - BODY_SECONDS
+            for task in [task for task, since in self._reading.items() if since < latest]:
+                task.cancel()
             try:
                 await self._uses.write()
             except Exception:
@@ -266,21 +303,27 @@ async def _read(headers: dict[bytes, bytes], event: Message, receive: Receive) -
     Raises:
         Refused: it is too large, or does not come.
     """
-    body: bytes = event.get("body", b"")
+    body: bytes = event["body"]
+    length = headers.get(b"content-length", b"0")
+    too_large = not length.isdigit() or len(length) > len(str(BODY_BYTES)) or int(length) > BODY_BYTES
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while event.get("more_body") and len(body) <= BODY_BYTES:
+            while event.get("more_body") and len(body) <= BODY_BYTES and not too_large:
                 event = await receive()
                 if event["type"] == "http.disconnect":
                     raise ConnectionError
                 body += event.get("body", b"")
     except TimeoutError:
-        detail = f"The body did not come within {BODY_SECONDS:.0f} s. Send it again."
-        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "too_slow", detail) from None
-    if len(body) > BODY_BYTES:
+        raise _too_slow() from None
+    if too_large or len(body) > BODY_BYTES:
         detail = f"The body is larger than {BODY_BYTES // 1024} KiB. Send fewer tokens at once."
         raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", detail)
     return body
+
+
+def _too_slow() -> Refused:
+    detail = f"The body did not come within {BODY_SECONDS:.0f} s. Send it again."
+    return Refused(HTTPStatus.REQUEST_TIMEOUT, "too_slow", detail)
 
 
 application = Gateway()

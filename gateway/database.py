@@ -127,7 +127,7 @@ class Database:
         for attempts_left in range(CONNECTIONS, -1, -1):
             try:
                 async with self._answering(), self._pool.connection() as connection:
-                    cursor = await connection.execute(statement, parameters, prepare=self.is_session)  # type: ignore[arg-type]
+                    cursor = await connection.execute(statement, parameters, prepare=self.is_session)
                     row = await cursor.fetchone()
                     return row[0] if row else None
             except psycopg.OperationalError as error:

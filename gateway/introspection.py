@@ -43,9 +43,7 @@ class Introspection:
         by_key: wrong guesses by public id.
     """
 
-    def __init__(
-        self, memory: Memory, database: Database, uses: Uses, *, by_address: Limiter, by_key: Limiter
-    ) -> None:
+    def __init__(self, memory: Memory, database: Database, uses: Uses, *, by_address: Limiter, by_key: Limiter) -> None:
         self._memory = memory
         self._database = database
         self._uses = uses
@@ -167,7 +165,7 @@ def _project_of(caller: KeyRecord, question: Question) -> str:
         return question.project
     if caller.authority is None:
         raise permission_missing(
-            "The caller's key may not verify others. Give it the scope api_keys:introspect, and its owner a role with it."
+            "The caller's key may not verify others. Give it the scope api_keys:introspect; its owner needs it too."
         )
     if caller.authority.project_id is not None:
         return question.project or str(caller.authority.project_id)

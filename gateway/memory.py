@@ -1,8 +1,8 @@
 """What a gateway process remembers, and the proof that it may.
 
 Memory is trusted only while the process's own echo comes back over the connection that brings the notifications. That
-connection delivers in the order of commits, so an echo that was sent at a moment proves that everything committed before
-it has been heard: what memory says is never older than `TRUST`.
+connection delivers in the order of commits, so an echo that was sent at a moment proves that everything committed
+before it has been heard: what memory says is never older than `TRUST`.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from .records import KeyRecord
 
 TRUST = 0.9
-"""Seconds for which an echo vouches for memory; with the answer's own time this keeps a revocation within one second."""
+"""Seconds for which an echo vouches for memory: with the answer's own time, a revocation holds within one second."""
 
 Fetch = Callable[[], Awaitable[KeyRecord | None]]
 

@@ -56,7 +56,9 @@ class KeyRecord:
         self.project_id: str | None = place or None
         self.owner_id: str | None = row["user_id"] or row["service_account_id"]
         self.body = body
-        self.networks: tuple[Network, ...] = tuple(ipaddress.ip_network(text, strict=False) for text in row["allowed_networks"])
+        self.networks: tuple[Network, ...] = tuple(
+            ipaddress.ip_network(text, strict=False) for text in row["allowed_networks"]
+        )
         self.authority = authority
         self.until = 0.0
         self.used_at = 0.0

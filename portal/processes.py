@@ -107,11 +107,15 @@ def commands(settings: Any) -> dict[str, list[str]]:
     web += ["--port", str(settings.PORT), "--workers", str(settings.WEB_WORKERS)]
     web += ["--blocking-threads", str(settings.WEB_THREADS), "--log-level", "warning", "--workers-kill-timeout", "3"]
     web += [*(["--access-log"] if settings.ACCESS_LOG else []), "portal.wsgi:application"]
+    gateway = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--http", "1"]
+    gateway += ["--host", settings.GATEWAY_HOST, "--port", str(settings.GATEWAY_PORT)]
+    gateway += ["--workers", str(settings.GATEWAY_WORKERS), "--log-level", "warning", "--workers-kill-timeout", "3"]
+    gateway += [*(["--access-log"] if settings.ACCESS_LOG else []), "gateway.app:application"]
     worker = [sys.executable, "-m", "celery", "--app", "portal", "--quiet", "worker", "--beat"]
     worker += ["--pool", "threads", "--concurrency", "2", "--loglevel", settings.LOG_LEVEL]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker += ["--schedule", settings.CELERY_BEAT_SCHEDULE_FILENAME]
-    return {"web": web, "worker": worker}
+    return {"web": web, "gateway": gateway, "worker": worker}
 
 
 class LogPrinter(Printer):  # type: ignore[misc] # honcho has no types
@@ -153,21 +157,39 @@ def supervise(settings: Any) -> int:
 
 
 def announce(settings: Any) -> None:
-    """Wait for the first answer, then print the address and the logins."""
-    host = settings.HOST if settings.HOST not in {"0.0.0.0", "::"} else "localhost"  # noqa: S104 - compared only
-    address = f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+    """Wait for the first answers of web and gateway, then print the addresses and the logins."""
+    addresses = [_address(settings.HOST, settings.PORT), _address(settings.GATEWAY_HOST, settings.GATEWAY_PORT)]
+    for address in addresses:
+        if not _answers(address):
+            print(
+                f"Gatehouse: no answer from {address} for {FIRST_ANSWER_SECONDS} s; the lines above say why.",
+                flush=True,
+            )
+            return
+    print(welcome(settings, *addresses), flush=True)
+
+
+def _address(host: str, port: int) -> str:
+    """Return where a server that listens there is reached from this machine."""
+    name = host if host not in {"0.0.0.0", "::"} else "localhost"  # noqa: S104 - compared only
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def _answers(address: str) -> bool:
+    """Wait for a server's first answer.
+
+    Returns:
+        Whether it came in time; what it says is in the log.
+    """
     deadline = time.monotonic() + FIRST_ANSWER_SECONDS
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
     while time.monotonic() < deadline:
         try:
             opener.open(f"{address}/healthz/live", timeout=5).close()
         except urllib.error.HTTPError:
-            break  # it answers; what it says is in the log
+            return True
         except OSError:
             time.sleep(0.1)
         else:
-            break
-    else:
-        print(f"Gatehouse: no answer from {address} for {FIRST_ANSWER_SECONDS} s; the lines above say why.", flush=True)
-        return
-    print(welcome(settings, address), flush=True)
+            return True
+    return False

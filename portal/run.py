@@ -52,6 +52,7 @@ def run() -> int:
     server = embedded_server()
     with _only_run(settings.GATEHOUSE_HOME / "run.pid"):
         _check_port(settings.HOST, settings.PORT)
+        _check_port(settings.GATEWAY_HOST, settings.GATEWAY_PORT, prefix="GATEWAY_")
         with server.running() if server else nullcontext():
             if server:
                 _announce_place(server)
@@ -77,8 +78,13 @@ def _only_run(path: Path) -> Iterator[None]:
         record.release()
 
 
-def _check_port(host: str, port: int) -> None:
+def _check_port(host: str, port: int, prefix: str = "") -> None:
     """Refuse a port that is taken, before anything is started.
+
+    Args:
+        host: where a server is to listen.
+        port: the same.
+        prefix: what the names of its two settings begin with.
 
     Raises:
         CannotRunError: the port is in use, or the address is not this machine's.
@@ -89,15 +95,18 @@ def _check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except PermissionError as error:
-        raise CannotRunError(f"PORT: {port} needs root's rights: choose another one, such as PORT=8000.") from error
+        raise CannotRunError(
+            f"{prefix}PORT: {port} needs root's rights: choose another one, such as {prefix}PORT=8000."
+        ) from error
     except socket.gaierror as error:
-        raise CannotRunError(f"HOST: {host} is no address of this machine.") from error
+        raise CannotRunError(f"{prefix}HOST: {host} is no address of this machine.") from error
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
-            raise CannotRunError(f"HOST: {host} is no address of this machine.") from error
+            raise CannotRunError(f"{prefix}HOST: {host} is no address of this machine.") from error
         other = port + 1 if port < 65535 else port - 1  # noqa: PLR2004 - the highest port
         raise CannotRunError(
-            f"PORT: {port} on {host} is in use by another program: stop it, or choose another: PORT={other} make run"
+            f"{prefix}PORT: {port} on {host} is in use by another program: "
+            f"stop it, or choose another: {prefix}PORT={other} make run"
         ) from error
 
 

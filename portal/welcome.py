@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def welcome(settings: Any, address: str) -> str:
-    """Return the box with the address, the demo logins and where mails go.
+def welcome(settings: Any, address: str, gateway: str) -> str:
+    """Return the box with the addresses, the demo logins and where mails go.
 
     Args:
         settings: Django's settings.
         address: where the portal answers.
+        gateway: where the gateway answers.
     """
-    lines = [f"Gatehouse is ready: {address}", ""]
+    lines = [f"Gatehouse is ready: {address}", f"Keys are verified at {gateway}/api/v1/introspect", ""]
     logins = demo_logins() if settings.DEMO and settings.EMBEDDED_POSTGRES else []
     if logins:
         lines += ["Demo logins", *_columns(logins), ""]

@@ -1,5 +1,6 @@
 """A run of the portal, as `make run` starts it, with a state directory of its own."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -105,14 +106,22 @@ class Run:
         return found
 
 
+def two_free_ports() -> int:
+    """Return a port that is free together with the next one, which is the gateway's."""
+    while True:
+        with socket.socket() as probe, socket.socket() as following:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+            with contextlib.suppress(OSError, OverflowError):
+                following.bind(("127.0.0.1", port + 1))
+                return port
+
+
 @pytest.fixture
 def portal() -> Iterator[Run]:
     directory = Path(tempfile.mkdtemp(prefix="gh-"))
     directory.chmod(0o755)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    run = Run(directory / "home", port)
+    run = Run(directory / "home", two_free_ports())
     yield run
     if run.process and run.process.poll() is None:
         run.process.kill()
