@@ -27,12 +27,12 @@ from isolation.context import acting_as, current_origin
 from isolation.exceptions import MissingPermission
 from isolation.scope import APP, settling, tenant_scope
 
-from . import answers, limits
+from . import answers, idempotency, limits
 from .conditional import etag_of, is_unchanged, refuse_unless_matches
 from .credentials import Credential
 from .directory import directory
 from .operation import NO_PERMISSION, PUBLIC, Operation
-from .problems import not_found, problem_of
+from .problems import Problem, not_found, problem_of
 from .query import read_query
 from .renderers import CompactJSONRenderer
 from .serializers import Nothing
@@ -130,7 +130,7 @@ class ApiView(APIView):
             self.credential = cast("Credential | None", request.auth)
             if self.credential is None:
                 raise exceptions.NotAuthenticated
-        except exceptions.APIException:
+        except (exceptions.APIException, Problem):
             self._count([limits.quota_of_address(current_origin().ip)])
             raise
         self.organization_id = self.find_organization(self.credential)
@@ -186,6 +186,11 @@ class ApiView(APIView):
     def respond(self, declared: Operation) -> HttpResponseBase:
         """Return the response of the handler; scope and actor are set."""
         self.demand(declared)
+        if self.request.method == "POST" and idempotency.HEADER in self.request.headers:
+            return idempotency.once(self, lambda: self._handled(declared))
+        return self._handled(declared)
+
+    def _handled(self, declared: Operation) -> HttpResponseBase:
         self.query = read_query(declared, str(self.request.method), self.request.query_params)
         self.data = self._read_body(declared)
         method = "get" if self.request.method == "HEAD" else str(self.request.method).lower()

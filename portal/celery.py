@@ -28,6 +28,10 @@ app.conf.beat_schedule = {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),
     },
+    "sweep what the API keeps for a day": {
+        "task": "api.tasks.sweep",
+        "schedule": crontab(minute="29"),
+    },
     "sweep the broker's tables": {
         "task": "portal.tasks.sweep_broker",
         "schedule": crontab(minute="41"),

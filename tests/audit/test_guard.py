@@ -26,7 +26,9 @@ from tests.isolation.test_rows import fill
 from tests.people import Tenant
 from tests.tenants.stage import events
 
-GOVERNED = [table for table in TENANT_TABLES if table != "audit_event"]
+# The log itself, and the responses that the API keeps for a day: repeating one changes nothing.
+UNGOVERNED = {"audit_event", "api_storedresponse"}
+GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
 INSTALLATION = ["accounts_user", "tenants_installationsettings"]
 
 

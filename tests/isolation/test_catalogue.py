@@ -21,6 +21,7 @@ UNIQUE_IN_THE_INSTALLATION = {
 TABLES_WITHOUT_TENANT = {
     "account_emailaddress",
     "account_emailconfirmation",
+    "api_rate",
     "accounts_platformkey",
     "accounts_user",
     "auth_group",
@@ -35,6 +36,7 @@ TABLES_WITHOUT_TENANT = {
     "tenants_installationsettings",
 }
 LOOKUP_FUNCTIONS = {
+    "api_forget_responses(interval)",
     "accounts_keys_by_digest(bytea[])",
     "accounts_touch_keys(uuid[],timestamp with time zone[],text[])",
     "audit_require_event()",

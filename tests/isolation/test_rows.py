@@ -9,6 +9,10 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from accounts.key_format import KeyKind
+from accounts.services.api_keys import create_api_key
+from accounts.services.service_accounts import create_service_account, set_service_account_project_role
+from api.models import StoredResponse
 from isolation.scope import tenant_scope
 from tenants.models import Project, Role
 from tenants.services.exceptions import grant_to_group, grant_to_member
@@ -24,6 +28,14 @@ def fill(tenant: Tenant) -> None:
     """Give the tenant a row in each table."""
     with tenant.acting("owner") as actor:
         hold_active(tenant.organization.pk)
+        StoredResponse.objects.create(
+            organization_id=tenant.organization.pk,
+            credential="user:1",
+            key="k",
+            fingerprint=b"f",
+            status=201,
+            body="{}",
+        )
         viewer = tenant.role("viewer")
         membership = tenant.membership("owner")
         group = create_group(organization=tenant.organization, name="Crew", actor=actor)
@@ -40,6 +52,13 @@ def fill(tenant: Tenant) -> None:
             project_role=viewer,
             actor=actor,
         )
+        account = create_service_account(
+            organization=tenant.organization, name="Nightly judge", kind="evaluator", role=viewer, actor=actor
+        )
+        set_service_account_project_role(account=account, project=tenant.project, role=viewer, actor=actor)
+        shared = {"organization": tenant.organization, "scopes": ["traces:read"], "actor": actor}
+        create_api_key(kind=KeyKind.SERVICE_ACCOUNT, name="Judge", service_account=account, **shared)
+        create_api_key(kind=KeyKind.PROJECT, name="Ingestion", project=tenant.project, **shared)
 
 
 @pytest.fixture
@@ -152,17 +171,20 @@ def test_a_child_cannot_hang_on_a_foreign_parent(
         sql.SQL("SELECT id FROM {} WHERE organization_id = %s LIMIT 1").format(sql.Identifier(parent)),
         [acme.organization.pk],
     ).fetchone()
+    (own,) = superuser.execute(
+        sql.SQL("SELECT id FROM {} WHERE organization_id = %s ORDER BY {} IS NULL LIMIT 1").format(
+            sql.Identifier(table), sql.Identifier(key)
+        ),
+        [globex.organization.pk],
+    ).fetchone()
     constraint = f"{table}_{key}_same_organization"
-    hang = sql.SQL("UPDATE {} SET {} = %s").format(sql.Identifier(table), sql.Identifier(key))
+    hang = sql.SQL("UPDATE {} SET {} = %s WHERE id = %s").format(sql.Identifier(table), sql.Identifier(key))
     with pytest.raises(IntegrityError, match=constraint), tenant_scope(globex.organization):
-        assert execute(hang, foreign) >= 1
+        assert execute(hang, foreign, own) == 1
         execute("SET CONSTRAINTS ALL IMMEDIATE")
     # The database itself refuses, so the superuser, whom row-level security does not bind, is refused as well.
-    hang_all = sql.SQL("UPDATE {} SET {} = %s WHERE organization_id = %s").format(
-        sql.Identifier(table), sql.Identifier(key)
-    )
     with pytest.raises(psycopg.errors.ForeignKeyViolation, match=constraint), superuser.transaction():
-        superuser.execute(hang_all, [foreign, globex.organization.pk])
+        superuser.execute(hang, [foreign, own])
         superuser.execute(sql.SQL("SET CONSTRAINTS {} IMMEDIATE").format(sql.Identifier(constraint)))
 
 
