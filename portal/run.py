@@ -50,6 +50,8 @@ def run() -> int:
     from django.conf import settings  # noqa: PLC0415 - a malformed setting is reported by main()
 
     server = embedded_server()
+    if settings.GATEHOUSE_BLUEPRINT:
+        _check_blueprint(settings.GATEHOUSE_BLUEPRINT)
     with _only_run(settings.GATEHOUSE_HOME / "run.pid"):
         _check_port(settings.HOST, settings.PORT)
         _check_port(settings.GATEWAY_HOST, settings.GATEWAY_PORT, prefix="GATEWAY_")
@@ -59,6 +61,24 @@ def run() -> int:
                 ensure_database(server)
             _prepare(settings, server)
             return supervise(settings)
+
+
+def _check_blueprint(path: Path) -> None:
+    """Refuse a blueprint that the schema refuses, before anything is started.
+
+    Raises:
+        CannotRunError: with the first problem's line.
+    """
+    from portal.blueprint.problems import BlueprintError  # noqa: PLC0415 - only a start with a blueprint needs YAML
+    from portal.blueprint.reader import read  # noqa: PLC0415
+    from portal.blueprint.schema import check  # noqa: PLC0415
+
+    try:
+        check(read(path))
+    except BlueprintError as error:
+        more = len(error.problems) - 1
+        others = f" ({more} more: manage.py blueprint plan {path})" if more else ""
+        raise CannotRunError(f"GATEHOUSE_BLUEPRINT: {error.problems[0]}{others}") from error
 
 
 @contextmanager
@@ -116,7 +136,7 @@ def _announce_place(server: EmbeddedPostgres) -> None:
 
 
 def _prepare(settings: Any, server: EmbeddedPostgres | None) -> None:
-    """Migrate and seed, each only when it is due.
+    """Migrate, seed and apply the blueprint; migrations and the demo only when they are due.
 
     What was done is noted in the embedded database itself, so that it cannot be out of step with the data.
 
@@ -136,6 +156,9 @@ def _prepare(settings: Any, server: EmbeddedPostgres | None) -> None:
         _manage("seed_demo")
         state["demo"] = "seeded"
         write_state(server, state)
+    if settings.GATEHOUSE_BLUEPRINT or settings.GATEHOUSE_INIT:
+        print("Gatehouse: applying the blueprint ...", flush=True)
+        _manage("blueprint", "start")
 
 
 def _manage(*arguments: str) -> None:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from accounts.models import ServiceAccount
 from isolation.actor import Actor
 from tenants.models import Group, Membership, Organization, Project, Role
 
 from .document import Item, Key, WantedOrganization
-from .problems import Path
+from .problems import Path, Problem
 
 
 class Verb(StrEnum):
@@ -69,6 +70,7 @@ class Stage:
         additions_only: what exists is left as it is.
         is_new: whether the organization was made just now.
         newcomers: addresses whose login was made just now.
+        warnings: what a person should know although nothing is changed.
     """
 
     wanted: WantedOrganization
@@ -78,6 +80,15 @@ class Stage:
     additions_only: bool = False
     is_new: bool = False
     newcomers: frozenset[str] = frozenset()
+    warnings: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: Path, message: str) -> Problem:
+        """Return a problem with its line."""
+        return self.wanted.source.problem(path, message)
+
+    def warn(self, path: Path, message: str) -> None:
+        """Note what a person should know although nothing is changed."""
+        self.warnings.append(self.problem(path, message))
 
     def role(self, key: str) -> Role:
         """Return a role by its key."""
@@ -98,6 +109,11 @@ class Stage:
         """Return a group by its name, in any case of letters."""
         group: Group = Group.objects.get(name__iexact=name)
         return group
+
+    def service_account(self, name: str) -> ServiceAccount:
+        """Return a service account by its name, in any case of letters."""
+        account: ServiceAccount = ServiceAccount.objects.get(name__iexact=name)
+        return account
 
 
 class Section(ABC):

@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.dateparse import parse_datetime
 
+from accounts.services.key_rules import check_networks
+from isolation.exceptions import DomainError
 from tenants.permissions import BuiltinRole
 
 from . import schema
@@ -216,14 +218,22 @@ class _Reading:
                     self._problem((*path, noun), said, at_key=True)
                 elif noun in entry:
                     values[noun] = entry[noun].strip()
-                    self._reference(wanted, noun.replace("_", " "), values[noun], (*path, noun))
+                    key = values[noun].lower() if noun == "service_account" else values[noun]
+                    self._reference(wanted, noun.replace("_", " "), key, (*path, noun))
             if "allowed_networks" in entry:
-                values["allowed_networks"] = [network.strip() for network in entry["allowed_networks"]]
+                values["allowed_networks"] = self._networks(entry["allowed_networks"], (*path, "allowed_networks"))
             if "expires_at" in entry:
                 values["expires_at"] = self._moment(entry["expires_at"], (*path, "expires_at"))
             if "secret" in entry:
                 values["secret"] = entry["secret"]
             wanted.add("keys", label, Item(path, values))
+
+    def _networks(self, texts: list[str], path: Path) -> list[str]:
+        try:
+            return sorted(check_networks(texts))
+        except DomainError as error:
+            self._problem(path, error.message)
+            return []
 
     def _moment(self, text: str | None, path: Path) -> Any:
         if text is None:

@@ -76,7 +76,7 @@ def _organization() -> dict[str, Any]:
             "service_accounts": _named(
                 NAME, "service_account", "Service accounts by name.", longest=_length(ServiceAccount, "name")
             ),
-            "keys": _named(NAME, "key", "API keys by name.", longest=120),
+            "keys": _named(NAME, "key", "API keys by name.", longest=200),
         }
     )
 

@@ -6,7 +6,7 @@ refused in the plan too, because the plan does the work and rolls it back.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import connections, transaction
 
-from accounts.models import User
+from accounts.models import ServiceAccount, User
 from accounts.services.users import create_user, operator_actor, person
 from isolation.actor import Actor
 from isolation.context import acting_as
@@ -43,10 +43,12 @@ class Plan:
     Attributes:
         organization: the slug; "" for logins, which belong to no organization.
         changes: in the order in which they are made.
+        warnings: what a person should know although nothing is changed.
     """
 
     organization: str
     changes: tuple[Change, ...]
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
 
 class Engine:
@@ -115,16 +117,19 @@ class Engine:
             changes: list[Change] = []
             organization_id = organization_id_of(wanted.slug) or self._create(wanted, changes)
             with tenant_scope(organization_id), acting_as(self._actor_in(organization_id)) as actor:
-                self._work(wanted, actor, changes, organization_id)
+                warnings = self._work(wanted, actor, changes, organization_id)
                 _check_deferred()
-            plan = Plan(wanted.slug, tuple(changes))
+            plan = Plan(wanted.slug, tuple(changes), tuple(warnings))
             if expected is not None:
                 self._compare(expected, plan, wanted.path)
             if not keep:
                 transaction.set_rollback(True)
         return plan
 
-    def _work(self, wanted: WantedOrganization, actor: Actor, changes: list[Change], organization_id: UUID) -> None:
+    def _work(
+        self, wanted: WantedOrganization, actor: Actor, changes: list[Change], organization_id: UUID
+    ) -> list[Problem]:
+        """Make one organization as the file wants it, add what that took to `changes`, and return warnings."""
         with self._blaming(wanted.path):
             actor.require(P.ORGANIZATION_READ)
         organization = lock_organization(organization_id)
@@ -146,6 +151,7 @@ class Engine:
             planned += [change for section in reversed(sections) for change in section.removals()]
         self._run(planned)
         changes += planned
+        return stage.warnings
 
     def _create(self, wanted: WantedOrganization, changes: list[Change]) -> UUID:
         """Create a missing organization with its first owner, and return its id."""
@@ -278,6 +284,10 @@ def _check_references(stage: Stage) -> None:
             *wanted.table("members"),  # type: ignore[arg-type]
             *Membership.objects.values_list("user__email", flat=True),
             *(email.lower() for email in _invited()),
+        },
+        "service account": {
+            name.lower()
+            for name in (*wanted.table("service_accounts"), *ServiceAccount.objects.values_list("name", flat=True))
         },
     }
     problems = []

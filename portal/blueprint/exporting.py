@@ -15,9 +15,11 @@ from .changes import Row, Section, Stage
 from .document import VERSION, WantedOrganization
 from .reader import Source
 from .sections.groups import GroupMembers, GroupRoles, Groups
+from .sections.keys import Keys
 from .sections.members import Invitations, MemberProjects, Members, login_of
 from .sections.projects import Projects
 from .sections.roles import Roles
+from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
 
 
@@ -57,6 +59,8 @@ def _organization(stage: Stage) -> dict[str, Any]:
         },
         "members": _members(stage),
         "groups": _groups(stage),
+        "service_accounts": _service_accounts(stage),
+        "keys": _keys(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -85,6 +89,31 @@ def _groups(stage: Stage) -> dict[str, Any]:
             found[group]["role"] = row.values["role"]
     for (group, email), _ in _pairs(GroupMembers(stage)):
         found[group].setdefault("members", []).append(email)
+    return found
+
+
+def _service_accounts(stage: Stage) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, row in ServiceAccounts(stage).current().items():
+        values = _filled(row.values)
+        if values.pop("active") is False:
+            values["active"] = False
+        found[str(name)] = values
+    for (name, project), row in _pairs(ServiceAccountProjects(stage)):
+        found[name].setdefault("projects", {})[project] = row.values["role"]
+    return found
+
+
+def _keys(stage: Stage) -> dict[str, Any]:
+    """Return the keys with their public ids, which tell those of one name apart."""
+    found: dict[str, dict[str, Any]] = {}
+    for public_id, row in Keys(stage).current().items():
+        values = {name: value for name, value in _filled(row.values).items() if value is not None and value != []}
+        if ends := values.get("expires_at"):
+            values["expires_at"] = ends.isoformat()
+        name = values.pop("name")
+        label = name if name not in found else f"{name} {public_id}"
+        found[label] = {**({"name": name} if label != name else {}), **values, "public_id": public_id}
     return found
 
 

@@ -3,12 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tenants.permissions import DATA_PLANE_RESOURCES, PERMISSIONS, P
+
 from .document import VERSION, Document, understand
 from .problems import Path
 from .reader import Source
 
 PREFIX = "GATEHOUSE_INIT_"
 KEY = "initial"
+SCOPES = [
+    P.PROJECTS_READ,
+    *(
+        name
+        for name, permission in PERMISSIONS.items()
+        if permission.resource in DATA_PLANE_RESOURCES and not name.endswith(":delete")
+    ),
+]
+"""What the initial key may do: read and write the project's data, delete nothing."""
 
 
 def initial(variables: Mapping[str, str]) -> Document | None:
@@ -37,6 +48,11 @@ def initial(variables: Mapping[str, str]) -> Document | None:
         source.names[path] = f"{PREFIX}{name}"
         return given[name]
 
+    def hidden(name: str, path: Path) -> dict[str, str]:
+        """Return a reference: the document itself holds no secret."""
+        source.secrets[f"{PREFIX}{name}"] = value(name, path)
+        return {"env": f"{PREFIX}{name}"}
+
     source.names[here] = f"{PREFIX}ORG_ID"
     source.names["users", email] = source.names[(*here, "members", email)] = f"{PREFIX}USER_EMAIL"
     user: dict[str, Any] = {}
@@ -53,5 +69,18 @@ def initial(variables: Mapping[str, str]) -> Document | None:
         organization["projects"] = {
             project: {field: value(name, (*place, field)) for name, field in fields.items() if name in given}
         }
+    if "PROJECT_SECRET_KEY" in given:
+        place = (*here, "keys", KEY)
+        organization["keys"] = {
+            KEY: {
+                "kind": "project",
+                "project": given["PROJECT_ID"],
+                "scopes": [name.value for name in SCOPES],
+                "public_id": value("PROJECT_PUBLIC_KEY", (*place, "public_id")),
+                "secret": hidden("PROJECT_SECRET_KEY", (*place, "secret")),
+            }
+        }
+    if "USER_PASSWORD" in given:
+        user["password"] = hidden("USER_PASSWORD", ("users", email, "password"))
     source.data = {"version": VERSION, "users": {email: user}, "organizations": {slug: organization}}
     return understand(source, additions_only=True)

@@ -17,16 +17,17 @@ def as_text(plans: Iterable[Plan]) -> str:
     """Return the plans as a diff, without the places that do not change."""
     blocks = []
     for plan in plans:
-        if plan.changes:
+        if plan.changes or plan.warnings:
             lines = [plan.organization or "Logins"]
             for change in plan.changes:
                 lines += _lines(change)
+            lines += [f"  ! {warning}" for warning in plan.warnings]
             blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
 
 def as_json(plans: Iterable[Plan]) -> str:
-    """Return the plans as JSON: ``changes`` and the numbers of the ``summary``."""
+    """Return the plans as JSON: ``changes``, their ``summary`` in numbers, and ``warnings``."""
     plans = list(plans)
     changes = [
         {
@@ -43,7 +44,8 @@ def as_json(plans: Iterable[Plan]) -> str:
     ]
     counts = _counts(plans)
     summary = {verb.value: counts[verb] for verb in Verb}
-    return json.dumps({"changes": changes, "summary": summary}, indent=2, default=_plain)
+    warnings = [str(warning) for plan in plans for warning in plan.warnings]
+    return json.dumps({"changes": changes, "summary": summary, "warnings": warnings}, indent=2, default=_plain)
 
 
 def summary(plans: Iterable[Plan]) -> str:

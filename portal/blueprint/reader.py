@@ -45,6 +45,7 @@ class Source:
         keys: for each path below a map, line and column of its key.
         values: for each path, line and column of its value.
         names: for a document that is no file, the name of the variable behind a path.
+        secrets: for such a document, what its references lead to.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Source:
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
     names: dict[Path, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
     def problem(self, path: Path, message: str, *, at_key: bool = False) -> Problem:
         """Return a problem with the place that is nearest to the path.

@@ -21,7 +21,7 @@ def reveal(reference: dict[str, str], path: Path, source: Source) -> str:
         BlueprintError: nothing is there; what is found is never quoted.
     """
     if name := reference.get("env"):
-        value, holder = os.environ.get(name, "").strip(), f"The variable {name}"
+        value, holder = source.secrets.get(name) or os.environ.get(name, "").strip(), f"The variable {name}"
         if not value:
             raise BlueprintError([source.problem((*path, "env"), f"{holder} is not set.")])
     else:

@@ -1,7 +1,6 @@
 """Blueprints of the tests: written to a file, planned and applied by the command itself."""
 
 import json
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from textwrap import dedent
@@ -53,8 +52,8 @@ class File:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Iterator[File]:
-    yield File(tmp_path / "blueprint.yaml")
+def file(tmp_path: Path) -> File:
+    return File(tmp_path / "blueprint.yaml")
 
 
 def exported(*slugs: str) -> str:

@@ -88,8 +88,11 @@ def test_a_plan_changes_nothing(acme: Tenant, file: File) -> None:
 
 
 def test_a_plan_reads_like_a_diff(acme: Tenant, file: File) -> None:
-    assert file.write(ACME).plan()[1].startswith(
-        """acme
+    assert (
+        file.write(ACME)
+        .plan()[1]
+        .startswith(
+            """acme
   + role reviewer
       name: "Prompt reviewer"
       description: "Reads prompts."
@@ -101,6 +104,7 @@ def test_a_plan_reads_like_a_diff(acme: Tenant, file: File) -> None:
       api_key_max_days: none -> 90
       name: Acme -> "Acme Inc."
 """
+        )
     )
 
 

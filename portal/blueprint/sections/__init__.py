@@ -3,9 +3,11 @@
 from portal.blueprint.changes import Section
 
 from .groups import GroupMembers, GroupRoles, Groups
+from .keys import Keys
 from .members import MemberProjects, Members
 from .projects import Projects
 from .roles import Roles
+from .service_accounts import ServiceAccountProjects, ServiceAccounts
 from .settings import Settings
 
 SECTIONS: tuple[type[Section], ...] = (
@@ -17,5 +19,8 @@ SECTIONS: tuple[type[Section], ...] = (
     Groups,
     GroupRoles,
     GroupMembers,
+    ServiceAccounts,
+    ServiceAccountProjects,
+    Keys,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""

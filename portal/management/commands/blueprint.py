@@ -77,14 +77,14 @@ class Command(ScopedCommand):
 
     def _start(self, actor: Actor) -> str:
         """Apply what the environment asks for; what it makes is said, and nothing when nothing is to do."""
-        applied = []
+        plans: list[Plan] = []
         for document in (initial(settings.GATEHOUSE_INIT), _file(settings.GATEHOUSE_BLUEPRINT)):
             if document is not None:
                 engine = _engine(document, actor, None)
-                plans = engine.plan()
-                if any(plan.changes for plan in plans):
-                    applied += self._carry_out(engine, plans)
-        return f"{as_text(applied)}\n\n{done(applied)}" if applied else ""
+                planned = engine.plan()
+                plans += self._carry_out(engine, planned) if any(plan.changes for plan in planned) else planned
+        last = done(plans) if any(plan.changes for plan in plans) else ""
+        return "\n\n".join(part for part in (as_text(plans), last) if part)
 
     def _carry_out(self, engine: Engine, plans: list[Plan]) -> list[Plan]:
         applied: list[Plan] = []
