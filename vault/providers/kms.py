@@ -58,7 +58,7 @@ class KmsProvider:
     def _client(self) -> Any:
         with self._lock:  # making one reads files and is not safe in two threads; using one is
             if self._made is None:
-                self._made = boto3.client(
+                self._made = boto3.Session().client(
                     "kms",
                     region_name=self._access.region or None,
                     endpoint_url=self._access.endpoint or None,

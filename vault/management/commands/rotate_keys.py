@@ -35,6 +35,11 @@ class Command(ScopedCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--data-keys", action="store_true", help="Also change the data keys themselves.")
+        parser.add_argument(
+            "--anew",
+            action="store_true",
+            help="With --data-keys: begin a new rotation although secrets that do not open keep the last one unfinished.",
+        )
         parser.add_argument("--report", action="store_true", help="Change nothing; say what uses which key.")
         parser.add_argument("--json", action="store_true", help="Print the report as JSON.")
 
@@ -42,7 +47,7 @@ class Command(ScopedCommand):
         outcome = rotation.Outcome()
         try:
             if not options["report"]:
-                outcome = self._rotate(actor, data_keys=options["data_keys"])
+                outcome = self._rotate(actor, data_keys=options["data_keys"], anew=options["anew"])
             with operator_scope("rotate_keys: what uses which key"):
                 found = report(settings.KEYRING)
         except VaultError as error:
@@ -57,7 +62,7 @@ class Command(ScopedCommand):
         left = f"{len(outcome.failed)} organizations and {len(outcome.unreadable)} secrets"
         raise CommandError(f"{left} were left as they were. {first}", returncode=INCOMPLETE)
 
-    def _rotate(self, actor: Actor, *, data_keys: bool) -> rotation.Outcome:
+    def _rotate(self, actor: Actor, *, data_keys: bool, anew: bool) -> rotation.Outcome:
         """Rotate one organization after the other; one that fails is left out.
 
         Raises:
@@ -69,7 +74,7 @@ class Command(ScopedCommand):
                 raise MissingKey(number, KEYS)
         with operator_scope("rotate_keys: which organizations have data keys"):
             everybody = sorted(DataKey.objects.order_by().values_list("organization_id", flat=True).distinct())
-            started = _interrupted() or timezone.now()
+            started = (None if anew else _interrupted()) or timezone.now()
         outcome = rotation.Outcome()
         for position, organization_id in enumerate(everybody, start=1):
             with _leaving_out(outcome, organization_id):
