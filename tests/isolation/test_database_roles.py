@@ -172,11 +172,26 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         " FROM information_schema.role_table_grants WHERE grantee = 'gatehouse_lookup' GROUP BY 1 ORDER BY 1"
     ).fetchall()
     assert rows == [
+        ("accounts_apikey", "SELECT"),
+        ("accounts_apikeysecret", "SELECT"),
+        ("accounts_platformkey", "SELECT"),
+        ("accounts_serviceaccount", "SELECT"),
         ("accounts_user", "SELECT"),
+        ("api_storedresponse", "DELETE,SELECT"),
         ("audit_event", "SELECT"),
         ("tenants_invitation", "SELECT"),
         ("tenants_membership", "SELECT"),
         ("tenants_organization", "SELECT"),
         ("tenants_project", "SELECT"),
         ("tenants_role", "SELECT"),
+        ("vault_datakey", "SELECT"),
+    ]
+    columns = superuser.execute(
+        "SELECT table_name, string_agg(column_name, ',' ORDER BY column_name) FROM information_schema.column_privileges"
+        " WHERE grantee = 'gatehouse_lookup' AND privilege_type = 'UPDATE' GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    assert columns == [
+        ("accounts_apikey", "last_used_at,last_used_ip"),
+        ("accounts_platformkey", "last_used_at,last_used_ip"),
+        ("tenants_project", "organization_id"),
     ]
