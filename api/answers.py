@@ -27,7 +27,7 @@ def body_of(view: "ApiView", declared: Operation, result: Any) -> tuple[Any, dic
         headers["Location"] = f"{view.request.path}/{body['id']}"
     reads = view.operation_of("get")
     if reads is not None and reads.response is declared.response and not reads.listing:
-        headers["ETag"] = etag_of(CompactJSONRenderer().render(body))
+        headers["ETag"] = etag_of(_versioned(declared, body))
     return _cut(body, chosen_fields(declared, view.query.get(FIELDS))), headers
 
 
@@ -38,8 +38,8 @@ def shown(view: "ApiView", declared: Operation, row: Any, *, many: bool = False)
 
 
 def representation(view: "ApiView", declared: Operation, row: Any) -> bytes:
-    """Return an object as it is sent in full, which its ETag is made from."""
-    return CompactJSONRenderer().render(shown(view, declared, row))
+    """Return an object as it is sent in full, but for what changes by itself: its ETag is made from this."""
+    return _versioned(declared, shown(view, declared, row))
 
 
 def _page(view: "ApiView", declared: Operation, rows: Any) -> tuple[Any, dict[str, str]]:
@@ -57,6 +57,11 @@ def _url(view: "ApiView", cursor: str | None) -> str | None:
         return None
     query = view.request.query_params.dict() | {CURSOR: cursor}
     return view.request.build_absolute_uri(f"{view.request.path}?{urlencode(query)}")
+
+
+def _versioned(declared: Operation, body: Any) -> bytes:
+    unversioned = getattr(declared.response, "unversioned", frozenset())
+    return CompactJSONRenderer().render({name: value for name, value in body.items() if name not in unversioned})
 
 
 def _cut(row: Any, fields: frozenset[str] | None) -> Any:

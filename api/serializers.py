@@ -1,7 +1,7 @@
 """Base classes of serializers: unknown members of a body are refused, never ignored."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rest_framework import serializers
 
@@ -12,7 +12,14 @@ else:
 
 
 class Answer(BaseSerializer):
-    """What is sent: made from model instances or dataclasses, never validated."""
+    """What is sent: made from model instances or dataclasses, never validated.
+
+    Attributes:
+        unversioned: fields that change by themselves, such as when a key was last used. They are no part of the ETag,
+            so that they refuse nobody's change.
+    """
+
+    unversioned: ClassVar[frozenset[str]] = frozenset()
 
 
 class Body(BaseSerializer):

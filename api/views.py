@@ -217,7 +217,8 @@ class ApiView(APIView):
     def _rendered(self, declared: Operation, result: Any) -> HttpResponse:
         request = self.request
         body, headers = answers.body_of(self, declared, result)
-        if "ETag" in headers and request.method in {"GET", "HEAD"} and is_unchanged(request, headers["ETag"]):
+        validates = request.method in {"GET", "HEAD"} and not getattr(declared.response, "unversioned", None)
+        if "ETag" in headers and validates and is_unchanged(request, headers["ETag"]):
             return HttpResponse(status=304, headers={"ETag": headers["ETag"]})
         if declared.response is None:
             return HttpResponse(status=declared.status, headers=headers)
