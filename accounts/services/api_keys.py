@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,6 +12,7 @@ from accounts import key_format, signals
 from accounts.key_format import KeyKind
 from accounts.lookups import key_by_secret
 from accounts.models import ApiKey, ApiKeySecret, ServiceAccount, User
+from accounts.models.api_key import OWNERS
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -53,6 +54,7 @@ def create_api_key(
     note: str = "",
     secret: str | None = None,
     public_id: str | None = None,
+    key_id: UUID | None = None,
 ) -> IssuedKey:
     """Create a key; its secret is in what is returned, and nowhere else afterwards.
 
@@ -71,6 +73,7 @@ def create_api_key(
         note: free text.
         secret: a predefined secret, for infrastructure as code; it must speak of the same kind and environment.
         public_id: a predefined public id to go with it.
+        key_id: the row's id, for a form that may be sent twice and makes one key.
 
     Raises:
         MissingPermission: without ``api_keys:manage`` in the project or organization; everybody may make personal keys.
@@ -94,6 +97,7 @@ def create_api_key(
         raise DomainError("This secret belongs to a key already.", field="secret", code="duplicate")
     made = make_secret(kind, chosen, secret)
     key = ApiKey(
+        id=key_id or uuid4(),
         organization=organization,
         kind=kind,
         name=check_name(name),
@@ -267,6 +271,7 @@ def _owner(
     service_account: ServiceAccount | None,
 ) -> dict[str, Any]:
     """Return the columns that name the key's owner, after checking that the actor may make this key for it."""
+    _refuse_other_owners(kind, project=project, user=user, service_account=service_account)
     what = "You cannot give a key these scopes"
     permissions = [P(name) for name in scopes]
     match kind:
@@ -284,7 +289,7 @@ def _owner(
             refuse_above(actor, permissions, what=what, field="scopes", everywhere=True)
             return {"project": None}
         case KeyKind.PERSONAL:
-            return {"project": None, "user": _person(actor, permissions, user)}
+            return {"project": None, "user": _person(actor, permissions, user, lock=True)}
         case KeyKind.SERVICE_ACCOUNT:
             if service_account is None:
                 raise DomainError("Choose the service account.", field="service_account", code="required")
@@ -294,17 +299,32 @@ def _owner(
     raise DomainError(f"A key is one of {', '.join(kind for kind in KeyKind)}.", field="kind", code="invalid")
 
 
-def _person(actor: Actor, permissions: list[P], user: User | None) -> User:
+def _refuse_other_owners(kind: str, **owners: Project | User | ServiceAccount | None) -> None:
+    """Refuse an owner that keys of this kind do not have: who names a project does not want a key of the organization.
+
+    Raises:
+        DomainError: with code ``other_owner``.
+    """
+    for column, owner in owners.items():
+        if owner is not None and kind in set(KeyKind) and OWNERS.get(KeyKind(kind)) != column:
+            what = column.replace("_", " ")
+            raise DomainError(
+                f"A key of the kind “{kind}” names no {what}. Leave it out, or choose another kind.",
+                field=column,
+                code="other_owner",
+            )
+
+
+def _person(actor: Actor, permissions: list[P], user: User | None, *, lock: bool = False) -> User:
     """Return whose personal key it will be: the actor's own, or for the system the named member's."""
     if actor.kind is ActorKind.SYSTEM and user is not None:
         pass
     elif actor.kind is not ActorKind.USER or (user is not None and user.pk != actor.id):
         raise DomainError("Personal keys are made by the person themselves, signed in.", field="kind", code="not_yours")
-    membership = (
-        Membership.objects.select_related("user")
-        .filter(user_id=user.pk if user else actor.id, is_active=True, user__is_active=True)
-        .first()
-    )
+    memberships = Membership.objects.select_related("user")
+    if lock:  # who is removed at this moment keeps no key that a later membership would bring back
+        memberships = memberships.select_for_update(of=("self",))
+    membership = memberships.filter(user_id=user.pk if user else actor.id, is_active=True, user__is_active=True).first()
     if membership is None:
         raise DomainError("Only an active member can have a personal key.", field="user", code="no_member")
     missing = [name for name in permissions if not actor.authority.allows_somewhere(name)]

@@ -127,7 +127,8 @@ def delete_user(*, user: User, actor: Actor) -> None:
     operators_only(actor)
     for organization_id in _refuse_losing_last_owner(user, verb="deleted"):
         with tenant_scope(organization_id):
-            for membership in Membership.objects.select_related("role", "user").filter(user=user):
+            memberships = Membership.objects.select_related("role", "user").select_for_update(of=("self",))
+            for membership in memberships.filter(user=user):
                 end_membership(membership, actor=actor, reason="The login was deleted")
     stored = _locked(user, with_operators=True)
     _refuse_last_operator(stored)
