@@ -79,6 +79,21 @@ class PermissionMapping:
             require(request, permission, obj)
         raise PermissionDenied("This is not possible here.")
 
+    def holds(self, request: HttpRequest, permission: str, obj: Any = None) -> bool:
+        """Return whether the actor may use a button that asks for `permission`; override where more decides."""
+        return can(request, permission, obj)
+
+    def insist(self, request: HttpRequest, permission: str, obj: Any = None) -> None:
+        """Refuse a button unless the actor `holds` its permission.
+
+        Raises:
+            MissingPermission: the permission is lacking.
+            PermissionDenied: it is held, and does not suffice here.
+        """
+        if not self.holds(request, permission, obj):
+            require(request, permission, obj)
+            raise PermissionDenied("This is not possible here.")
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Return whether the list may be opened."""
         return self.allows(request, "view")

@@ -17,11 +17,13 @@ from unfold.enums import ActionVariant
 
 from isolation.exceptions import DomainError
 
-from .access import require
-from .confirm import ConfirmForm, add_refusal, show_confirmation
+from .confirm import BulkForm, ConfirmForm, add_refusal, show_confirmation
 
 BULK_LIMIT = 500
 """Rows one bulk action may touch: each is checked and written on its own."""
+
+NAMED = 12
+"""Rows that the page before a bulk action names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def object_action(
         @wraps(function)
         def view(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
             obj = self.get_object_or_404(request, object_id)
-            require(request, permission, obj)
+            self.insist(request, permission, obj)
             if when is not None and not when(obj):
                 messages.error(request, f"“{obj}” has changed since: {description.lower()} is not possible any more.")
                 return HttpResponseRedirect(self.after_action_url(request, obj))
@@ -128,7 +130,7 @@ def list_action(
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def view(self: Any, request: HttpRequest) -> HttpResponse:
-            require(request, permission)
+            self.insist(request, permission)
             request.current_app = self.admin_site.name
             response: HttpResponse = function(self, request)
             return response
@@ -140,7 +142,14 @@ def list_action(
     return decorate
 
 
-def bulk_action(*, permission: str, description: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def bulk_action(
+    *,
+    permission: str,
+    description: str,
+    confirm: str = "",
+    form: type[forms.Form] | None = None,
+    danger: bool = False,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make ``method(self, request, rows)`` an action of `actions`: the permission is asked for each selected row.
 
     All or nothing: one refused row, or a `DomainError`, and nothing is saved.
@@ -148,6 +157,10 @@ def bulk_action(*, permission: str, description: str) -> Callable[[Callable[...,
     Args:
         permission: needed on every row.
         description: the text in the action menu.
+        confirm: what will happen, in a sentence; with it a page asks first, and the method is
+            ``method(self, request, rows, data)``.
+        form: questions to ask on that page; `data` is its `cleaned_data`.
+        danger: paint that page's button red.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -158,18 +171,42 @@ def bulk_action(*, permission: str, description: str) -> Callable[[Callable[...,
                 messages.error(request, f"Select at most {BULK_LIMIT} rows at a time. Nothing was changed.")
                 return None
             for row in rows:
-                require(request, permission, row)
-            try:
-                with transaction.atomic(using=router.db_for_write(self.model)):
-                    response: HttpResponse | None = function(self, request, rows)
-            except DomainError as refusal:
-                messages.error(request, f"{refusal.message} Nothing was changed.")
-                return None
-            return response
+                self.insist(request, permission, row)
+            page_form = BulkForm.about(request, rows, base=form) if confirm else None
+            if page_form is None or page_form.is_valid():
+                try:
+                    with transaction.atomic(using=router.db_for_write(self.model)):
+                        answers = [page_form.answers()] if page_form is not None else []
+                        response: HttpResponse | None = function(self, request, rows, *answers)
+                except DomainError as refusal:
+                    if page_form is None:
+                        messages.error(request, f"{refusal.message} Nothing was changed.")
+                        return None
+                    add_refusal(page_form, refusal)
+                else:
+                    return response
+            return show_confirmation(
+                self.admin_site,
+                request,
+                title=description,
+                message=confirm,
+                consequences=named(rows),
+                form=page_form,
+                danger=danger,
+                opts=self.opts,
+                submit=description,
+                cancel_url=request.get_full_path(),
+            )
 
         return _dressed(run, description, None, None, ActionSpec(permission, "bulk"), danger=False)
 
     return decorate
+
+
+def named(rows: Sequence[Any]) -> list[str]:
+    """Return the first rows' names, and how many more there are."""
+    names = [str(row) for row in rows[:NAMED]]
+    return [*names, f"and {len(rows) - NAMED} more"] if len(rows) > NAMED else names
 
 
 def _dressed(

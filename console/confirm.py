@@ -1,8 +1,10 @@
 """The page that asks "are you sure", with the questions and the typed name that a dangerous step needs."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from django import forms
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
 from unfold.widgets import (
     UnfoldAdminPasswordInput,
@@ -15,6 +17,7 @@ from unfold.widgets import (
 from isolation.exceptions import DomainError
 
 TYPED = "typed_confirmation"
+CONFIRMED = "bulk_confirmed"
 
 _LOOKS: dict[type[forms.Widget], type[Any]] = {
     forms.TextInput: UnfoldAdminTextInputWidget,
@@ -56,6 +59,40 @@ class ConfirmForm(forms.Form):
     def answers(self) -> dict[str, Any]:
         """Return the answers to the page's own questions."""
         return {name: value for name, value in self.cleaned_data.items() if name != TYPED}
+
+
+class BulkForm(ConfirmForm):
+    """Asks before a bulk action, and carries the rows that it names on to the answer."""
+
+    @classmethod
+    def about(cls, request: HttpRequest, rows: Iterable[Any], *, base: type[forms.Form] | None = None) -> "BulkForm":
+        """Return a form of `base`'s fields about the rows, bound once it has been answered.
+
+        The rows themselves are carried, also for "select all": nothing is touched that the page has not counted.
+        """
+        bases = (cls, base) if base is not None else (cls,)
+        form_class = cast("type[BulkForm]", type("BulkConfirmation", bases, {}))
+        form = form_class(request.POST if CONFIRMED in request.POST else None)
+        for field in form.fields.values():
+            dress(field)
+        carried = {
+            "action": request.POST.getlist("action")[:1],
+            ACTION_CHECKBOX_NAME: [str(row.pk) for row in rows],
+            CONFIRMED: ["yes"],
+        }
+        for name, values in carried.items():
+            form.fields[name] = forms.MultipleChoiceField(
+                required=False,
+                choices=[(value, value) for value in {*values, *request.POST.getlist(name)}],
+                initial=values,
+                widget=forms.MultipleHiddenInput,
+            )
+        return form
+
+    def answers(self) -> dict[str, Any]:
+        """Return the answers to the page's own questions."""
+        carried = {"action", ACTION_CHECKBOX_NAME, CONFIRMED}
+        return {name: value for name, value in super().answers().items() if name not in carried}
 
 
 def dress(field: forms.Field) -> None:

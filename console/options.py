@@ -18,7 +18,7 @@ from unfold.admin import ModelAdmin
 
 from isolation.exceptions import DomainError
 
-from .access import PermissionMapping, actor_of, can
+from .access import PermissionMapping, actor_of
 from .actions import spec_of
 from .confirm import ConfirmForm, add_refusal, show_confirmation
 from .fields import ScopedFields
@@ -124,7 +124,7 @@ class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmi
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the bulk actions that the actor may use on some row."""
-        return {name: entry for name, entry in super().get_actions(request).items() if _may_use(request, entry[0])}
+        return {name: entry for name, entry in super().get_actions(request).items() if self._may_use(request, entry[0])}
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """Run a bulk action; a selection that names no rows is answered in words."""
@@ -141,7 +141,13 @@ class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmi
         if not actions:
             return []
         obj = self.get_object_or_404(request, str(object_id)) if object_id else None
-        return [action for action in actions if _may_use(request, action.method, obj)]
+        return [action for action in actions if self._may_use(request, action.method, obj)]
+
+    def _may_use(self, request: HttpRequest, function: Any, obj: Any = None) -> bool:
+        spec = spec_of(function)
+        if spec is None or not self.holds(request, spec.permission, obj):
+            return False
+        return obj is None or spec.when is None or spec.when(obj)
 
     @property
     def request(self) -> HttpRequest:
@@ -303,10 +309,3 @@ class TenantModelAdmin(ScopedModelAdmin):
 
 class OperatorModelAdmin(ScopedModelAdmin):
     """An admin of the operator console: the rows of all organizations, inside the request's `operator_scope`."""
-
-
-def _may_use(request: HttpRequest, function: Any, obj: Any = None) -> bool:
-    spec = spec_of(function)
-    if spec is None or not can(request, spec.permission, obj):
-        return False
-    return obj is None or spec.when is None or spec.when(obj)

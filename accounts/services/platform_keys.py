@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -37,6 +38,7 @@ def create_platform_key(
     allowed_networks: Iterable[str] = (),
     note: str = "",
     secret: str | None = None,
+    key_id: UUID | None = None,
 ) -> IssuedKey:
     """Create a key with which a service of the platform verifies the keys of every organization.
 
@@ -47,6 +49,7 @@ def create_platform_key(
         allowed_networks: from where it is accepted; none: from everywhere.
         note: free text.
         secret: a predefined secret, for infrastructure as code.
+        key_id: the row's id, for a form that may be sent twice and makes one key.
 
     Raises:
         DomainError: no operator asks, or a value is refused.
@@ -56,6 +59,7 @@ def create_platform_key(
         raise DomainError("This secret belongs to a key already.", field="secret", code="duplicate")
     made = make_secret(KeyKind.PLATFORM, Environment.PRODUCTION, secret)
     key = PlatformKey(
+        id=key_id or uuid4(),
         name=check_name(name),
         note=check_text(note, field="note", longest=LONGEST_NOTE),
         public_id=key_format.new_public_id(KeyKind.PLATFORM, Environment.PRODUCTION),
@@ -101,13 +105,24 @@ def update_platform_key(
 
 
 @transaction.atomic
-def rotate_platform_key(*, key: PlatformKey, actor: Actor) -> IssuedKey:
+def rotate_platform_key(*, key: PlatformKey, actor: Actor, expected_last_four: str | None = None) -> IssuedKey:
     """Give a platform key another secret; the old one ends at once. For an overlap, create a second key.
 
+    Args:
+        key: the key.
+        actor: an operator or the system.
+        expected_last_four: the end of the secret that the caller means to replace; of two simultaneous rotations of the
+            same one the second is refused.
+
     Raises:
-        DomainError: no operator asks, or it is revoked.
+        DomainError: no operator asks, it is revoked, or it was rotated meanwhile.
     """
     stored = _changeable(key, actor)
+    if expected_last_four not in {None, stored.last_four}:
+        raise DomainError(
+            "Somebody rotated this key in the meantime. Load it again to see its secret's last characters.",
+            code="rotated_meanwhile",
+        )
     before = snapshot(stored)
     made = make_secret(KeyKind.PLATFORM, Environment.PRODUCTION)
     stored.digest, stored.pepper_id, stored.last_four = made.digest, made.pepper_id, made.last_four

@@ -1,0 +1,54 @@
+"""The page that shows a new secret: once, in the answer to the POST that made it, and kept nowhere."""
+
+from typing import Any, Protocol
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import add_never_cache_headers
+
+
+class Issued(Protocol):
+    """A secret that was just made; its text is in no representation of it."""
+
+    @property
+    def secret(self) -> str:
+        """The secret."""
+
+    @property
+    def public_id(self) -> str:
+        """What goes with it as a user name."""
+
+
+def show_secret(
+    site: Any,
+    request: HttpRequest,
+    issued: Issued,
+    *,
+    title: str,
+    intro: str,
+    done_url: str,
+    try_path: str = "",
+    try_data: str = "",
+) -> HttpResponse:
+    """Return the page with the secret; neither the browser nor anything between keeps a copy of it.
+
+    Args:
+        site: the console site, which draws the frame.
+        request: the POST that made the secret.
+        issued: the secret.
+        title: what happened.
+        intro: whose secret it is, in a sentence.
+        done_url: where "Done" leads.
+        try_path: an address of this host that the example command calls.
+        try_data: a form field's name in which the example posts the secret's own text; empty for a GET.
+    """
+    context = {
+        "title": title,
+        "intro": intro,
+        "issued": issued,
+        "done_url": done_url,
+        "try_url": request.build_absolute_uri(try_path) if try_path else "",
+        "try_data": try_data,
+    }
+    response: HttpResponse = site.render(request, "console/secret.html", context)
+    add_never_cache_headers(response)
+    return response
