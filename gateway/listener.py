@@ -26,6 +26,10 @@ class Listener:
         conninfo: a direct session: a transaction pooler swallows notifications, and then no echo comes back.
         memory: what forgets.
         database: what is told how its connections are.
+
+    Attributes:
+        is_listening: whether an echo came back over the present connection; None before the first attempt ended.
+        heard_once: set with the first echo.
     """
 
     def __init__(self, conninfo: str, memory: Memory, database: Database) -> None:
@@ -33,6 +37,7 @@ class Listener:
         self._memory = memory
         self._database = database
         self._echo = f"gatehouse_echo_{secrets.token_hex(8)}"
+        self.is_listening: bool | None = None
         self.heard_once = asyncio.Event()
 
     async def run(self) -> None:
@@ -46,13 +51,14 @@ class Listener:
                     await self._listen(connection)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 self._memory.forget_everything()
-                logger.warning(
-                    "the notification connection is lost: every check asks the database until it is back (%s)",
-                    type(error).__name__,
-                )
-            if self.heard_once.is_set():
-                self.heard_once.clear()
+                if self.is_listening or self.is_listening is None:
+                    logger.warning(
+                        "no notifications: every check asks the database until they come again (%s)",
+                        type(error).__name__,
+                    )
+            if self.is_listening:
                 pause = 0.05
+            self.is_listening = False
             await asyncio.sleep(pause)
             pause = min(2 * pause, SLOWEST_RETRY_SECONDS)
 
@@ -76,6 +82,7 @@ class Listener:
     def _trust(self, sent: float) -> None:
         self._memory.trusted_until = sent + TRUST
         self._database.is_session = True
-        if not self.heard_once.is_set():
-            self.heard_once.set()
-            logger.info("listening: memory is trusted")
+        self.heard_once.set()
+        if not self.is_listening:
+            self.is_listening = True
+            logger.info("notifications come: memory is trusted")

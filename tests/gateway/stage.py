@@ -1,0 +1,70 @@
+"""Keys of the tests' people."""
+
+from typing import Any
+
+from accounts.key_format import KeyKind
+from accounts.models import ServiceAccount
+from accounts.services.api_keys import create_api_key
+from accounts.services.key_rules import IssuedKey
+from accounts.services.platform_keys import create_platform_key
+from accounts.services.service_accounts import create_service_account
+from isolation.actor import SYSTEM
+from isolation.context import acting_as
+from isolation.scope import tenant_scope
+from tests.people import Tenant
+
+
+def platform_key(**values: Any) -> IssuedKey:
+    """Return a new key of the platform."""
+    with acting_as(SYSTEM):
+        return create_platform_key(**{"name": "Gateway", "actor": SYSTEM} | values)
+
+
+class Keys:
+    """Makes keys of one organization."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self.tenant = tenant
+        self._made = 0
+
+    def project(self, project: Any = None, **values: Any) -> IssuedKey:
+        return self._make(KeyKind.PROJECT, project=project or self.tenant.project, **values)
+
+    def organization(self, **values: Any) -> IssuedKey:
+        return self._make(KeyKind.ORGANIZATION, **values)
+
+    def personal(self, person: str = "member", **values: Any) -> IssuedKey:
+        return self._make(KeyKind.PERSONAL, person=person, **values)
+
+    def service_account(self, account: ServiceAccount, **values: Any) -> IssuedKey:
+        return self._make(KeyKind.SERVICE_ACCOUNT, service_account=account, **values)
+
+    def caller(self, **values: Any) -> IssuedKey:
+        """Return a key of the organization that may verify its keys."""
+        return self.organization(scopes=["api_keys:introspect"], **values)
+
+    def account(self, role: str = "member") -> ServiceAccount:
+        """Return a new service account."""
+        with self.tenant.acting("owner") as owner:
+            self._made += 1
+            return create_service_account(
+                organization=self.tenant.organization,
+                name=f"Robot {self._made}",
+                kind="service",
+                role=self.tenant.role(role),
+                actor=owner,
+            )
+
+    def _make(self, kind: str, *, person: str = "owner", **values: Any) -> IssuedKey:
+        self._made += 1
+        with self.tenant.acting(person) as actor, tenant_scope(self.tenant.organization):
+            return create_api_key(
+                **{
+                    "organization": self.tenant.organization,
+                    "kind": kind,
+                    "name": f"Key {self._made}",
+                    "scopes": ["traces:read", "traces:write"],
+                    "actor": actor,
+                }
+                | values
+            )
