@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts.models import User
+from accounts.services.users import create_user, delete_user, set_user_active, update_user
 from console.access import actor_of
 from console.actions import object_action
 from console.options import OperatorModelAdmin
@@ -20,9 +22,6 @@ from tenants.lookups import memberships_of
 from tenants.models import Membership
 from tenants.permissions import P
 from tenants.selectors import number_of
-
-from .models import User
-from .services.users import create_user, delete_user, set_user_active, update_user
 
 
 class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
