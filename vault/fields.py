@@ -9,6 +9,7 @@ connection.client_secret.reveal()    # inside the organization's tenant_scope
 """
 
 import base64
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 
 from isolation.managers import tenant_column
+from isolation.scope import APP
 
 from . import data_keys, envelope
 from .envelope import Place
@@ -25,7 +27,7 @@ from .exceptions import CannotDecrypt
 from .hidden import Hidden
 from .sealed import Ciphertext, Sealed
 
-LONGEST = 64 * 1024
+LONGEST = 1024 * 1024
 
 if TYPE_CHECKING:  # Django's classes take type arguments in the stubs only
     BaseField = models.Field[Any, Any]
@@ -40,7 +42,12 @@ class SealedAttribute(DeferredAttribute):
         """Return the value, which knows its row from the first look on."""
         value = super().__get__(instance, owner)
         if isinstance(value, Sealed) and value.place is None and value.ciphertext is not None:
-            value = Sealed(ciphertext=value.ciphertext, place=self.field.place_of(instance), restored=value.restored)
+            value = Sealed(
+                ciphertext=value.ciphertext,
+                place=self.field.place_of(instance),
+                restored=value.restored,
+                reread=partial(self.field.stored, instance.pk),
+            )
             instance.__dict__[self.field.attname] = value
         return value
 
@@ -123,6 +130,12 @@ class EncryptedField(BaseField):
     def place(self, organization_id: UUID, row: Any) -> Place:
         """Return where the ciphertext of a row stands."""
         return Place(organization_id, self.model._meta.db_table, self.column, str(row))
+
+    def stored(self, row: Any) -> bytes | None:
+        """Return the ciphertext that a row of the current organization holds now, None without one."""
+        manager: Any = self.model._base_manager
+        value = manager.using(APP).filter(pk=row).values_list(self.attname, flat=True).first()
+        return value.ciphertext if value is not None else None
 
     def pre_save(self, model_instance: Any, add: bool) -> Any:  # noqa: FBT001 - Django's signature
         """Return what the column gets: a new ciphertext, or itself when nothing was assigned.

@@ -1,5 +1,6 @@
 """The value of an encrypted field: a secret that does not show itself."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 from . import data_keys
@@ -25,9 +26,10 @@ class Sealed:
         place: where it stands, None for a value without its row.
         text: what was assigned to this instance.
         restored: read from a fixture, which is stored as it is.
+        reread: returns what its row holds now, None when the row is gone.
     """
 
-    __slots__ = ("_ciphertext", "_place", "_restored", "_text")
+    __slots__ = ("_ciphertext", "_place", "_reread", "_restored", "_text")
 
     def __init__(
         self,
@@ -36,11 +38,13 @@ class Sealed:
         place: Place | None = None,
         text: Hidden | None = None,
         restored: bool = False,
+        reread: Callable[[], bytes | None] | None = None,
     ) -> None:
         self._ciphertext = ciphertext
         self._place = place
         self._text = text
         self._restored = restored
+        self._reread = reread
 
     @property
     def ciphertext(self) -> Ciphertext | None:
@@ -75,7 +79,14 @@ class Sealed:
             return self._text.expose().decode()
         if self._ciphertext is None or self._place is None:
             raise CannotDecrypt
-        return data_keys.unseal(self._place, self._ciphertext).expose().decode()
+        try:
+            return data_keys.unseal(self._place, self._ciphertext).expose().decode()
+        except CannotDecrypt:
+            # A rotation may have encrypted the row again, and destroyed the former data key, since it was read.
+            now = self._reread() if self._reread else None
+            if now is None or now == self._ciphertext:
+                raise
+            return data_keys.unseal(self._place, now).expose().decode()
 
     def __bool__(self) -> bool:
         return True

@@ -38,7 +38,7 @@ class Command(ScopedCommand):
         parser.add_argument(
             "--anew",
             action="store_true",
-            help="With --data-keys: begin a new rotation although secrets that do not open keep the last one unfinished.",
+            help="With --data-keys: begin a new rotation although the last one is not finished.",
         )
         parser.add_argument("--report", action="store_true", help="Change nothing; say what uses which key.")
         parser.add_argument("--json", action="store_true", help="Print the report as JSON.")
