@@ -255,8 +255,10 @@ class Engine:
             said = f"{acting} needs the permission {error.permission} for this."
             raise self._refusal(path, said) from error
         except DomainError as error:
-            place = (*path, error.field) if error.field else path
-            raise self._refusal(place if self._stands(place) else path, error.message) from error
+            # An organization's own fields stand one level deeper than its name.
+            places = [(*path, error.field), (*path, "settings", error.field)] if error.field else []
+            place = next((place for place in places if self._stands(place)), path)
+            raise self._refusal(place, error.message) from error
 
     def _stands(self, path: Path) -> bool:
         source = self._document.source

@@ -129,7 +129,7 @@ def test_without_the_secret_behind_it_a_new_key_is_refused(
 ) -> None:
     monkeypatch.delenv("INGEST_KEY")
     file.write(KEYS)
-    assert file.refused() == ["18:22: organizations.acme.keys.ingest.secret.env: The variable INGEST_KEY is not set."]
+    assert file.refused() == ["18:23: organizations.acme.keys.ingest.secret.env: The variable INGEST_KEY is not set."]
     monkeypatch.setenv("INGEST_KEY", SECRET)
     file.apply()
     monkeypatch.delenv("INGEST_KEY")
