@@ -16,20 +16,20 @@ def etag_of(representation: bytes) -> str:
     return f'"{hashlib.sha256(representation).hexdigest()[:32]}"'
 
 
-def refuse_unless_matches(request: HttpRequest, etag: str) -> None:
-    """Hold the request to its `If-Match`, with the object locked by the caller.
+def refuse_unless_matches(request: HttpRequest, etag: str | None) -> None:
+    """Hold the request to its `If-Match`, with the object locked by the caller; None: there is no object.
 
     Raises:
         Problem: 412, the object is not what the client saw.
     """
     wanted = request.headers.get("If-Match")
-    if wanted is not None and not _matches(wanted, etag, weak=False):
+    if wanted is not None and (etag is None or not _matches(wanted, etag, weak=False)):
         raise Problem(
             HTTPStatus.PRECONDITION_FAILED,
             "changed_meanwhile",
             "Somebody changed this since you read it, so that nothing was changed now. Read it again (GET), and send "
             "your change with the new ETag as If-Match.",
-            headers={"ETag": etag},
+            headers={"ETag": etag} if etag else {},
         )
 
 

@@ -25,10 +25,12 @@ class Filter:
     Attributes:
         field: reads and checks the value; its `help_text` describes it.
         lookup: the ORM lookup it becomes; empty: the handler looks at `self.query` itself.
+        required: whether it must be given.
     """
 
     field: serializers.Field[Any, Any, Any, Any]
     lookup: str = ""
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)

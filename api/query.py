@@ -73,6 +73,11 @@ def read_query(operation: Operation, method: str, given: QueryDict) -> dict[str,
                 errors += [FieldError(str(one), one.code, parameter=name) for one in _flat(error.detail)]
             except ParseError as error:
                 errors.append(FieldError(str(error.detail), "malformed", parameter=name))
+    errors += [
+        FieldError("This parameter is needed.", "required", parameter=name)
+        for name, one in operation.filters.items()
+        if one.required and name not in given
+    ]
     if errors:
         raise Problem(
             HTTPStatus.BAD_REQUEST,

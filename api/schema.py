@@ -68,7 +68,12 @@ class OperationSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         """Return the query parameters and the headers that the operation takes."""
         query = [
-            OpenApiParameter(name, type=self._plain(field), description=str(field.help_text or ""))
+            OpenApiParameter(
+                name,
+                type=self._plain(field),
+                description=str(field.help_text or ""),
+                required=name in self.declared.filters and self.declared.filters[name].required,
+            )
             for name, field in parameters_of(self.declared, self.method).items()
         ]
         return [*query, *(OpenApiParameter(**facts) for facts in self._headers())]

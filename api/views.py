@@ -238,27 +238,39 @@ class ApiView(APIView):
             raise not_found()
         return row
 
+    def lock(self, rows: "QuerySet[Any]", **lookups: Any) -> Any:
+        """Return the one row that the lookups name, locked until the transaction ends.
+
+        Raises:
+            Problem: 404, there is none among `rows`.
+        """
+        return self.find(rows.select_for_update(of=("self",)), **lookups)
+
     def locked(self, rows: "QuerySet[Any]", **lookups: Any) -> Any:
-        """Return the one row that the lookups name, locked, after holding the request to its `If-Match`.
+        """Return the one row that the address is about, locked, after holding the request to its `If-Match`.
 
         With the lock two writers who read the same version cannot both win.
 
         Raises:
             Problem: 404, there is none among `rows`; 412, it is not what the client saw.
         """
-        found = self.find(rows.select_for_update(of=("self",)), **lookups)
+        found = self.lock(rows, **lookups)
         self.hold_to_condition(found)
         return found
 
     def hold_to_condition(self, found: Any) -> None:
-        """Hold the request to its `If-Match`; `found` is locked.
+        """Hold the request to its `If-Match`.
+
+        Args:
+            found: what a GET of this address would show, locked; None: nothing, which matches no tag.
 
         Raises:
             Problem: 412, it is not what the client saw.
         """
         shown = self.operation_of("get")
         if shown is not None and "If-Match" in self.request.headers:
-            refuse_unless_matches(self.request, etag_of(answers.representation(self, shown, found)))
+            etag = None if found is None else etag_of(answers.representation(self, shown, found))
+            refuse_unless_matches(self.request, etag)
 
     # Errors -----------------------------------------------------------------------------------------
 

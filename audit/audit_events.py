@@ -1,9 +1,13 @@
 """The audited actions of this app itself."""
 
+from typing import Any
+from uuid import UUID
+
+from isolation.actor import Actor
 from vault import signals as vault
 
 from .catalogue import Action, catalogue
-from .recorder import attribute_to_data_key, records
+from .recorder import attribute_to_data_key, record, records
 
 AUDIT_LOG_EXPORTED = catalogue.add(Action("audit_log.exported", "Exported the audit log"))
 
@@ -13,3 +17,21 @@ records(vault.data_keys_rewrapped, "data_key.rewrapped", "Wrapped the data keys 
 records(vault.data_key_rotated, "data_key.rotated", "Changed the data key and encrypted all secrets again")
 records(vault.data_key_destroyed, "data_key.destroyed", "Destroyed a data key")
 vault.rows_reencrypted.connect(attribute_to_data_key, dispatch_uid="audit:rows_reencrypted")
+
+
+def record_export(actor: Actor, organization_id: UUID | None, told: dict[str, Any]) -> None:
+    """Write that somebody takes events away.
+
+    Args:
+        actor: who.
+        organization_id: whose log tells of it, None for the installation's.
+        told: the format, the number of events, the filter.
+    """
+    record(
+        AUDIT_LOG_EXPORTED,
+        actor=actor,
+        organization_id=organization_id,
+        target_type="audit log",
+        target_label="Audit log",
+        after=told,
+    )

@@ -3,13 +3,19 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.utils import timezone
 
 from console.keyset import KeysetPage, KeysetPaginator
+from console.lists import capped_count
+from isolation.scope import continuation
 
 from .models import Event
+from .selectors import EventFilter
 
 LIMIT = 100_000
 """Events that one export holds at most; the newest ones."""
@@ -40,6 +46,8 @@ COLUMNS = (
     "user_agent",
 )
 
+CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+
 # What a spreadsheet takes for a formula, or for a new cell that begins one (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -47,6 +55,36 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 def as_record(event: Event) -> dict[str, Any]:
     """Return an event as JSON values, in the order of `COLUMNS`; times are UTC in ISO 8601."""
     return {name: _plain(getattr(event, name)) for name in COLUMNS}
+
+
+def send(
+    events: Callable[[], "QuerySet[Any]"],
+    record_export: Callable[[dict[str, Any]], None],
+    *,
+    wanted: EventFilter,
+    form: str,
+    stem: str,
+) -> StreamingHttpResponse:
+    """Record an export and return the file, which is read while it is sent.
+
+    Args:
+        events: makes the queryset of what may be exported and passes the filter; called inside the scope.
+        record_export: writes the event that tells of it.
+        wanted: the filter, for that event.
+        form: a key of `CONTENT_TYPES`.
+        stem: how the file's name begins.
+    """
+    now = timezone.now()
+    number, truncated = capped_count(events(), LIMIT)
+    record_export({"format": form, "events": number, "truncated": truncated, "filter": wanted.described()})
+    # What is written from now on, this export's own event included, is not part of it.
+    lists = batches(lambda: events().filter(time__lte=now), continuation(), limit=number)
+    name = f"{stem}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{form}"
+    return StreamingHttpResponse(
+        _WRITERS[form](lists),
+        content_type=CONTENT_TYPES[form],
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
 
 
 def batches(
@@ -88,6 +126,9 @@ def json_lines(lists: Iterable[Sequence[Event]]) -> Iterator[str]:
     """Yield one JSON object a line."""
     for events in lists:
         yield "".join(f"{json.dumps(as_record(event), ensure_ascii=False)}\n" for event in events)
+
+
+_WRITERS = {"csv": csv_lines, "jsonl": json_lines}
 
 
 class _Echo:

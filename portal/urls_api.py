@@ -9,5 +9,6 @@ urlpatterns = [
     path("v1/", include("api.urls")),
     path("v1/", include("accounts.api.urls")),
     path("v1/", include("tenants.api.urls")),
+    path("v1/", include("audit.api.urls")),
     re_path(r"", nowhere),
 ]

@@ -7,29 +7,25 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
-from django.utils import timezone
 
 from audit import export
-from audit.audit_events import AUDIT_LOG_EXPORTED
+from audit.audit_events import record_export
 from audit.diff import changes_of
 from audit.directory import directory
 from audit.forms import ExportForm, FilterForm, OperatorFilterForm
 from audit.models import Event
 from audit.querysets import EXPORT, READ, may_somewhere
-from audit.recorder import record
 from audit.selectors import EventFilter
 from console.access import actor_of, require
 from console.keyset import CURSOR_VAR, KeysetPaginator
 from console.lists import capped_count
 from console.sites import ConsoleSite
-from isolation.scope import continuation, tenant_scope
+from isolation.scope import tenant_scope
 
 PER_PAGE = 50
 _AROUND = timedelta(minutes=10)
-_CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
-_WRITERS = {"csv": export.csv_lines, "jsonl": export.json_lines}
 
 
 class AuditLog:
@@ -126,7 +122,13 @@ class AuditLog:
         form = ExportForm(request.POST if request.method == "POST" else None)
         count, more = capped_count(self._exported(request, wanted), export.LIMIT)
         if request.method == "POST" and form.is_valid():
-            return self._send(request, wanted, form.cleaned_data["format"], count=count, truncated=more)
+            return export.send(
+                lambda: self._exported(request, wanted),
+                lambda told: self._record_export(request, wanted, told),
+                wanted=wanted,
+                form=form.cleaned_data["format"],
+                stem=self.file_stem(request),
+            )
         context = {
             "title": "Export the audit log",
             "breadcrumbs": [{"title": "Audit log", "url": self._url("audit_log")}],
@@ -171,34 +173,8 @@ class AuditLog:
     def _exported(self, request: HttpRequest, wanted: EventFilter) -> Any:
         return wanted.apply(Event.objects.visible_to(actor_of(request), EXPORT))
 
-    def _send(
-        self, request: HttpRequest, wanted: EventFilter, form: str, *, count: int, truncated: bool
-    ) -> StreamingHttpResponse:
-        now = timezone.now()
-        told = {"format": form, "events": count, "truncated": truncated, "filter": wanted.described()}
-        self._record_export(request, wanted, told)
-
-        def events() -> Any:
-            # What is written from now on, this export's own event included, is not part of it.
-            return self._exported(request, wanted).filter(time__lte=now)
-
-        lines = _WRITERS[form](export.batches(events, continuation(), limit=count))
-        name = f"{self.file_stem(request)}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{form}"
-        return StreamingHttpResponse(
-            lines,
-            content_type=_CONTENT_TYPES[form],
-            headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
-        )
-
     def _record_export(self, request: HttpRequest, wanted: EventFilter, told: dict[str, Any]) -> None:
-        record(
-            AUDIT_LOG_EXPORTED,
-            actor=actor_of(request),
-            organization_id=self.recorded_in(request, wanted),
-            target_type="audit log",
-            target_label="Audit log",
-            after=told,
-        )
+        record_export(actor_of(request), self.recorded_in(request, wanted), told)
 
     def _same(self, event: Event) -> list[tuple[str, str]]:
         log = self._url("audit_log")

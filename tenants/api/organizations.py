@@ -7,8 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from api.fields import ReferenceField
-from api.operation import AUTHENTICATED, Filter, listing, operation
-from api.problems import Problem
+from api.operation import AUTHENTICATED, listing, operation
 from api.serializers import Answer, Body, Change
 from api.views import ApiView, OrganizationView
 from tenants.lookups import MembershipSummary, memberships_of
@@ -21,10 +20,10 @@ from tenants.services.organizations import (
     update_organization,
 )
 
-from .serializers import RoleName
+from .common import REASON, person_of, reason_of
+from .serializers import EXAMPLE_ID, ROLE_EXAMPLE, RoleName
 
 TAG = "Organizations"
-REASON = {"reason": Filter(serializers.CharField(max_length=400, help_text="Why, for the audit log."))}
 
 
 class OrganizationSummary(Answer):
@@ -70,10 +69,10 @@ class OrganizationChange(Change):
 
 
 EXAMPLE = {
-    "id": "0f3e0f5c-59f6-4a8b-9f57-1f6a0f0a3c11",
+    "id": EXAMPLE_ID,
     "slug": "acme",
     "name": "Acme",
-    "default_role": {"id": "6f3f7a0e-3a55-4c0e-8a36-5d4f3f1f6f01", "key": "member", "name": "Member"},
+    "default_role": ROLE_EXAMPLE,
     "project_naming_pattern": "",
     "project_naming_hint": "",
     "created_at": "2026-01-05T09:00:00Z",
@@ -122,13 +121,8 @@ class Organizations(ApiView):
     )
     def post(self) -> Organization:
         """You become its owner. Where only operators create organizations, this is refused."""
-        if self.credential is None or self.credential.user is None or self.organization is not None:
-            raise Problem(
-                HTTPStatus.FORBIDDEN,
-                "person_only",
-                "A key belongs to one organization and creates no other. Sign in, and create it as yourself.",
-            )
-        return create_organization(owner=self.credential.user, actor=self.actor, **self.data)
+        owner = person_of(self, what="A key belongs to one organization and creates no other.")
+        return create_organization(owner=owner, actor=self.actor, **self.data)
 
 
 class OneOrganization(OrganizationView):
@@ -179,7 +173,7 @@ class OneOrganization(OrganizationView):
     def delete(self) -> Organization:
         """Nothing is lost until `purge_at`; restoring calls the deletion off."""
         self._lock()
-        return request_deletion(organization=self.organization, actor=self.actor, reason=self.query.get("reason", ""))
+        return request_deletion(organization=self.organization, actor=self.actor, reason=reason_of(self))
 
     def _lock(self) -> None:
         self.lock_organization()

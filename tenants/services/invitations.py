@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit.models import Event
 from audit.redaction import snapshot
-from isolation.actor import Actor
+from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tenants import signals
@@ -35,6 +35,7 @@ from .rules import lock_organization, one_of_a_kind, own_row, refuse_above
 
 LIFETIME = timedelta(days=7)
 _TOKEN_BYTES = 32
+_PEOPLE = {ActorKind.USER, ActorKind.OPERATOR}  # whose id is a user's; a key has an id of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def invite_member(
         project=project,
         project_role=project_role,
         token_digest=token_digest(token),
-        invited_by_id=actor.id,
+        invited_by_id=actor.id if actor.kind in _PEOPLE else None,
         expires_at=timezone.now() + LIFETIME,
     )
     with one_of_a_kind(Invitation, field="email"):

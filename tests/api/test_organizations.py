@@ -6,8 +6,9 @@ from accounts.models import User
 from audit.models import Event
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
-from tenants.models import InstallationSettings, Organization
+from tenants.models import Organization
 from tenants.models.installation import WhoMayCreate
+from tenants.services.installation import update_installation_settings
 from tenants.services.organizations import suspend_organization
 from tests.api.calls import anybody, by
 from tests.people import Tenant
@@ -115,5 +116,5 @@ def test_anybody_creates_an_organization_where_the_installation_lets_them(strang
     assert caller.post("/organizations", {"slug": "initech", "name": "Again"}).status_code == 409
     refused = caller.post("/organizations", {"slug": "Initech", "name": ""})
     assert [one["pointer"] for one in refused.json()["errors"]] == ["#/name"]
-    InstallationSettings(organization_creation=WhoMayCreate.OPERATORS).save()
+    update_installation_settings(organization_creation=WhoMayCreate.OPERATORS, actor=SYSTEM)
     assert caller.post("/organizations", {"slug": "hooli", "name": "Hooli"}).json()["code"] == "creation_closed"

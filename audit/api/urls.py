@@ -1,0 +1,15 @@
+"""The addresses of this app's endpoints, below /api/v1/."""
+
+from django.urls import path
+
+import api.converters  # noqa: F401 - registers `reference`
+
+from . import events
+
+PREFIX = "organizations/<reference:organization>/audit-events"
+
+urlpatterns = [
+    path(PREFIX, events.Events.as_view()),
+    path(f"{PREFIX}/export", events.Export.as_view()),
+    path(f"{PREFIX}/<uuid:event>", events.OneEvent.as_view()),
+]
