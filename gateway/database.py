@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -80,7 +79,7 @@ class Database:
             project: the project in question, by id or identifier, or "".
 
         Returns:
-            The record, usable until the key expires; None when there is no such key.
+            The record, true now; None when there is no such key.
 
         Raises:
             Unavailable: the database cannot say.
@@ -93,7 +92,8 @@ class Database:
         if row is None:
             return None
         record = record_of(row, project)
-        record.until = math.inf if row["lives"] is None else started + row["lives"]
+        if row["lives"] is not None:
+            record.ends = started + row["lives"]
         return record
 
     async def touch(self, keys: Sequence[str], times: Sequence[datetime], addresses: Sequence[str | None]) -> None:

@@ -19,11 +19,15 @@ SILENCE_SECONDS = 2.0
 SLOWEST_RETRY_SECONDS = 1.0
 
 
+class _PoolerBetweenError(OSError):
+    """A pooler answers in the server's place: notifications reach whoever holds the session at that moment."""
+
+
 class Listener:
     """LISTENs for changes and for its own echo (PostgreSQL delivers a session's notifications in the order of commits).
 
     Args:
-        conninfo: a direct session: a transaction pooler swallows notifications, and then no echo comes back.
+        conninfo: a direct session; behind a pooler memory is never trusted.
         memory: what forgets.
         database: what is told how its connections are.
 
@@ -63,6 +67,9 @@ class Listener:
             pause = min(2 * pause, SLOWEST_RETRY_SECONDS)
 
     async def _listen(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        cursor = await connection.execute("SELECT pg_backend_pid()")
+        if await cursor.fetchone() != (connection.info.backend_pid,):
+            raise _PoolerBetweenError
         await connection.execute(f"LISTEN {CHANNEL}")
         await connection.execute(f"LISTEN {self._echo}")
         answered = time.monotonic()

@@ -144,7 +144,7 @@ class Memory:
                 self._keep_unknown(place, started + self._remember_unknown)
         elif not flight.void and flight.heard.isdisjoint(_identities(record)):
             seconds = self._remember if record.is_active else self._remember_unknown
-            self._keep(place, record, min(started + seconds, record.until))
+            self._keep(place, record, min(started + seconds, record.ends))
         return record
 
     def _keep(self, place: bytes, record: KeyRecord, until: float) -> None:

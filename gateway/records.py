@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import math
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,8 @@ class KeyRecord:
         body: the answer as JSON; None when the key is not valid.
         networks: the addresses it is accepted from; empty: from everywhere.
         authority: what it may do, kept only by keys that may verify others.
-        until: the monotonic second up to which the record may be used; 0 once it was dropped.
+        ends: the monotonic second in which the key ends by itself; infinite when it does not.
+        until: the monotonic second up to which memory vouches for it; 0 before it is kept and once it is dropped.
         used_at: the monotonic second of its last use that is not written yet.
         used_ip: where that use came from.
         waiting: whether that use is in the list of what is to be written.
@@ -37,6 +39,7 @@ class KeyRecord:
     __slots__ = (
         "authority",
         "body",
+        "ends",
         "id",
         "networks",
         "organization_id",
@@ -60,6 +63,7 @@ class KeyRecord:
             ipaddress.ip_network(text, strict=False) for text in row["allowed_networks"]
         )
         self.authority = authority
+        self.ends = math.inf
         self.until = 0.0
         self.used_at = 0.0
         self.used_ip: str | None = None

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import psutil
@@ -83,7 +83,7 @@ class Gateway:
         self._command += ["--workers-kill-timeout", "5", application]
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "Gateway":
+    def __enter__(self) -> Self:
         self._process = subprocess.Popen(self._command, cwd=ROOT, env=self._environment)
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
