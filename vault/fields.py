@@ -38,6 +38,8 @@ else:
 class SealedAttribute(DeferredAttribute):
     """Turns what is assigned into `Sealed` at once: no plain text lies in the instance's `__dict__`."""
 
+    field: "EncryptedField"
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """Return the value, which knows its row from the first look on."""
         value = super().__get__(instance, owner)
@@ -112,7 +114,7 @@ class EncryptedField(BaseField):
                     id="vault.E002",
                 )
             )
-        if self.unique or self.db_index or self.has_default():
+        if self.unique or getattr(self, "db_index", False) or self.has_default():
             errors.append(
                 checks.Error(
                     f"{name} is encrypted: it takes no index, uniqueness or default.", obj=self, id="vault.E003"
@@ -129,7 +131,7 @@ class EncryptedField(BaseField):
 
     def place(self, organization_id: UUID, row: Any) -> Place:
         """Return where the ciphertext of a row stands."""
-        return Place(organization_id, self.model._meta.db_table, self.column, str(row))
+        return Place(organization_id, self.model._meta.db_table, str(self.column), str(row))
 
     def stored(self, row: Any) -> bytes | None:
         """Return the ciphertext that a row of the current organization holds now, None without one."""

@@ -75,9 +75,9 @@ def columns(field: EncryptedField) -> dict[str, sql.Composable]:
     tenant = meta.get_field(str(tenant_column(field.model)))
     return {
         "table": sql.Identifier(meta.db_table),
-        "column": sql.Identifier(field.column),
-        "pk": sql.Identifier(pk.column),
-        "pk_type": sql.SQL(str(pk.rel_db_type(connections[APP]))),  # type: ignore[arg-type] # Django's own word
+        "column": sql.Identifier(str(field.column)),
+        "pk": sql.Identifier(str(pk.column)),
+        "pk_type": sql.SQL(str(pk.rel_db_type(connections[APP]))),
         "organization": sql.Identifier(str(getattr(tenant, "column", None))),
         "named": named_key(field),
     }
@@ -86,5 +86,5 @@ def columns(field: EncryptedField) -> dict[str, sql.Composable]:
 def named_key(field: EncryptedField) -> sql.Composed:
     """Return the SQL for the id of the data key that a ciphertext names."""
     return sql.SQL("encode(substring({} from 2 for {}), 'hex')::uuid").format(
-        sql.Identifier(field.column), sql.Literal(envelope.ID_BYTES)
+        sql.Identifier(str(field.column)), sql.Literal(envelope.ID_BYTES)
     )

@@ -15,8 +15,15 @@ from tenants.services.invitations import invite_member, resend_invitation
 from tests.people import Tenant, make_user
 from tests.tenants.stage import events
 
-SECRET_FIELDS = {("accounts.User", "password"), ("tenants.Invitation", "token_digest")}
-OURS = {"accounts", "audit", "tenants"}
+SECRET_FIELDS = {
+    ("accounts.ApiKeySecret", "digest"),
+    ("accounts.PlatformKey", "digest"),
+    ("accounts.User", "password"),
+    ("api.StoredResponse", "body"),
+    ("tenants.Invitation", "token_digest"),
+    ("vault.DataKey", "wrapped"),
+}
+OURS = {"accounts", "audit", "tenants", "vault"}
 
 
 def test_the_declared_secrets_are_these() -> None:
