@@ -85,17 +85,17 @@ class Engine:
             raise BlueprintError(problems)
         return plans
 
-    def apply(self, planned: list[Plan]) -> Iterator[Plan]:
+    def apply(self, agreed: list[Plan] | None = None) -> Iterator[Plan]:
         """Make the changes, one transaction for each organization; yield what was changed, as it is committed.
 
         Args:
-            planned: what `plan` returned and somebody agreed to.
+            agreed: what `plan` returned and somebody agreed to; nothing else is done. None: whatever is to be done now.
 
         Raises:
-            BlueprintError: an organization is no longer as it was when the plan was made, or refuses a change; that one
-                and those after it are unchanged.
+            BlueprintError: an organization refuses a change, or needs others than were agreed to; that one and those
+                after it are unchanged.
         """
-        logins, *organizations = planned
+        logins, *organizations = agreed or [None] * (1 + len(self._document.organizations))
         with transaction.atomic():
             _queue_up("")
             changes = tuple(self._logins(self._passwords()))
@@ -109,7 +109,8 @@ class Engine:
     def _organization(self, wanted: WantedOrganization, *, keep: bool, expected: Plan | None = None) -> Plan:
         """Do all the work for one organization; a rehearsal (`keep` is False) is rolled back."""
         with transaction.atomic():
-            if not keep:
+            if not keep and self._document.users:
+                _queue_up("")
                 logins = self._logins({})
                 self._newcomers = frozenset(change.label for change in logins)
                 self._run(logins)
@@ -120,8 +121,7 @@ class Engine:
                 warnings = self._work(wanted, actor, changes, organization_id)
                 _check_deferred()
             plan = Plan(wanted.slug, tuple(changes), tuple(warnings))
-            if expected is not None:
-                self._compare(expected, plan, wanted.path)
+            self._compare(expected, plan, wanted.path)
             if not keep:
                 transaction.set_rollback(True)
         return plan
@@ -264,8 +264,8 @@ class Engine:
         source = self._document.source
         return path in source.values or path in source.names
 
-    def _compare(self, expected: Plan, plan: Plan, path: Path) -> None:
-        if expected != plan:
+    def _compare(self, expected: Plan | None, plan: Plan, path: Path) -> None:
+        if expected is not None and expected != plan:
             raise self._refusal(path, "Somebody changed something here since the plan was made. Plan again.")
 
     def _refusal(self, path: Path, message: str) -> BlueprintError:

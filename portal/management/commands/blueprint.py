@@ -72,7 +72,7 @@ class Command(ScopedCommand):
             self.stdout.write(_told(plans))
         if not options["yes"]:
             self._ask()
-        applied = self._carry_out(engine, plans)
+        applied = self._carry_out(engine, None if options["yes"] else plans)
         return as_json(applied) if options["json"] else done(applied)
 
     def _start(self, actor: Actor) -> str:
@@ -82,14 +82,16 @@ class Command(ScopedCommand):
             if document is not None:
                 engine = _engine(document, actor, None)
                 planned = engine.plan()
-                plans += self._carry_out(engine, planned) if any(plan.changes for plan in planned) else planned
+                # Several containers may start at once: what another one has done meanwhile is fine.
+                plans += self._carry_out(engine, None) if any(plan.changes for plan in planned) else planned
         last = done(plans) if any(plan.changes for plan in plans) else ""
         return "\n\n".join(part for part in (as_text(plans), last) if part)
 
-    def _carry_out(self, engine: Engine, plans: list[Plan]) -> list[Plan]:
+    def _carry_out(self, engine: Engine, agreed: list[Plan] | None) -> list[Plan]:
         applied: list[Plan] = []
         try:
-            applied.extend(engine.apply(plans))
+            for plan in engine.apply(agreed):
+                applied.append(plan)  # noqa: PERF401 - what was committed before an error is told
         except BlueprintError as error:
             named = ", ".join(plan.organization or "the logins" for plan in applied if plan.changes)
             before = f"\nApplied before that, and kept: {named}." if named else "\nNothing was changed."
