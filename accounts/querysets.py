@@ -31,6 +31,12 @@ class ApiKeyQuerySet(TenantQuerySet):
         """Return the keys that are neither revoked nor expired."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
 
+    def in_state(self, state: str) -> Self:
+        """Return the keys that are "active", "expired" or "revoked" now."""
+        if state == "revoked":
+            return self.filter(revoked_at__isnull=False)
+        return self.active() if state == "active" else self.filter(revoked_at=None, expires_at__lte=timezone.now())
+
     def older_than(self, days: int) -> Self:
         """Return the active keys whose current secret was made more than `days` days ago."""
         return self.active().filter(
