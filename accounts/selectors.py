@@ -20,10 +20,11 @@ def keys_with_secret() -> ApiKeyQuerySet:
     """
     current = ApiKeySecret.objects.filter(api_key=OuterRef("pk"), expires_at=None)
     keys: ApiKeyQuerySet = ApiKey.objects.select_related("organization", "project", "user", "service_account")
-    return keys.annotate(
+    described: ApiKeyQuerySet = keys.annotate(
         last_four=Subquery(current.values("last_four")[:1]),
         secret_created_at=Subquery(current.values("created_at")[:1]),
     )
+    return described
 
 
 def keys_older_than(days: int) -> ApiKeyQuerySet:
@@ -37,7 +38,8 @@ def keys_to_warn_about() -> ApiKeyQuerySet:
     A warning is due at each of `WARNINGS` that the current secret has lived to see: a key made for an hour has none.
     """
     keys = keys_with_secret().filter(revoked_at=None, organization__suspended_at=None)
-    return _due(keys, "secret_created_at")
+    due: ApiKeyQuerySet = _due(keys, "secret_created_at")
+    return due
 
 
 def platform_keys_to_warn_about() -> Any:

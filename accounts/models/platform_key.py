@@ -29,10 +29,11 @@ class PlatformKey(models.Model):
     created_at = models.DateTimeField("created", auto_now_add=True)
     last_used_at = models.DateTimeField("last used", null=True, editable=False)
     last_used_ip = models.GenericIPAddressField("last used from", null=True, editable=False)
+    expiry_warned_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)
     revocation_reason = models.CharField(max_length=300, blank=True, editable=False)
 
-    audit_exclude = frozenset({"created_at", "created_by", "last_used_at", "last_used_ip"})
+    audit_exclude = frozenset({"created_at", "created_by", "last_used_at", "last_used_ip", "expiry_warned_at"})
 
     class Meta:
         verbose_name = "platform key"

@@ -98,6 +98,7 @@ def update_platform_key(
     stored.allowed_networks = check_networks(allowed_networks)
     if expires_at != stored.expires_at:
         stored.expires_at = check_expiry(expires_at, max_days=None)
+        stored.expiry_warned_at = None
     with one_of_a_kind(PlatformKey, field="name"):
         stored.save()
     signals.platform_key_updated.announce(stored, actor=actor, before=before, after=snapshot(stored))
