@@ -24,6 +24,10 @@ app.conf.beat_schedule = {
         "task": "tenants.tasks.purge_due",
         "schedule": crontab(minute="17"),
     },
+    "tell people that their keys expire": {
+        "task": "accounts.tasks.warn_of_expiring_keys",
+        "schedule": crontab(minute="7"),
+    },
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),

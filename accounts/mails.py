@@ -1,0 +1,122 @@
+"""The mails about keys; rendered inside the scope. None shows a secret, each leads to the key's page."""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from console.links import root_url
+from tenants.models import Membership
+
+from .models import ApiKey, PlatformKey, User
+
+logger = logging.getLogger("gatehouse.mail")
+
+
+def send_leak_notice(key: ApiKey, *, source_url: str) -> None:
+    """Tell the people of a key, once the transaction has committed, that it leaked and was revoked.
+
+    Args:
+        key: the key; its organization's scope must be open.
+        source_url: where it was found, "" when nobody said. It is shown as text: a stranger wrote it.
+    """
+    found_at = " ".join(source_url.split())[:1_000]
+    for message in _to_each(_people_of(key), "key_leak", {**_facts(key), "source_url": found_at}):
+        transaction.on_commit(message.send, robust=True)
+
+
+def expiry_warnings(key: ApiKey) -> list[EmailMultiAlternatives]:
+    """Return the mails that tell a key's people when it expires; the scope of its organization must be open.
+
+    Args:
+        key: a row of `selectors.keys_with_secret` that expires.
+    """
+    return _to_each(_people_of(key), "key_expiry", {**_facts(key), "left": _left(key)})
+
+
+def platform_expiry_warnings(key: PlatformKey) -> list[EmailMultiAlternatives]:
+    """Return the mails that tell the operators when a platform key expires."""
+    operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
+    context = {
+        "name": key.name,
+        "public_id": key.public_id,
+        "last_four": key.last_four,
+        "expires_at": key.expires_at,
+        "left": _left(key),
+        "link": _link(f"admin/accounts/platformkey/{key.pk}/change/"),
+    }
+    return _to_each(operators, "platform_key_expiry", context)
+
+
+def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:
+    """Send several mails now; one address that is refused keeps no other waiting.
+
+    Raises:
+        Exception: what the mail server said, when it took not one of them.
+    """
+    sent, failure = 0, None
+    for message in messages:
+        try:
+            message.send()
+            sent += 1
+        except Exception as error:  # noqa: BLE001 - backends raise what they like
+            logger.warning("A mail was not sent: %s", error)
+            failure = error
+    if failure is not None and not sent:
+        raise failure
+
+
+def _people_of(key: ApiKey) -> list[str]:
+    """Return the addresses of the organization's owners, of the key's person and of the member who made it."""
+    members = Membership.objects.filter(is_active=True, user__is_active=True)
+    made_it = members.filter(user__email=key.created_by)
+    whose_it_is = members.filter(user_id=key.user_id)
+    people = Membership.objects.active_owners() | made_it | (whose_it_is if key.user_id else members.none())
+    return sorted(set(people.values_list("user__email", flat=True)))
+
+
+def _facts(key: ApiKey) -> dict[str, Any]:
+    organization = key.organization
+    return {
+        "organization": organization.name,
+        "name": key.name,
+        "kind": key.get_kind_display(),
+        "owner": key.owner,
+        "environment": key.get_environment_display(),
+        "public_id": key.public_id,
+        "last_four": getattr(key, "last_four", ""),
+        "expires_at": key.expires_at,
+        "link": _link(f"o/{organization.slug}/accounts/apikey/{key.pk}/change/"),
+    }
+
+
+def _left(key: ApiKey | PlatformKey) -> str:
+    """Return how long a key still lives, in words."""
+    if key.expires_at is None:
+        raise ValueError(f"{key} does not expire")
+    hours = max(1, round((key.expires_at - timezone.now()).total_seconds() / 3600))
+    one_day = 24
+    if hours > 2 * one_day:
+        return f"{round(hours / one_day)} days"
+    return f"{hours} hours" if hours > 1 else "an hour"
+
+
+def _to_each(addresses: Iterable[str], template: str, context: dict[str, Any]) -> list[EmailMultiAlternatives]:
+    """Return one mail for each address: not everybody may see who the others are."""
+    subject = " ".join(render_to_string(f"emails/{template}_subject.txt", context).split())
+    text, html = (render_to_string(f"emails/{template}.{form}", context) for form in ("txt", "html"))
+    messages = []
+    for address in addresses:
+        message = EmailMultiAlternatives(subject, text, to=[address])
+        message.attach_alternative(html, "text/html")
+        messages.append(message)
+    return messages
+
+
+def _link(path: str) -> str:
+    return f"{settings.PUBLIC_URL}{root_url(path)}"
