@@ -2,17 +2,20 @@
 
 import socket
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
 from moto.server import ThreadedMotoServer
 
 from isolation.scope import tenant_scope
 from tests.people import Tenant
 from tests.vault.conftest import Keys, material
-from tests.vault.stage import attributed, load, make_note, raw, reveal
+from tests.vault.stage import PLAIN, attributed, load, make_note, raw, reveal
 from tests.vault.transit import Engine, transit_engine
 from vault.cache import unwrapped
 from vault.checks import check_keyring
@@ -153,6 +156,33 @@ class TestSecretsOfAProvider:
         with tenant_scope(acme.organization):
             assert DataKey.objects.get().wrapped_by == 2
         assert check_keyring(databases=["default"]) == []
+
+    def test_data_keys_move_from_one_kind_of_key_to_another(
+        self, acme: Tenant, engine: Engine, kms: str, keys: Keys
+    ) -> None:
+        in_kms = settings.KEYRING.keys[2].key_id
+        access = TransitAccess(address=engine.address, token=lambda: "first-token", timeout=1)
+        kinds = [f"1:{material('a')}", f"2:kms:{in_kms}", "3:transit:gatehouse", f"4:{material('b')}"]
+        keys(kinds[0])
+        note = make_note(acme)
+        for position in (1, 2, 3):
+            keys(",".join(kinds[position - 1 : position + 1]), transit=access)
+            call_command("rotate_keys", stdout=StringIO(), stderr=StringIO())
+            keys(kinds[position], transit=access)
+            with tenant_scope(acme.organization):
+                assert DataKey.objects.get().wrapped_by == position + 1
+            assert reveal(acme, note) == PLAIN
+
+    def test_a_rotation_to_a_key_that_is_away_changes_nothing(self, acme: Tenant, transit: Engine, keys: Keys) -> None:
+        keys(f"1:{material('a')}")
+        make_note(acme)
+        away = TransitAccess(address=transit.address, token=lambda: "wrong", timeout=1)
+        keys(f"1:{material('a')},2:transit:gatehouse", transit=away)
+        with pytest.raises(CommandError, match="key 2 cannot be used now") as refused:
+            call_command("rotate_keys", "--data-keys", stdout=StringIO(), stderr=StringIO())
+        assert refused.value.returncode == 1
+        with tenant_scope(acme.organization):
+            assert (DataKey.objects.get().wrapped_by, DataKey.objects.get().version) == (1, 1)
 
     def test_while_it_is_away_nothing_opens_and_nothing_is_overwritten(
         self, acme: Tenant, transit: Engine, superuser
