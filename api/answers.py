@@ -60,7 +60,7 @@ def _url(view: "ApiView", cursor: str | None) -> str | None:
 
 
 def _versioned(declared: Operation, body: Any) -> bytes:
-    unversioned = getattr(declared.response, "unversioned", frozenset())
+    unversioned: frozenset[str] = getattr(declared.response, "unversioned", frozenset())
     return CompactJSONRenderer().render({name: value for name, value in body.items() if name not in unversioned})
 
 
