@@ -117,7 +117,8 @@ class Gateway:
         except _Slow:
             await self._refuse(scope, send, _too_slow())
         except ConnectionError:
-            return  # the client has gone
+            # The client has gone, or its body broke off in the middle of a chunk.
+            await self._refuse(scope, send, malformed("The body broke off before its end. Send the request again."))
 
     async def _first_part(self, receive: Receive) -> Message:
         """Return a small body. A deadline for each would cost more than all the rest: one task looks after all of them.

@@ -3,7 +3,9 @@
 import http.client
 import json
 import random
+import sys
 import time
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 
@@ -12,6 +14,7 @@ import pytest
 from accounts.key_format import new_secret
 from accounts.services.api_keys import revoke_api_key
 from accounts.services.key_rules import IssuedKey
+from tests.gateway.load import Load
 from tests.gateway.process import Gateway, basic
 from tests.gateway.stage import Keys
 from tests.people import Tenant
@@ -20,10 +23,13 @@ BATCH = 100
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
+def told(line: str) -> None:
+    """Print what a long run found."""
+    sys.stdout.write(f"\n{line}\n")
+
+
 def checksum(body: str) -> str:
     """Return the right checksum of a wrong key, as a forger computes it."""
-    import zlib  # noqa: PLC0415 - beside its use
-
     number, text = zlib.crc32(body.encode()), ""
     for _ in range(6):
         number, digit = divmod(number, 62)
@@ -92,14 +98,12 @@ def try_them(gateway: Gateway, caller: str, good: list[str], number: int) -> Non
         response = connection.getresponse()
         answer = response.read()
         assert response.status == 200, (response.status, answer)
-        accepted = [
-            token for token, result in zip(batch, json.loads(answer)["results"], strict=True) if result["active"]
-        ]
+        results = json.loads(answer)["results"]
+        accepted = [token for token, result in zip(batch, results, strict=True) if result["active"]]
         assert set(accepted) == {good[0]}, accepted
         tried += len(batch) - 1
     connection.close()
-    if number > 100_000:
-        print(f"\n{tried} wrong keys, none accepted, no 5xx, {tried / (time.monotonic() - started):.0f} a second")
+    told(f"{tried} wrong keys, none accepted, no 5xx, {tried / (time.monotonic() - started):.0f} a second")
 
 
 def rights(keys: Keys) -> list[str]:
@@ -123,7 +127,7 @@ def test_wrong_callers(gateway: Gateway, platform: IssuedKey, keys: Keys) -> Non
             header = f"Bearer {wrong}".encode("latin-1").decode("latin-1")
         except UnicodeEncodeError:
             continue
-        if any(character in header for character in "\r\n\x00") or header.strip() == f"Bearer {platform.secret}":
+        if any(character in header for character in "\r\n\x00") or header.split() == ["Bearer", platform.secret]:
             continue  # no client can send these, and blanks around a header's value do not count
         if not all(" " <= character <= "~" or character >= "\x80" for character in header):
             continue
@@ -133,8 +137,6 @@ def test_wrong_callers(gateway: Gateway, platform: IssuedKey, keys: Keys) -> Non
 
 def latencies(gateway: Gateway, platform: IssuedKey, keys: Keys, acme: Tenant, number: int) -> list[float]:
     """Revoke keys that are in use, under load, and return how long each was still accepted anywhere."""
-    from tests.gateway.load import Load  # noqa: PLC0415 - beside its use
-
     seconds = []
     with Load(gateway, basic(platform), [keys.project().secret for _ in range(10)]):
         for _ in range(number):
@@ -164,5 +166,5 @@ def test_revocation_under_load_for_long(platform: IssuedKey, keys: Keys, acme: T
     with Gateway(workers=2) as gateway:
         seconds = latencies(gateway, platform, keys, acme, 500)
     p99 = seconds[int(len(seconds) * 0.99)]
-    print(f"\nrevocation under load, two processes: median {seconds[250] * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")
+    told(f"revocation under load, two processes: median {seconds[250] * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms")
     assert p99 < 1.0
