@@ -64,6 +64,8 @@ class EncryptedField(BaseField):
     It cannot be searched, shown in a form or written by `QuerySet.update`. Saving a row whose secret was not assigned
     leaves the column alone, so that a row read before a rotation does not bring an old ciphertext back. A migration
     that renames the table or the column makes its ciphertexts unreadable: keep both names (`db_table`, `db_column`).
+    Do not name it in the `update_fields` of `bulk_create(update_conflicts=True)`: its ciphertext is bound to the row
+    that was not inserted, and would not open in the other.
     """
 
     description = "An encrypted text"

@@ -19,7 +19,7 @@ from tests.vault.stage import PLAIN, attributed, load, make_note, raw, reveal
 from tests.vault.transit import Engine, transit_engine
 from vault.cache import unwrapped
 from vault.checks import check_keyring
-from vault.configuration import KmsAccess, TransitAccess
+from vault.configuration import KmsAccess, KmsKey, TransitAccess
 from vault.exceptions import KeyUnavailable, WrongKey
 from vault.hidden import Hidden
 from vault.keyring import keyring
@@ -160,9 +160,10 @@ class TestSecretsOfAProvider:
     def test_data_keys_move_from_one_kind_of_key_to_another(
         self, acme: Tenant, engine: Engine, kms: str, keys: Keys
     ) -> None:
-        in_kms = settings.KEYRING.keys[2].key_id
+        in_kms = settings.KEYRING.keys[2]
+        assert isinstance(in_kms, KmsKey)
         access = TransitAccess(address=engine.address, token=lambda: "first-token", timeout=1)
-        kinds = [f"1:{material('a')}", f"2:kms:{in_kms}", "3:transit:gatehouse", f"4:{material('b')}"]
+        kinds = [f"1:{material('a')}", f"2:kms:{in_kms.key_id}", "3:transit:gatehouse", f"4:{material('b')}"]
         keys(kinds[0])
         note = make_note(acme)
         for position in (1, 2, 3):
