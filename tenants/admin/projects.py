@@ -1,5 +1,6 @@
 """Projects: their settings, who has a role in them, exceptions, deletion and transfer."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from console.access import actor_of, can
 from console.actions import object_action
@@ -33,6 +35,9 @@ from tenants.services.projects import (
 
 from .common import STYLE, WithHistory, authority_of, badge, organization_of, role_field, role_options, two_lines
 from .people import PeopleInline
+
+SECTIONS: list[Callable[[HttpRequest, Project], SafeString]] = []
+"""What other apps show below a project's form, rendered; empty for whoever may not see it."""
 
 _CURRENT = "_tenants_project"
 _TONES = {Environment.PRODUCTION: "bad", Environment.STAGING: "warn", Environment.DEVELOPMENT: "good"}
@@ -152,7 +157,7 @@ class ProjectAdmin(WithHistory, TenantModelAdmin):
         )
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Show the form with the exceptions below it."""
+        """Show the form with other apps' sections and the exceptions below it."""
         obj = kwargs.get("obj")
         if obj is not None:
             manages = can(request, P.PROJECTS_MANAGE, obj)
@@ -161,6 +166,7 @@ class ProjectAdmin(WithHistory, TenantModelAdmin):
                 may_restore=can(request, P.PROJECTS_DELETE, obj),
                 may_manage=manages,
                 shows_exceptions=manages or can(request, P.MEMBERS_READ),
+                sections=[section(request, obj) for section in SECTIONS],
                 exceptions=exceptions_in(obj) if manages or can(request, P.MEMBERS_READ) else [],
             )
         response: HttpResponse = super().render_change_form(request, context, **kwargs)

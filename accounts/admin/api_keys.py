@@ -1,0 +1,477 @@
+"""API keys: who has which, making one, showing its secret once, rotating and revoking."""
+
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any, ClassVar, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html_join
+
+from accounts.forms.api_keys import (
+    ApiKeyForm,
+    OverlapForm,
+    RevocationForm,
+    choice,
+    environment_field,
+    life_fields,
+    rotation_form,
+)
+from accounts.forms.fields import scopes_field
+from accounts.key_format import KeyKind
+from accounts.key_selectors import current_secret, secrets_of, with_secret
+from accounts.models import ApiKey
+from accounts.services.api_keys import (
+    create_api_key,
+    may_change,
+    revoke_api_key,
+    revoke_api_keys,
+    rotate_api_key,
+    update_api_key,
+)
+from accounts.services.key_rules import IssuedKey
+from console import once
+from console.access import actor_of, can
+from console.actions import bulk_action, object_action
+from console.keyset import KeysetList
+from console.links import root_url
+from console.options import TenantModelAdmin
+from console.reveal import show_secret
+from console.sites import tenant_site
+from isolation.actor import ActorKind
+from isolation.exceptions import DomainError
+from tenants.admin.common import WithHistory, authority_of, organization_of, two_lines
+from tenants.permissions import P
+
+from . import key_kinds
+from .common import (
+    KEY_SCRIPTS,
+    KEY_STYLE,
+    code,
+    environment_badge,
+    expiry,
+    last_use,
+    moment,
+    networks,
+    scopes_in_words,
+    short_id,
+    state_badge,
+)
+from .key_filters import SecretAgeFilter, StateFilter, WhoseFilter
+
+_ISSUED = "_accounts_issued_key"
+_PURPOSE = "api_key"
+_ALREADY_MADE = 409
+_TRY = "api/v1/me"
+
+_FACTS = ("state", "owner_name", "environment_name", "public_id_text", "secret_text", "used", "made")
+_SETTINGS = ("name", "note", "scopes", "expires_at", "allowed_networks")
+_SETTINGS_IN_WORDS = ("name", "note", "scopes_text", "expires", "networks_text")
+
+
+def _rotation_questions(model_admin: Any, request: HttpRequest, obj: Any) -> type[forms.Form]:
+    return rotation_form(OverlapForm, current_secret(obj).pk)
+
+
+@admin.register(ApiKey, site=tenant_site)
+class ApiKeyAdmin(WithHistory, KeysetList, TenantModelAdmin):
+    """The keys that the actor sees, newest first; everybody sees and makes their own."""
+
+    permissions: ClassVar = {"view": P.API_KEYS_READ, "add": P.API_KEYS_MANAGE, "change": P.API_KEYS_MANAGE}
+    menu = ("Access", 60)
+    icon = "key"
+    description = "What programs sign in with: create, rotate and revoke keys, see when each was last used."
+    empty_title = "No API keys yet"
+    empty_text = "A program signs in with a key. Make one for a project, a service account or for your own scripts."
+
+    form = ApiKeyForm
+    list_display = ("title", "belongs_to", "environment_name", "scope_count", "used", "expires", "state")
+    list_filter = (StateFilter, "kind", "environment", "project", SecretAgeFilter, WhoseFilter)
+    search_fields = ("^name", "public_id__startswith")
+    search_help_text = "Search by the beginning of a name or public id"
+    ordering = ("-created_at", "-pk")
+    actions = ("revoke_selected",)
+    actions_detail = ("rotate", "revoke")
+    change_form_before_template = "console/includes/once.html"
+
+    class Media:
+        css = KEY_STYLE
+        js = KEY_SCRIPTS
+
+    # Who may -----------------------------------------------------------------------------------------
+
+    def allows(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        """Return whether the actor may do `verb`: by permission, and with their own keys always."""
+        actor = actor_of(request)
+        if obj is None:
+            if verb == "view":
+                return actor.kind is ActorKind.USER or authority_of(request).allows_somewhere(P.API_KEYS_READ)
+            if verb == "add":
+                return bool(key_kinds.may_make(request))
+            return super().allows(request, verb)
+        if verb == "view":
+            return super().allows(request, verb, obj) or _is_own(request, obj)
+        return super().allows(request, verb, obj) if verb != "change" else self._may_edit(request, obj)
+
+    def holds(self, request: HttpRequest, permission: str, obj: Any = None) -> bool:
+        """Return whether a button is the actor's: who manages keys revokes other people's, and changes their own."""
+        if obj is None:  # the list's own: the keys themselves are asked when they are chosen
+            return actor_of(request).kind is ActorKind.USER
+        if permission == P.API_KEYS_ROTATE:
+            return may_change(obj, actor_of(request), permission)
+        return can(request, permission, obj) or _is_own(request, obj)
+
+    def _may_edit(self, request: HttpRequest, obj: ApiKey) -> bool:
+        return obj.revoked_at is None and may_change(obj, actor_of(request))
+
+    # Reading -----------------------------------------------------------------------------------------
+
+    def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the keys that the actor sees, with what a row shows."""
+        return with_secret(super().narrow(request, queryset))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list; for whoever sees no others, as their own keys."""
+        sees_others = authority_of(request).allows_somewhere(P.API_KEYS_READ)
+        extra = {} if sees_others else {"title": "My keys"}
+        return super().changelist_view(request, {**extra, **(extra_context or {})})
+
+    # The form ----------------------------------------------------------------------------------------
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Ask for the kind of key first, then show its form; a form that was sent before makes no second key."""
+        self.demand(request, "add")
+        kinds = key_kinds.may_make(request)
+        if _kind(request) not in kinds:
+            if len(kinds) == 1 and request.method == "GET":
+                return HttpResponseRedirect(f"{request.path}?kind={kinds[0]}")
+            context = {"title": "New API key", "choices": list(key_kinds.choices(request)), "cancel_url": self._list()}
+            response: HttpResponse = self.admin_site.render(request, "accounts/choose_kind.html", context)
+            return response
+        if request.method == "POST":
+            made = self._made_before(request)
+            if made is not None:
+                return self._already_made(request, made)
+        response = super().add_view(request, form_url, extra_context)
+        return cast("HttpResponse", response)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is asked of a new key, or shown of one."""
+        if obj is None:
+            owner = {
+                KeyKind.PROJECT: ("project",),
+                KeyKind.SERVICE_ACCOUNT: ("service_account", "environment"),
+            }.get(_kind(request), ("environment",))
+            return (
+                (None, {"fields": ("name", *owner, "note")}),
+                ("What it may do", {"fields": ("scopes",)}),
+                ("Until when and from where", {"fields": ("expires_at", "allowed_networks")}),
+            )
+        settings = _SETTINGS if self._may_edit(request, obj) else _SETTINGS_IN_WORDS
+        facts = (*_FACTS, "ended") if obj.revoked_at else _FACTS
+        return ((None, {"fields": facts}), ("Settings", {"fields": settings}))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is told in words."""
+        if obj is None:
+            return ()
+        words = (*_FACTS, "ended", "scopes_text", "expires", "networks_text")
+        return words if self._may_edit(request, obj) else (*words, "name", "note")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the project or service account that a link named."""
+        return {name: request.GET[name] for name in ("project", "service_account") if name in request.GET}
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        """Return the form class, whose fields know the actor, the kind of key and the organization's rules."""
+        form_class = super().get_form(request, obj, change, **kwargs)
+        # Declared fields are shared by all form classes; this one speaks about one actor.
+        form_class.base_fields = deepcopy(form_class.base_fields)
+        fields = form_class.base_fields
+        made = self._fields_of(request, obj) if obj is not None else self._new_fields(request)
+        for name in [name for name in fields if name in made]:
+            fields[name] = made[name]
+        return form_class
+
+    def _new_fields(self, request: HttpRequest) -> dict[str, forms.Field]:
+        kind = _kind(request)
+        fields: dict[str, forms.Field] = {
+            **life_fields(max_days=organization_of(request).api_key_max_days),
+            "environment": environment_field(),
+        }
+        project = None
+        if kind == KeyKind.PROJECT:
+            projects = key_kinds.projects_of(request, request.GET.get("project", ""))
+            wanted = request.POST.get("project") or request.GET.get("project") or ""
+            project = next((row for row in projects if str(row.pk) == wanted), None)
+            rows = [(str(row.pk), f"{row.name} ({row.get_environment_display().lower()})") for row in projects]
+            help_text = "The key counts here alone, and has the project's environment."
+            fields["project"] = choice("Project", _offered(rows, "Choose a project"), help_text)
+        if kind == KeyKind.SERVICE_ACCOUNT:
+            accounts = key_kinds.accounts_of(request.GET.get("service_account", ""))
+            rows = [(str(row.pk), row.name) for row in accounts]
+            fields["service_account"] = choice("Service account", _offered(rows, "Choose a service account"))
+        fields["scopes"] = scopes_field(
+            grantable=key_kinds.grantable(actor_of(request), str(kind), project), project_only=kind == KeyKind.PROJECT
+        )
+        return fields
+
+    def _fields_of(self, request: HttpRequest, obj: ApiKey) -> dict[str, forms.Field]:
+        personal = obj.kind == KeyKind.PERSONAL
+        lacking = "You do not hold this any more: it has no effect, and saving takes it away."
+        above = "You do not hold this yourself, so you cannot change this key."
+        return {
+            **life_fields(max_days=organization_of(request).api_key_max_days, key=obj),
+            "scopes": scopes_field(
+                grantable=key_kinds.grantable(actor_of(request), obj.kind, obj.project),
+                beyond=lacking if personal else above,
+                project_only=obj.kind == KeyKind.PROJECT,
+            ),
+        }
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Show the form; a new key's carries a token for one key."""
+        if kwargs.get("add"):
+            context.update(once=once.token(request, _PURPOSE), title=f"New {_words(_kind(request))}")
+        response: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return response
+
+    # Writing -----------------------------------------------------------------------------------------
+
+    def perform_create(self, request: HttpRequest, values: dict[str, Any]) -> ApiKey:
+        """Create a key and remember its secret for this answer."""
+        key_id = once.row_id(request, _PURPOSE)
+        project, account = values.pop("project", ""), values.pop("service_account", "")
+        rows = key_kinds.projects_of(request, project) if project else []
+        accounts = key_kinds.accounts_of(account) if account else []
+        try:
+            with transaction.atomic():
+                issued = create_api_key(
+                    organization=organization_of(request),
+                    kind=str(_kind(request)),
+                    project=next((row for row in rows if str(row.pk) == project), None),
+                    service_account=next((row for row in accounts if str(row.pk) == account), None),
+                    actor=actor_of(request),
+                    key_id=key_id,
+                    **{**values, "environment": values.get("environment")},
+                )
+        except IntegrityError as error:  # the same form, sent twice at the same moment
+            raise DomainError(
+                "This form was sent twice, and the key was created by the first time.", code="already_made"
+            ) from error
+        request.__dict__[_ISSUED] = issued
+        return self._row(issued)
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the secret, once."""
+        return self._reveal(request, request.__dict__.pop(_ISSUED), title="The key was created")
+
+    def perform_update(self, request: HttpRequest, obj: Any, values: dict[str, Any]) -> None:
+        """Change what the key is called, may do, and from where and until when it is accepted."""
+        update_api_key(
+            key=obj,
+            name=values.get("name", obj.name),
+            note=values.get("note", obj.note),
+            scopes=self._kept(request, obj, values["scopes"]) if "scopes" in values else obj.scopes,
+            expires_at=values.get("expires_at", obj.expires_at),
+            allowed_networks=values.get("allowed_networks", obj.allowed_networks),
+            actor=actor_of(request),
+        )
+
+    def _kept(self, request: HttpRequest, obj: ApiKey, chosen: list[str]) -> list[str]:
+        """Return the chosen scopes and those that a browser leaves out because their boxes are disabled.
+
+        Those of other kinds the service refuses, and says so; a personal key loses what its owner lost.
+        """
+        if obj.kind == KeyKind.PERSONAL:
+            return chosen
+        offered = key_kinds.grantable(actor_of(request), obj.kind, obj.project)
+        return [*chosen, *(name for name in obj.scopes if name in P.__members__.values() and P(name) not in offered)]
+
+    @object_action(
+        permission=P.API_KEYS_ROTATE,
+        description="Rotate",
+        confirm="The key gets a new secret, which is shown once. Its public id, scopes and settings stay; a key that "
+        "expires begins its life anew.",
+        icon="autorenew",
+        form=_rotation_questions,
+        when=lambda key: key.state == "active",
+    )
+    def rotate(self, request: HttpRequest, obj: ApiKey, data: dict[str, Any]) -> HttpResponse:
+        """Give the key a new secret and show it."""
+        issued = rotate_api_key(
+            key=obj,
+            actor=actor_of(request),
+            overlap=timedelta(seconds=int(data["overlap"])),
+            expected_secret_id=data["expected"],
+        )
+        return self._reveal(request, issued, title="The key has a new secret")
+
+    @object_action(
+        permission=P.API_KEYS_MANAGE,
+        description="Revoke",
+        confirm="The key ends at once and for good: every program that uses it is refused. To replace its secret "
+        "without an interruption, rotate it.",
+        icon="key_off",
+        danger=True,
+        form=RevocationForm,
+        when=lambda key: key.revoked_at is None,
+    )
+    def revoke(self, request: HttpRequest, obj: ApiKey, data: dict[str, Any]) -> None:
+        """End the key."""
+        revoke_api_key(key=obj, actor=actor_of(request), reason=data["reason"])
+        messages.success(request, f"The key {obj.name} was revoked.")
+
+    @bulk_action(
+        permission=P.API_KEYS_MANAGE,
+        description="Revoke",
+        confirm="These keys end at once and for good; those that are revoked already stay as they are.",
+        form=RevocationForm,
+        danger=True,
+    )
+    def revoke_selected(self, request: HttpRequest, rows: list[ApiKey], data: dict[str, Any]) -> HttpResponse:
+        """End the selected keys, all or none."""
+        ended = revoke_api_keys(keys=rows, actor=actor_of(request), reason=data["reason"])
+        messages.success(request, f"{len(ended)} {'key was' if len(ended) == 1 else 'keys were'} revoked.")
+        return HttpResponseRedirect(request.get_full_path())
+
+    def _reveal(self, request: HttpRequest, issued: IssuedKey, *, title: str) -> HttpResponse:
+        return show_secret(
+            self.admin_site,
+            request,
+            issued,
+            title=title,
+            intro=f"{_words(issued.key.kind).capitalize()} “{issued.key.name}”.",
+            done_url=self.object_url(issued.key),
+            try_path=root_url(_TRY),
+        )
+
+    def _row(self, issued: IssuedKey) -> ApiKey:
+        key: ApiKey = issued.key
+        return key
+
+    def _made_before(self, request: HttpRequest) -> ApiKey | None:
+        try:
+            key_id = once.row_id(request, _PURPOSE)
+        except DomainError:
+            return None  # said at the form
+        found: ApiKey | None = self.get_queryset(request).filter(pk=key_id).first()
+        return found
+
+    def _already_made(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
+        context = {
+            "title": "The key was created already",
+            "key": key,
+            "key_url": self.object_url(key),
+            "rotate_url": reverse("console:accounts_apikey_rotate", args=[key.pk]) if key.state == "active" else "",
+        }
+        response: HttpResponse = self.admin_site.render(
+            request, "accounts/already_made.html", context, status=_ALREADY_MADE
+        )
+        return response
+
+    def _list(self) -> str:
+        return reverse("console:accounts_apikey_changelist")
+
+    # Columns -----------------------------------------------------------------------------------------
+
+    @admin.display(description="Key")
+    def title(self, obj: Any) -> str:
+        """Return the name, and what is known of public id and secret."""
+        return two_lines(obj.name, f"{short_id(obj.public_id)} · secret …{obj.last_four}")
+
+    @admin.display(description="Belongs to")
+    def belongs_to(self, obj: ApiKey) -> str:
+        """Return whose it is and of which kind."""
+        return two_lines(obj.owner, obj.get_kind_display())
+
+    @admin.display(description="Belongs to")
+    def owner_name(self, obj: ApiKey) -> str:
+        """Return whose it is, for its page."""
+        return f"{obj.get_kind_display()}: {obj.owner}"
+
+    @admin.display(description="Environment")
+    def environment_name(self, obj: ApiKey) -> str:
+        """Return the environment."""
+        return environment_badge(obj.environment)
+
+    @admin.display(description="Scopes")
+    def scope_count(self, obj: ApiKey) -> int:
+        """Return how many things it may do."""
+        return len(obj.scopes)
+
+    @admin.display(description="Last used")
+    def used(self, obj: ApiKey) -> str:
+        """Return when and from where it was last used."""
+        return last_use(obj)
+
+    @admin.display(description="Expires")
+    def expires(self, obj: ApiKey) -> str:
+        """Return when it ends."""
+        return expiry(obj)
+
+    @admin.display(description="State")
+    def state(self, obj: ApiKey) -> str:
+        """Return whether it is accepted."""
+        return state_badge(obj)
+
+    @admin.display(description="Public id")
+    def public_id_text(self, obj: ApiKey) -> str:
+        """Return the whole public id."""
+        return code(obj.public_id)
+
+    @admin.display(description="Secret")
+    def secret_text(self, obj: ApiKey) -> str:
+        """Return the ends of the secrets that are accepted, and since or until when."""
+        rows = []
+        for secret in secrets_of(obj):
+            said = f"made {moment(secret.created_at)}"
+            if secret.expires_at:
+                said = f"the one before, accepted until {moment(secret.expires_at)}"
+            rows.append((f"…{secret.last_four}", said))
+        return format_html_join("", '<p><code class="ak-id">{}</code> <span class="gh-muted">{}</span></p>', rows)
+
+    @admin.display(description="Created")
+    def made(self, obj: ApiKey) -> str:
+        """Return when it was made, and by whom."""
+        return f"{moment(obj.created_at)} by {obj.created_by}"
+
+    @admin.display(description="Revoked")
+    def ended(self, obj: ApiKey) -> str:
+        """Return when it was revoked, and why."""
+        if obj.revoked_at is None:
+            return "No"
+        return two_lines(moment(obj.revoked_at), obj.revocation_reason)
+
+    @admin.display(description="Scopes")
+    def scopes_text(self, obj: ApiKey) -> str:
+        """Return what it may do at most."""
+        return scopes_in_words(obj)
+
+    @admin.display(description="Allowed networks")
+    def networks_text(self, obj: ApiKey) -> str:
+        """Return from where it is accepted."""
+        return networks(obj)
+
+
+def _kind(request: HttpRequest) -> KeyKind | None:
+    """Return the kind that the address of the form names."""
+    wanted = request.GET.get("kind", "")
+    return KeyKind(wanted) if wanted in set(KeyKind) else None
+
+
+def _words(kind: Any) -> str:
+    return f"{str(kind).replace('_', ' ')} key"
+
+
+def _offered(rows: list[tuple[str, str]], empty: str) -> list[tuple[str, str]]:
+    return rows if len(rows) == 1 else [("", empty), *rows]
+
+
+def _is_own(request: HttpRequest, obj: ApiKey) -> bool:
+    actor = actor_of(request)
+    return actor.kind is ActorKind.USER and obj.kind == KeyKind.PERSONAL and obj.user_id == actor.id

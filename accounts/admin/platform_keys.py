@@ -1,0 +1,276 @@
+"""The platform's own keys, for operators: what lets a service verify the keys of every organization."""
+
+from copy import deepcopy
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin import SimpleListFilter
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.forms.api_keys import PlatformKeyForm, RevocationForm, RotationForm, life_fields, rotation_form
+from accounts.models import PlatformKey
+from accounts.services.key_rules import IssuedKey
+from accounts.services.platform_keys import (
+    create_platform_key,
+    revoke_platform_key,
+    rotate_platform_key,
+    update_platform_key,
+)
+from console import once
+from console.access import actor_of
+from console.actions import object_action
+from console.links import root_url
+from console.options import OperatorModelAdmin
+from console.reveal import show_secret
+from console.sites import operator_site
+from isolation.exceptions import DomainError
+from tenants.admin.common import two_lines
+from tenants.permissions import P
+
+from .common import KEY_SCRIPTS, KEY_STYLE, code, expiry, last_use, moment, networks, short_id, state_badge
+
+_ISSUED = "_accounts_issued_platform_key"
+_PURPOSE = "platform_key"
+_ALREADY_MADE = 409
+_TRY = "api/v1/introspect"
+
+
+def _rotation_questions(model_admin: Any, request: HttpRequest, obj: Any) -> type[forms.Form]:
+    return rotation_form(RotationForm, obj.last_four)
+
+
+class StateFilter(SimpleListFilter):
+    """By state, which is worked out from two columns."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the three states."""
+        return [("active", "Active"), ("expired", "Expired"), ("revoked", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the keys in the chosen state."""
+        in_time = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+        match self.value():
+            case "active":
+                return queryset.filter(in_time, revoked_at=None)
+            case "expired":
+                return queryset.filter(~in_time, revoked_at=None)
+            case "revoked":
+                return queryset.exclude(revoked_at=None)
+        return queryset
+
+
+@admin.register(PlatformKey, site=operator_site)
+class PlatformKeyAdmin(OperatorModelAdmin):
+    """Keys that belong to no organization; they open introspection and nothing else."""
+
+    permissions: ClassVar = {"view": P.API_KEYS_READ, "add": P.API_KEYS_MANAGE, "change": P.API_KEYS_MANAGE}
+    menu = ("Access", 10)
+    icon = "vpn_key"
+    description = "Let a service of the LLM platform verify the keys of every organization."
+    empty_title = "No platform keys yet"
+    empty_text = "A service of the LLM platform verifies keys with a platform key. Make one for each service."
+
+    form = PlatformKeyForm
+    list_display = ("title", "used", "expires", "state")
+    list_filter = (StateFilter,)
+    search_fields = ("^name", "public_id__startswith")
+    search_help_text = "Search by the beginning of a name or public id"
+    ordering = ("name",)
+    actions_detail = ("rotate", "revoke")
+    change_form_before_template = "console/includes/once.html"
+
+    class Media:
+        css = KEY_STYLE
+        js = KEY_SCRIPTS
+
+    def allows(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        """Return whether the operator may do `verb`; a revoked key stays as it is."""
+        return super().allows(request, verb, obj) and not (verb == "change" and obj is not None and obj.revoked_at)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Show or take the form; one that was sent before makes no second key."""
+        self.demand(request, "add")
+        made = self._made_before(request) if request.method == "POST" else None
+        if made is not None:
+            rotate = reverse("operator:accounts_platformkey_rotate", args=[made.pk]) if made.state == "active" else ""
+            context = {
+                "title": "The key was created already",
+                "key": made,
+                "key_url": self.object_url(made),
+                "rotate_url": rotate,
+            }
+            answer: HttpResponse = self.admin_site.render(
+                request, "accounts/already_made.html", context, status=_ALREADY_MADE
+            )
+            return answer
+        response: HttpResponse = super().add_view(request, form_url, extra_context)
+        return response
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is asked of a new key, or shown of one."""
+        if obj is None:
+            return ((None, {"fields": ("name", "note", "expires_at", "allowed_networks")}),)
+        facts = ("state", "public_id_text", "secret_text", "used", "made")
+        if obj.revoked_at:
+            return ((None, {"fields": (*facts, "ended")}), ("Settings", {"fields": ("name", "note", *_IN_WORDS)}))
+        return ((None, {"fields": facts}), ("Settings", {"fields": ("name", "note", "expires_at", "allowed_networks")}))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is told in words."""
+        if obj is None:
+            return ()
+        words = ("state", "public_id_text", "secret_text", "used", "made", "ended", *_IN_WORDS)
+        return (*words, "name", "note") if obj.revoked_at else words
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
+        """Return the form class, with the fields of this very key."""
+        form_class = super().get_form(request, obj, change, **kwargs)
+        form_class.base_fields = deepcopy(form_class.base_fields)
+        made = life_fields(max_days=None, key=obj)
+        form_class.base_fields.update({name: made[name] for name in form_class.base_fields if name in made})
+        return form_class
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return nothing: no link proposes values."""
+        return {}
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Show the form; a new key's carries a token for one key."""
+        if kwargs.get("add"):
+            context["once"] = once.token(request, _PURPOSE)
+        response: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return response
+
+    def perform_create(self, request: HttpRequest, values: dict[str, Any]) -> PlatformKey:
+        """Create a key and remember its secret for this answer."""
+        key_id = once.row_id(request, _PURPOSE)
+        try:
+            with transaction.atomic():
+                issued = create_platform_key(actor=actor_of(request), key_id=key_id, **values)
+        except IntegrityError as error:  # the same form, sent twice at the same moment
+            raise DomainError(
+                "This form was sent twice, and the key was created by the first time.", code="already_made"
+            ) from error
+        request.__dict__[_ISSUED] = issued
+        key: PlatformKey = issued.key
+        return key
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the secret, once."""
+        return self._reveal(request, request.__dict__.pop(_ISSUED), title="The platform key was created")
+
+    def perform_update(self, request: HttpRequest, obj: Any, values: dict[str, Any]) -> None:
+        """Change what the key is called, and from where and until when it is accepted."""
+        now = {name: getattr(obj, name) for name in ("name", "note", "expires_at", "allowed_networks")}
+        update_platform_key(key=obj, actor=actor_of(request), **{**now, **values})
+
+    def history_url(self, request: HttpRequest, obj: Any) -> str:
+        """Return where the events about this key are."""
+        return f"{reverse('operator:audit_log')}?{urlencode({'target': str(obj.pk)})}"
+
+    def _made_before(self, request: HttpRequest) -> PlatformKey | None:
+        try:
+            return PlatformKey.objects.filter(pk=once.row_id(request, _PURPOSE)).first()
+        except DomainError:
+            return None  # said at the form
+
+    def _reveal(self, request: HttpRequest, issued: IssuedKey, *, title: str) -> HttpResponse:
+        return show_secret(
+            self.admin_site,
+            request,
+            issued,
+            title=title,
+            intro=f"Platform key “{issued.key.name}”. With it a service verifies the keys of every organization.",
+            done_url=self.object_url(issued.key),
+            try_path=root_url(_TRY),
+            try_data="token",
+        )
+
+    # Actions -----------------------------------------------------------------------------------------
+
+    @object_action(
+        permission=P.API_KEYS_ROTATE,
+        description="Rotate",
+        confirm="The key gets a new secret, which is shown once. The old one stops working now: for an overlap, make a "
+        "second key, and revoke this one afterwards.",
+        icon="autorenew",
+        form=_rotation_questions,
+        when=lambda key: key.revoked_at is None,
+    )
+    def rotate(self, request: HttpRequest, obj: PlatformKey, data: dict[str, Any]) -> HttpResponse:
+        """Give the key a new secret and show it."""
+        issued = rotate_platform_key(key=obj, actor=actor_of(request), expected_last_four=data["expected"])
+        return self._reveal(request, issued, title="The platform key has a new secret")
+
+    @object_action(
+        permission=P.API_KEYS_MANAGE,
+        description="Revoke",
+        confirm="The key ends at once and for good: services that use it can verify no keys any more.",
+        icon="key_off",
+        danger=True,
+        form=RevocationForm,
+        when=lambda key: key.revoked_at is None,
+    )
+    def revoke(self, request: HttpRequest, obj: PlatformKey, data: dict[str, Any]) -> None:
+        """End the key."""
+        revoke_platform_key(key=obj, actor=actor_of(request), reason=data["reason"])
+        messages.success(request, f"The platform key {obj.name} was revoked.")
+
+    # Columns -----------------------------------------------------------------------------------------
+
+    @admin.display(description="Platform key", ordering="name")
+    def title(self, obj: PlatformKey) -> str:
+        """Return the name, and what is known of public id and secret."""
+        return two_lines(obj.name, f"{short_id(obj.public_id)} · secret …{obj.last_four}")
+
+    @admin.display(description="Last used")
+    def used(self, obj: PlatformKey) -> str:
+        """Return when and from where it was last used."""
+        return last_use(obj)
+
+    @admin.display(description="Expires")
+    def expires(self, obj: PlatformKey) -> str:
+        """Return when it ends."""
+        return expiry(obj)
+
+    @admin.display(description="State")
+    def state(self, obj: PlatformKey) -> str:
+        """Return whether it is accepted."""
+        return state_badge(obj)
+
+    @admin.display(description="Public id")
+    def public_id_text(self, obj: PlatformKey) -> str:
+        """Return the whole public id."""
+        return code(obj.public_id)
+
+    @admin.display(description="Secret")
+    def secret_text(self, obj: PlatformKey) -> str:
+        """Return the end of the secret."""
+        return code(f"…{obj.last_four}")
+
+    @admin.display(description="Created")
+    def made(self, obj: PlatformKey) -> str:
+        """Return when it was made, and by whom."""
+        return f"{moment(obj.created_at)} by {obj.created_by}"
+
+    @admin.display(description="Revoked")
+    def ended(self, obj: PlatformKey) -> str:
+        """Return when it was revoked, and why."""
+        return two_lines(moment(obj.revoked_at), obj.revocation_reason) if obj.revoked_at else "No"
+
+    @admin.display(description="Allowed networks")
+    def networks_text(self, obj: PlatformKey) -> str:
+        """Return from where it is accepted."""
+        return networks(obj)
+
+
+_IN_WORDS = ("expires", "networks_text")
