@@ -4,6 +4,7 @@ What it returns is checked in as ``schema.json``, and that file is what checks a
 the very rules that the portal has.
 """
 
+import json
 from typing import Any
 
 from accounts.models import ServiceAccount, User
@@ -12,7 +13,7 @@ from tenants.models import Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
 from tenants.permissions import CATALOGUE
 
-from .schema import DIALECT, KEY_KINDS, SECTIONS
+from .schema import DIALECT, FILE, KEY_KINDS, SECTIONS
 
 EMAIL = r"^[^@\s]+@[^@\s]+$"
 ROLE_KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -56,6 +57,11 @@ def generate() -> dict[str, Any]:
             "key": _key(),
         },
     }
+
+
+def write() -> None:
+    """Bring the checked-in file up to date; for whoever changed a model or the catalogue."""
+    FILE.write_text(json.dumps(generate(), indent=2) + "\n", encoding="utf-8")
 
 
 def _organization() -> dict[str, Any]:
