@@ -17,6 +17,7 @@ from tenants.permissions import PERMISSIONS, Level, P
 LONGEST_NOTE = 1_000
 LONGEST_REASON = 300
 MOST_NETWORKS = 50
+_MAPPED_BITS = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def check_networks(texts: Iterable[str]) -> list[str]:
     networks: dict[str, None] = {}
     for text in texts:
         try:
-            networks[str(ipaddress.ip_network(text.strip(), strict=False))] = None
+            networks[str(_as_ipv4(ipaddress.ip_network(text.strip(), strict=False)))] = None
         except ValueError as error:
             raise DomainError(
                 f"“{text[:60]}” is no IP address or network. Write 203.0.113.7, 203.0.113.0/24 or 2001:db8::/32.",
@@ -179,6 +180,14 @@ def check_text(text: str, *, field: str, longest: int) -> str:
     if "\x00" in text:
         raise DomainError("The text has characters that cannot be stored.", field=field, code="invalid")
     return text
+
+
+def _as_ipv4(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """Return the IPv4 network an IPv6 one maps (RFC 4291 §2.5.5.2), any other as it is; so clients are compared."""
+    first = getattr(network.network_address, "ipv4_mapped", None)
+    if first is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ipaddress.IPv4Network((first, network.prefixlen - _MAPPED_BITS))
 
 
 def _checked(secret: str, kind: str, environment: str) -> str:
