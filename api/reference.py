@@ -20,6 +20,7 @@ _WHEN: dict[HTTPStatus, tuple[str, str]] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("unsupported_media_type", "The body is not sent as JSON."),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("invalid", "Values are refused; `errors` names each."),
     HTTPStatus.PRECONDITION_REQUIRED: ("precondition_required", "An If-Match is needed."),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("signatures_unavailable", "Something that is needed fails; send it again later."),
     HTTPStatus.TOO_MANY_REQUESTS: ("rate_limited", "There were too many requests; Retry-After says when to go on."),
 }
 
@@ -131,6 +132,7 @@ def page_schema(row: dict[str, Any]) -> dict[str, Any]:
 
 def _response(status: HTTPStatus, code: str, text: str) -> dict[str, Any]:
     names = {
+        HTTPStatus.SERVICE_UNAVAILABLE: ["Retry-After"],
         HTTPStatus.TOO_MANY_REQUESTS: ["Retry-After", "RateLimit", "RateLimit-Policy"],
         HTTPStatus.UNAUTHORIZED: ["WWW-Authenticate"],
     }.get(status, [])

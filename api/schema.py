@@ -86,7 +86,7 @@ class OperationSchema(AutoSchema):
     def _headers(self) -> list[dict[str, Any]]:
         found = []
         conditional = self.has_etag()
-        if self.method == "POST":
+        if self.method == "POST" and self.declared.permission != PUBLIC:
             found.append(reference.IDEMPOTENCY_KEY)
         if conditional and self.method in _READING:
             found.append(reference.IF_NONE_MATCH)

@@ -186,7 +186,8 @@ class ApiView(APIView):
     def respond(self, declared: Operation) -> HttpResponseBase:
         """Return the response of the handler; scope and actor are set."""
         self.demand(declared)
-        if self.request.method == "POST" and idempotency.HEADER in self.request.headers:
+        repeatable = self.request.method == "POST" and self.credential is not None
+        if repeatable and idempotency.HEADER in self.request.headers:
             return idempotency.once(self, lambda: self._handled(declared))
         return self._handled(declared)
 
@@ -205,7 +206,10 @@ class ApiView(APIView):
 
     def _read_body(self, declared: Operation) -> Mapping[str, Any]:
         method = str(self.request.method)
-        if method in {"GET", "HEAD"} or (declared.request is None and not self.request.body):
+        if method in {"GET", "HEAD"}:
+            return {}
+        sent = self.request.body  # read whole, because Django holds only that to its limit
+        if declared.request is None and not sent:
             return {}
         serializer = (declared.request or Nothing)(
             data=self.request.data, partial=method == "PATCH", context={"view": self}
