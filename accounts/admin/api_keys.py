@@ -1,11 +1,11 @@
 """API keys: who has which, making one, showing its secret once, rotating and revoking."""
 
-from copy import deepcopy
 from datetime import timedelta
 from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -89,6 +89,7 @@ class ApiKeyAdmin(WithHistory, KeysetList, TenantModelAdmin):
     empty_text = "A program signs in with a key. Make one for a project, a service account or for your own scripts."
 
     form = ApiKeyForm
+    exclude = ("project", "service_account", "environment")  # chosen once; the form has fields of its own for them
     list_display = ("title", "belongs_to", "environment_name", "scope_count", "used", "expires", "state")
     list_filter = (StateFilter, "kind", "environment", "project", SecretAgeFilter, WhoseFilter)
     search_fields = ("^name", "public_id__startswith")
@@ -189,12 +190,13 @@ class ApiKeyAdmin(WithHistory, KeysetList, TenantModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         """Return the form class, whose fields know the actor, the kind of key and the organization's rules."""
         form_class = super().get_form(request, obj, change, **kwargs)
-        # Declared fields are shared by all form classes; this one speaks about one actor.
-        form_class.base_fields = deepcopy(form_class.base_fields)
-        fields = form_class.base_fields
+        # Declared fields are shared by all form classes, and in each; this one speaks about one actor and kind of key.
         made = self._fields_of(request, obj) if obj is not None else self._new_fields(request)
-        for name in [name for name in fields if name in made]:
-            fields[name] = made[name]
+        asked = set(flatten_fieldsets(self.get_fieldsets(request, obj)))
+        asked -= set(self.get_readonly_fields(request, obj))
+        form_class.base_fields = {
+            name: made.get(name, field) for name, field in form_class.base_fields.items() if name in asked
+        }
         return form_class
 
     def _new_fields(self, request: HttpRequest) -> dict[str, forms.Field]:

@@ -82,6 +82,7 @@ class RotationForm(forms.Form):
 class OverlapForm(RotationForm):
     """Asks how long the secret before stays valid."""
 
+    expected = forms.UUIDField(required=False, widget=forms.HiddenInput)
     overlap = forms.ChoiceField(
         label="How long the old secret stays valid",
         choices=OVERLAPS,
