@@ -30,6 +30,24 @@ def send_leak_notice(key: ApiKey, *, source_url: str) -> None:
         transaction.on_commit(message.send, robust=True)
 
 
+def send_platform_leak_notice(key: PlatformKey, *, source_url: str) -> None:
+    """Tell the operators, once the transaction has committed, that a platform key leaked and was revoked.
+
+    Args:
+        key: the key.
+        source_url: as for `send_leak_notice`.
+    """
+    operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
+    context = {
+        "name": key.name,
+        "public_id": key.public_id,
+        "source_url": " ".join(source_url.split())[:1_000],
+        "link": _link(f"admin/accounts/platformkey/{key.pk}/change/"),
+    }
+    for message in _to_each(operators, "platform_key_leak", context):
+        transaction.on_commit(message.send, robust=True)
+
+
 def expiry_warnings(key: ApiKey) -> list[EmailMultiAlternatives]:
     """Return the mails that tell a key's people when it expires; the scope of its organization must be open.
 

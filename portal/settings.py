@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from accounts.report_signatures import read_public_keys
 from console import appearance
 from portal.bootstrap import DATABASE, SECRETS, ensure_secrets
 from portal.embedded_postgres import PORT as SOCKET_PORT
@@ -295,6 +296,10 @@ SPECTACULAR_SETTINGS = {
 API_RATE_PER_KEY = env.integer("API_RATE_PER_KEY", default=600, minimum=1)
 API_RATE_PER_ORGANIZATION = env.integer("API_RATE_PER_ORGANIZATION", default=3_000, minimum=1)
 API_RATE_PER_ADDRESS = env.integer("API_RATE_PER_ADDRESS", default=120, minimum=1)
+# Whose signatures reports of leaked keys must carry; None: whoever holds a secret may report it.
+LEAK_REPORT_KEYS_FILE = env.file("LEAK_REPORT_KEYS_FILE")
+if LEAK_REPORT_KEYS_FILE is not None:
+    checked("LEAK_REPORT_KEYS_FILE", read_public_keys, LEAK_REPORT_KEYS_FILE)
 
 # --- Sessions, cookies, transport ------------------------------------------------------------------
 ALLOWED_HOSTS = env.strings("ALLOWED_HOSTS")

@@ -78,9 +78,9 @@ class OnePersonalKey(PersonalKeyView):
     """One of one's own keys."""
 
     @operation("getPersonalKey", "Return a personal key", permission=MEMBER, response=KeyAnswer, example=EXAMPLE)
-    def get(self, key: UUID) -> ApiKey:
+    def get(self, personal_key: UUID) -> ApiKey:
         """Without its secret, which nobody can read again. The ETag leaves out when the key was last used."""
-        found: ApiKey = self.find(self.shown_keys(), pk=key)
+        found: ApiKey = self.find(self.shown_keys(), pk=personal_key)
         return found
 
     @operation(
@@ -92,9 +92,9 @@ class OnePersonalKey(PersonalKeyView):
         example=EXAMPLE,
         request_example={"name": "Laptop"},
     )
-    def patch(self, key: UUID) -> ApiKey:
+    def patch(self, personal_key: UUID) -> ApiKey:
         """What is left out stays as it is."""
-        return self.changed(key)
+        return self.changed(personal_key)
 
     @operation(
         "deletePersonalKey",
@@ -103,9 +103,9 @@ class OnePersonalKey(PersonalKeyView):
         status=HTTPStatus.NO_CONTENT,
         filters=api_keys.REASON,
     )
-    def delete(self, key: UUID) -> None:
+    def delete(self, personal_key: UUID) -> None:
         """The same as revoking it: it stays in the list, as revoked."""
-        self.revoked(key, self.query.get("reason", ""))
+        self.revoked(personal_key, self.query.get("reason", ""))
 
 
 class PersonalKeyRotation(PersonalKeyView):
@@ -120,12 +120,12 @@ class PersonalKeyRotation(PersonalKeyView):
         example=EXAMPLE | _SECRET,
         request_example={"overlap_seconds": 3600},
     )
-    def post(self, key: UUID) -> IssuedKey:
+    def post(self, personal_key: UUID) -> IssuedKey:
         """The secret before is accepted until the overlap ends, older ones no longer. The new one is shown this once.
 
         With `expected_secret_id` only one of two simultaneous rotations is carried out, the other is refused (409).
         """
-        return self.rotated(key)
+        return self.rotated(personal_key)
 
 
 class PersonalKeyRevocation(PersonalKeyView):
@@ -140,6 +140,6 @@ class PersonalKeyRevocation(PersonalKeyView):
         example=EXAMPLE | api_keys.ENDED,
         request_example={"reason": "Laptop stolen"},
     )
-    def post(self, key: UUID) -> ApiKey:
+    def post(self, personal_key: UUID) -> ApiKey:
         """It is accepted nowhere from this answer on, in the gateway within a second; this cannot be undone."""
-        return self.revoked(key, self.data.get("reason", ""))
+        return self.revoked(personal_key, self.data.get("reason", ""))

@@ -200,9 +200,9 @@ class OneServiceAccountProjectRole(OrganizationView):
         response=AccountProjectRoleAnswer,
         example=PLACE_EXAMPLE,
     )
-    def get(self, account: UUID, project: UUID) -> ServiceAccountProjectRole:
+    def get(self, account: UUID, project_id: UUID) -> ServiceAccountProjectRole:
         """404 when it has none of its own there."""
-        found: ServiceAccountProjectRole = self.find(_project_roles(), account=account, project=project)
+        found: ServiceAccountProjectRole = self.find(_project_roles(), account=account, project=project_id)
         return found
 
     @operation(
@@ -214,10 +214,10 @@ class OneServiceAccountProjectRole(OrganizationView):
         example=PLACE_EXAMPLE,
         request_example={"role": ROLE_EXAMPLE["id"]},
     )
-    def put(self, account: UUID, project: UUID) -> ServiceAccountProjectRole:
+    def put(self, account: UUID, project_id: UUID) -> ServiceAccountProjectRole:
         """It replaces the role in the organization there, up or down; the role None hides the project."""
         stored = self.find(_accounts().select_for_update(of=("self",)), pk=account)
-        place = self.find(Project.objects.visible_to(self.actor), pk=project)
+        place = self.find(Project.objects.visible_to(self.actor), pk=project_id)
         present = _project_roles().filter(account=stored, project=place).first()
         self.hold_to_condition(present)
         set_service_account_project_role(account=stored, project=place, role=self.data["role"], actor=self.actor)
@@ -230,9 +230,9 @@ class OneServiceAccountProjectRole(OrganizationView):
         permission=P.SERVICE_ACCOUNTS_MANAGE,
         status=HTTPStatus.NO_CONTENT,
     )
-    def delete(self, account: UUID, project: UUID) -> None:
+    def delete(self, account: UUID, project_id: UUID) -> None:
         """Its role in the organization counts there again."""
-        stored = self.locked(_project_roles(), account=account, project=project)
+        stored = self.locked(_project_roles(), account=account, project=project_id)
         remove_service_account_project_role(project_role=stored, actor=self.actor)
 
 

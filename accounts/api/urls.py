@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import api_keys, me, personal_keys, service_accounts
+from . import api_keys, leak_reports, me, personal_keys, service_accounts
 
 _ORGANIZATION = "organizations/<reference:organization>"
 _KEYS = f"{_ORGANIZATION}/api-keys"
@@ -11,20 +11,22 @@ _ACCOUNTS = f"{_ORGANIZATION}/service-accounts"
 
 urlpatterns = [
     path("me", me.Me.as_view()),
+    path("leak-reports", leak_reports.LeakReporting.as_view()),
+    path("leak-reports/pattern", leak_reports.LeakPattern.as_view()),
     path(_KEYS, api_keys.ApiKeys.as_view()),
     path(f"{_KEYS}/revoke", api_keys.ApiKeysRevocation.as_view()),
     path(f"{_KEYS}/<uuid:key>", api_keys.OneApiKey.as_view()),
     path(f"{_KEYS}/<uuid:key>/rotate", api_keys.ApiKeyRotation.as_view()),
     path(f"{_KEYS}/<uuid:key>/revoke", api_keys.ApiKeyRevocation.as_view()),
     path(_PERSONAL, personal_keys.PersonalKeys.as_view()),
-    path(f"{_PERSONAL}/<uuid:key>", personal_keys.OnePersonalKey.as_view()),
-    path(f"{_PERSONAL}/<uuid:key>/rotate", personal_keys.PersonalKeyRotation.as_view()),
-    path(f"{_PERSONAL}/<uuid:key>/revoke", personal_keys.PersonalKeyRevocation.as_view()),
+    path(f"{_PERSONAL}/<uuid:personal_key>", personal_keys.OnePersonalKey.as_view()),
+    path(f"{_PERSONAL}/<uuid:personal_key>/rotate", personal_keys.PersonalKeyRotation.as_view()),
+    path(f"{_PERSONAL}/<uuid:personal_key>/revoke", personal_keys.PersonalKeyRevocation.as_view()),
     path(_ACCOUNTS, service_accounts.ServiceAccounts.as_view()),
     path(f"{_ACCOUNTS}/<uuid:account>", service_accounts.OneServiceAccount.as_view()),
     path(f"{_ACCOUNTS}/<uuid:account>/project-roles", service_accounts.ServiceAccountProjectRoles.as_view()),
     path(
-        f"{_ACCOUNTS}/<uuid:account>/project-roles/<uuid:project>",
+        f"{_ACCOUNTS}/<uuid:account>/project-roles/<uuid:project_id>",
         service_accounts.OneServiceAccountProjectRole.as_view(),
     ),
 ]
