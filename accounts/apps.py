@@ -11,5 +11,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Listen to what Django, allauth and the organizations tell."""
-        from accounts import key_receivers, receivers  # noqa: F401, PLC0415 - they need the app registry
+        """Listen to what Django, allauth and the organizations tell; say which peppers are in use."""
+        from accounts import key_receivers, peppers, receivers  # noqa: F401, PLC0415 - they need the app registry
+
+        peppers.register()

@@ -12,6 +12,7 @@ from rest_framework import exceptions as drf
 
 from isolation.context import current_origin
 from isolation.exceptions import DomainError, MissingPermission, UnknownPermission
+from vault.exceptions import VaultError
 
 CONTENT_TYPE = "application/problem+json"
 TYPE = "urn:gatehouse:problem:"
@@ -160,6 +161,11 @@ def problem_of(error: Exception) -> Problem | None:  # noqa: C901, PLR0911 - one
         case DataError():
             text = "A value cannot be stored. Check lengths, numbers and characters."
             return Problem(HTTPStatus.BAD_REQUEST, "invalid_value", text)
+        case VaultError():
+            text = (
+                "Secrets cannot be read or stored now: the key that protects them cannot be had. Nothing was changed."
+            )
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "vault_unavailable", text, headers={"Retry-After": "30"})
         case OperationalError() if getattr(error.__cause__, "sqlstate", None) in _DEADLOCK_STATES:
             text = "Another request changed the same thing at that moment. Nothing was changed here: send it again."
             return Problem(HTTPStatus.CONFLICT, "simultaneous_change", text, headers={"Retry-After": "1"})

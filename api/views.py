@@ -6,8 +6,10 @@
 4. The transaction commits; whatever was raised leaves the scope, rolls back and becomes a problem document.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
@@ -36,6 +38,8 @@ from .problems import Problem, not_found, problem_of
 from .query import read_query
 from .renderers import CompactJSONRenderer
 from .serializers import Nothing
+
+logger = logging.getLogger("gatehouse.api")
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -293,6 +297,8 @@ class ApiView(APIView):
         problem = problem_of(exc)
         if problem is None:
             raise exc
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.error("%s %s: %s", self.request.method, self.request.path, exc)
         if isinstance(exc, MissingPermission):
             problem.members["granted_by"] = self._grantors(exc)
         return problem.response()

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from api.models import StoredResponse
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -225,6 +226,6 @@ def _key_lifetime(days: int | None) -> int | None:
 
 
 def _delete_contents() -> None:
-    """Delete the rows that PROTECT roles, before the cascade reaches the roles themselves."""
-    for model in (Invitation, ProjectMembership, GroupRole, Membership):
+    """Delete the rows that PROTECT roles, before the cascade reaches them, and those that no cascade reaches."""
+    for model in (Invitation, ProjectMembership, GroupRole, Membership, StoredResponse):
         model.objects.all().delete()

@@ -12,11 +12,13 @@ from accounts.services.key_authentication import KeyRefused, authenticate_key, k
 from accounts.services.key_rules import IssuedKey
 from accounts.services.service_accounts import create_service_account, update_service_account
 from isolation.actor import SYSTEM, Actor
+from isolation.context import acting_as
 from isolation.exceptions import DomainError, MissingPermission
-from isolation.scope import tenant_scope
+from isolation.scope import operator_scope, tenant_scope
 from tenants.permissions import P
 from tenants.services.members import change_role, remove_member
 from tests.people import Tenant
+from vault import usage
 
 
 def project_key(tenant: Tenant, actor: Actor, **values: object) -> IssuedKey:
@@ -228,3 +230,10 @@ def test_the_system_may_act_for_everybody(acme: Tenant) -> None:
             actor=SYSTEM,
         )
     assert issued.key.user_id == acme.member.pk
+
+
+def test_the_report_of_peppers_counts_the_keys(acme: Tenant) -> None:
+    with acme.acting("owner") as owner:
+        project_key(acme, owner)
+    with acting_as(SYSTEM), operator_scope("Report"):
+        assert sum(usage.peppers()["API keys"].values()) == 1
