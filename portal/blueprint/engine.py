@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ValidationError
 from django.db import connections, transaction
 
 from accounts.models import ServiceAccount, User
-from accounts.services.users import create_user, operator_actor, person
+from accounts.services.users import person
 from isolation.actor import Actor
 from isolation.context import acting_as
 from isolation.exceptions import DomainError, MissingPermission
@@ -28,9 +26,9 @@ from tenants.services.organizations import create_organization
 from tenants.services.rules import lock_organization
 
 from .changes import Change, Section, Stage, Verb
-from .document import Document, Item, WantedOrganization
+from .document import Document, WantedOrganization
+from .logins import Logins
 from .problems import BlueprintError, Path, Problem
-from .references import described, reveal
 from .schema import closest
 from .sections import SECTIONS
 from .sections.members import login_of
@@ -64,6 +62,7 @@ class Engine:
         self._document = document
         self._system = actor
         self._person = person
+        self._logins = Logins(document, actor, person)
         self._newcomers: frozenset[str] = frozenset()
 
     def plan(self) -> list[Plan]:
@@ -72,9 +71,8 @@ class Engine:
         Raises:
             BlueprintError: what `apply` would refuse, of every organization.
         """
-        passwords = self._passwords()
-        logins = Plan("", tuple(self._logins(passwords)))
-        plans = [logins]
+        self._logins.check_passwords()
+        plans = [Plan("", tuple(self._logins.missing()))]
         problems: list[Problem] = []
         for wanted in self._document.organizations:
             try:
@@ -95,10 +93,11 @@ class Engine:
             BlueprintError: an organization refuses a change, or needs others than were agreed to; that one and those
                 after it are unchanged.
         """
-        logins, *organizations = agreed or [None] * (1 + len(self._document.organizations))
+        nothing: list[Plan | None] = [None] * (1 + len(self._document.organizations))
+        logins, *organizations = agreed or nothing
         with transaction.atomic():
             _queue_up("")
-            changes = tuple(self._logins(self._passwords()))
+            changes = tuple(self._logins.missing())
             self._compare(logins, Plan("", changes), ("users",))
             self._run(changes)
         self._newcomers = frozenset(change.label for change in changes)
@@ -111,7 +110,7 @@ class Engine:
         with transaction.atomic():
             if not keep and self._document.users:
                 _queue_up("")
-                logins = self._logins({})
+                logins = self._logins.missing(rehearsing=True)
                 self._newcomers = frozenset(change.label for change in logins)
                 self._run(logins)
             _queue_up(wanted.slug)
@@ -191,52 +190,6 @@ class Engine:
 
     def _actor_in(self, organization_id: UUID) -> Actor:
         return user_actor(self._person, organization_id) if self._person else self._system
-
-    def _logins(self, passwords: dict[str, str]) -> list[Change]:
-        """Return the logins that are missing."""
-        users = self._document.users
-        if not users:
-            return []
-        if self._person and not self._person.is_operator:
-            path = next(iter(users.values())).path
-            raise self._refusal(path, f"Only an operator makes logins, and {self._person.email} is none.")
-        known = set(User.objects.filter(email__in=users).values_list("email", flat=True))
-        return [self._login(email, item, passwords) for email, item in users.items() if email not in known]
-
-    def _login(self, email: str, item: Item, passwords: dict[str, str]) -> Change:
-        name = item.values.get("name", "")
-        actor = operator_actor(self._person) if self._person else self._system
-        reference = item.values.get("password")
-        fields = {"name": (None, name)} if name else {}
-        fields |= {"password": (None, described(reference))} if reference else {}
-
-        def create() -> None:
-            create_user(email=email, name=name, password=passwords.get(email), verified=True, actor=actor)
-
-        note = "" if reference else "sets a password by “forgot password”"
-        return Change(Verb.CREATE, "login", email, fields, item.path, create, note=note)
-
-    def _passwords(self) -> dict[str, str]:
-        """Return the passwords of the logins that are missing, each of them good enough."""
-        users = self._document.users
-        found: dict[str, str] = {}
-        problems: list[Problem] = []
-        known = set(User.objects.filter(email__in=users).values_list("email", flat=True))
-        for email, item in users.items():
-            reference = item.values.get("password")
-            if email in known or not reference:
-                continue
-            path = (*item.path, "password")
-            try:
-                found[email] = reveal(reference, path, self._document.source)
-                validate_password(found[email], User(email=email, name=item.values.get("name", "")))
-            except ValidationError as error:
-                problems.append(self._document.source.problem(path, " ".join(error.messages)))
-            except BlueprintError as error:
-                problems += error.problems
-        if problems:
-            raise BlueprintError(problems)
-        return found
 
     def _run(self, changes: Iterable[Change]) -> None:
         for change in changes:
