@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connections, models
 from django.dispatch import Signal
 from django.utils import timezone
@@ -150,6 +151,15 @@ def attribute_to_data_key(sender: object, *, data_key: models.Model, **kwargs: A
         cursor.execute(f"SELECT set_config('app.attributed', {memo}, true)", [str(organization_id)])
 
 
+def _project_of(obj: models.Model | None) -> models.Model | None:
+    """Return the project that something belongs to; None when there is none, or when it cannot be seen from here."""
+    try:
+        project: models.Model | None = getattr(obj, "project", None)
+    except ObjectDoesNotExist:
+        return None
+    return project
+
+
 def _record_denial(
     sender: object,
     *,
@@ -169,7 +179,7 @@ def _record_denial(
         target_type=str(obj._meta.verbose_name) if obj is not None else "",
         target_id=str(obj.pk) if obj is not None else "",
         target_label=str(obj) if obj is not None else "",
-        project=getattr(obj, "project", None),
+        project=_project_of(obj),
         after={"permission": permission},
     )
     origin = context.current_origin()
