@@ -1,9 +1,17 @@
-"""Fills in the demo installation: two organizations with people, projects, groups and roles that differ by project."""
+"""Fills in the demo installation: two organizations with people, projects, groups, roles by project, and keys."""
+
+from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
+from accounts.key_format import KeyKind
 from accounts.models import User
+from accounts.scope_presets import PRESETS
+from accounts.services.api_keys import create_api_key, revoke_api_key
+from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from accounts.services.users import create_user
 from isolation.actor import Actor
 from isolation.context import acting_as
@@ -94,6 +102,51 @@ def _seed_acme(organization: Organization, actor: Actor) -> None:
         actor=actor,
     )
     invite_member(organization=organization, email=NEWCOMER, role=_role(BuiltinRole.MEMBER), actor=actor)
+    _seed_keys(organization, actor)
+
+
+def _seed_keys(organization: Organization, actor: Actor) -> None:
+    """Make a key of each kind; their secrets are shown to nobody, so that whoever tries the demo rotates one."""
+    judge = create_service_account(
+        organization=organization,
+        name="Nightly judge",
+        kind="evaluator",
+        role=_role(BuiltinRole.MEMBER),
+        description="Scores the answers of the day.",
+        actor=actor,
+    )
+    set_service_account_project_role(
+        account=judge, project=_project("chatbot-prod"), role=_role(BuiltinRole.VIEWER), actor=actor
+    )
+    now = timezone.now()
+    make = partial(create_api_key, organization=organization, actor=actor)
+    make(
+        kind=KeyKind.PROJECT,
+        name="Chatbot in production",
+        scopes=PRESETS["application"].scopes,
+        project=_project("chatbot-prod"),
+        expires_at=now + timedelta(days=90),
+        allowed_networks=["203.0.113.0/24"],
+        note="In the cluster's secret store, chatbot/gatehouse.",
+    )
+    make(
+        kind=KeyKind.PROJECT,
+        name="Load test",
+        scopes=PRESETS["ingest"].scopes,
+        project=_project("chatbot-dev"),
+        expires_at=now + timedelta(days=5),
+    )
+    make(kind=KeyKind.ORGANIZATION, name="Terraform", scopes=PRESETS["provision"].scopes)
+    make(
+        kind=KeyKind.SERVICE_ACCOUNT,
+        name="Judge on the batch cluster",
+        scopes=PRESETS["evaluate"].scopes,
+        service_account=judge,
+        expires_at=now + timedelta(days=365),
+    )
+    make(kind=KeyKind.PERSONAL, name="Ada's notebook", scopes=PRESETS["read"].scopes, environment="development")
+    leaked = make(kind=KeyKind.ORGANIZATION, name="Old pipeline", scopes=[P.API_KEYS_INTROSPECT])
+    revoke_api_key(key=leaked.key, actor=actor, reason="Replaced by Terraform")
 
 
 def _user(email: str, name: str, *, actor: Actor, is_operator: bool = False) -> User:
