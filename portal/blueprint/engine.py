@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connections, transaction
 
 from accounts.models import ServiceAccount, User
-from accounts.services.users import person
+from accounts.services.users import operator_actor, person
 from isolation.actor import Actor
 from isolation.context import acting_as
 from isolation.exceptions import DomainError, MissingPermission
@@ -134,6 +134,8 @@ class Engine:
         organization = lock_organization(organization_id)
         if organization.is_being_deleted:
             raise self._refusal(wanted.path, "This organization is being deleted. Call that off first.")
+        if organization.is_suspended and self._person:
+            raise self._refusal(wanted.path, "This organization is suspended; its members change nothing meanwhile.")
         stage = Stage(
             wanted,
             organization,
@@ -156,7 +158,9 @@ class Engine:
         """Create a missing organization with its first owner, and return its id."""
         owner, path = self._first_owner(wanted)
         name = wanted.table("settings")[wanted.slug].values.get("name", wanted.slug)
-        creator = person(self._person) if self._person else self._system
+        creator = self._system
+        if self._person:
+            creator = operator_actor(self._person) if self._person.is_operator else person(self._person)
         made: list[Organization] = []
 
         def create() -> None:

@@ -28,7 +28,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.where, spelled(self.path), self.message) if part)
+        return ": ".join(part for part in (shown(self.where), spelled(self.path), shown(self.message)) if part)
 
 
 class BlueprintError(DomainError):

@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from .problems import BlueprintError, Path, Problem, shown
+from .problems import BlueprintError, Path, Problem
 from .reader import Source
 
 FILE = FilePath(__file__).with_name("schema.json")
@@ -75,10 +75,10 @@ def closest(what: str, name: Any, allowed: Sequence[Any]) -> str:
     """Return that a name is not known, with the nearest one that is."""
     close = get_close_matches(str(name), [str(candidate) for candidate in allowed], n=1, cutoff=0.6)
     if close:
-        return f"There is no {what} {shown(str(name))}. Did you mean {close[0]}?"
+        return f"There is no {what} {name}. Did you mean {close[0]}?"
     if len(allowed) <= _LONGEST_LIST:
-        return f"There is no {what} {shown(str(name))}. Use {', '.join(map(str, allowed))}."
-    return f"There is no {what} {shown(str(name))}. See docs/blueprint.md."
+        return f"There is no {what} {name}. Use {', '.join(map(str, allowed))}."
+    return f"There is no {what} {name}. See docs/blueprint.md."
 
 
 def _type(error: Any) -> str:
@@ -100,7 +100,7 @@ def _enum(error: Any) -> str:
 
 
 def _pattern(error: Any) -> str:
-    value = shown(str(error.instance))
+    value = str(error.instance)
     pattern = str(error.validator_value)
     if "@" in pattern:
         return f"{value or 'This'} is no e-mail address."

@@ -12,6 +12,7 @@ from tenants.models import Invitation, Membership, Role
 from tenants.permissions import P
 from tenants.services.installation import update_installation_settings
 from tenants.services.members import change_role
+from tenants.services.organizations import suspend_organization
 from tests.blueprint.conftest import File
 from tests.people import Tenant, make_user
 from tests.tenants.stage import custom_role, events, lean_manager
@@ -142,3 +143,11 @@ def test_authority_is_that_of_the_moment_of_applying(acme: Tenant, file: File) -
         change_role(membership=acme.membership("owner"), role=Role.objects.get(key="reader"), actor=SYSTEM)
     (line,) = file.refused("--as", "owner@acme.example")
     assert "needs the permission roles:manage" in line
+
+
+def test_a_suspended_organization_is_closed_to_its_people(acme: Tenant, file: File) -> None:
+    with tenant_scope(acme.organization):
+        suspend_organization(organization=acme.organization, reason="Unpaid", actor=SYSTEM)
+    (line,) = file.write(BOSS).refused("--as", "owner@acme.example")
+    assert line == "3:3: organizations.acme: This organization is suspended; its members change nothing meanwhile."
+    assert file.plan()[0] == 2

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
@@ -69,7 +70,7 @@ def test_who_has_none_is_invited_and_joins_the_rest_later(acme: Tenant, file: Fi
     (invitation,) = invitations(acme)
     assert (invitation.role.key, invitation.project_role.key) == ("viewer", "admin")
     (message,) = mail.outbox
-    (address,) = re.findall(r"http://127\.0\.0\.1:8000(/invitations/\S+)", str(message.body))
+    (address,) = re.findall(rf"{settings.PUBLIC_URL}(/invitations/\S+)", str(message.body))
     assert Client().get(address).status_code == 200
     assert file.plan() == (0, "No changes: everything is as the blueprint says.\n")
     user = make_user(NEW)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from allauth.account.models import EmailAddress
 from django.db.models import Exists, OuterRef
 
 from accounts.models import User
-from portal.blueprint.changes import Change, Row, Section, Verb
+from portal.blueprint.changes import Change, Row, Section, Stage, Verb
 from portal.blueprint.document import Item, Key
 from tenants.mails import send_invitation
 from tenants.models import Invitation, Membership, ProjectMembership, Source
@@ -39,6 +40,10 @@ class Members(Section):
     noun: ClassVar[str] = "member"
     section: ClassVar[str] = "members"
 
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(stage)
+        self._invitations = Invitations(stage)
+
     def current(self) -> dict[Key, Row]:
         members = Membership.objects.select_related("user", "role").order_by("user__email")
         return {
@@ -59,7 +64,7 @@ class Members(Section):
         if stage.direct and login_of(email):
             yield from super().absent(key, item)
         else:
-            yield from Invitations(stage).ask(email, item)
+            yield from self._invitations.ask(email, item)
 
     def create(self, key: Key, item: Item) -> Any:
         stage, email = self.stage, str(key)
@@ -86,7 +91,7 @@ class Members(Section):
 
     def removals(self) -> Iterator[Change]:
         yield from super().removals()
-        yield from Invitations(self.stage).removals()
+        yield from self._invitations.removals()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +132,14 @@ class Invitations(Section):
             for invitation in waiting.order_by("email")
         }
 
+    @cached_property
+    def _open(self) -> dict[Key, Row]:
+        return self.current()
+
     def ask(self, email: str, item: Item) -> Iterator[Change]:
         """Yield what brings the invitation of an address in line: a new one, another one, or a new link."""
         offer = self._offer(email, item)
-        row = self.current().get(email)
+        row = self._open.get(email)
         if row is None:
             fields = {name: (None, value) for name, value in offer.fields().items()}
             run = lambda: self._invite(email, offer)  # noqa: E731 - the callable of this one change
@@ -257,7 +266,7 @@ def login_of(email: str) -> User | None:
     return user
 
 
-def joins(stage: Any, email: str) -> bool:
+def joins(stage: Stage, email: str) -> bool:
     """Return whether an address is a member's, or becomes one by this very blueprint."""
     if Membership.objects.filter(user__email=email).exists():
         return True

@@ -71,7 +71,7 @@ class Command(ScopedCommand):
         if not options["json"]:
             self.stdout.write(_told(plans))
         if not options["yes"]:
-            self._ask()
+            self._ask(as_json=options["json"])
         applied = self._carry_out(engine, None if options["yes"] else plans)
         return as_json(applied) if options["json"] else done(applied)
 
@@ -91,15 +91,15 @@ class Command(ScopedCommand):
         applied: list[Plan] = []
         try:
             for plan in engine.apply(agreed):
-                applied.append(plan)  # noqa: PERF401 - what was committed before an error is told
+                applied.append(plan)  # noqa: PERF402 - what was committed before an error is told
         except BlueprintError as error:
             named = ", ".join(plan.organization or "the logins" for plan in applied if plan.changes)
             before = f"\nApplied before that, and kept: {named}." if named else "\nNothing was changed."
             raise CommandError(f"{error.message}{before}") from error
         return applied
 
-    def _ask(self) -> None:
-        if not sys.stdin.isatty():
+    def _ask(self, *, as_json: bool) -> None:
+        if as_json or not sys.stdin.isatty():
             raise CommandError("Nobody is there to be asked. Add --yes to apply without a question.")
         if input("Make these changes? Only “yes” does: ").strip() != "yes":
             raise CommandError("Nothing was changed.")
