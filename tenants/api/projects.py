@@ -35,6 +35,7 @@ class ProjectAnswer(Answer):
     name = serializers.CharField()
     description = serializers.CharField()
     environment = serializers.ChoiceField(choices=Environment.values)
+    metadata = serializers.DictField(help_text="An object of your own, kept as it is.")
     created_at = serializers.DateTimeField()
     deletion_requested_at = serializers.DateTimeField(allow_null=True)
     purge_at = serializers.DateTimeField(allow_null=True, help_text="When it is deleted for good, if scheduled.")
@@ -47,6 +48,7 @@ class NewProject(Body):
     name = serializers.CharField(max_length=120)
     environment = serializers.ChoiceField(choices=Environment.values, default=Environment.DEVELOPMENT.value)
     description = serializers.CharField(max_length=400, allow_blank=True, default="")
+    metadata = serializers.DictField(default=dict, help_text="An object of your own, kept as it is.")
 
 
 class ProjectChange(Change):
@@ -55,6 +57,7 @@ class ProjectChange(Change):
     name = serializers.CharField(max_length=120)
     environment = serializers.ChoiceField(choices=Environment.values)
     description = serializers.CharField(max_length=400, allow_blank=True)
+    metadata = serializers.DictField(help_text="Replaces what was there.")
 
 
 class Transfer(Body):
@@ -68,6 +71,7 @@ EXAMPLE = {
     **PROJECT_EXAMPLE,
     "description": "Answers customers.",
     "environment": "production",
+    "metadata": {"team": "support"},
     "created_at": "2026-01-05T09:00:00Z",
     "deletion_requested_at": None,
     "purge_at": None,
@@ -140,7 +144,7 @@ class OneProject(ProjectView):
     def patch(self) -> Project:
         """What is left out stays as it is."""
         stored = self._locked()
-        values = {name: getattr(stored, name) for name in ("name", "environment", "description")}
+        values = {name: getattr(stored, name) for name in ("name", "environment", "description", "metadata")}
         return update_project(project=stored, actor=self.actor, **{**values, **self.data})
 
     @operation(

@@ -34,6 +34,7 @@ class Project(TenantModel, Deletable):  # type: ignore[django-manager-missing]
     name = models.CharField(max_length=120)
     description = models.CharField(max_length=400, blank=True)
     environment = models.CharField(max_length=12, choices=Environment.choices, default=Environment.DEVELOPMENT)
+    metadata = models.JSONField(default=dict, blank=True, help_text="An object of the client's own, kept as it is.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: Any = TenantManager.from_queryset(ProjectQuerySet)()

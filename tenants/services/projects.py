@@ -1,5 +1,7 @@
 """Changes to projects."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -26,10 +28,19 @@ from .lifecycle import call_deletion_off, refuse_purge_before_due, schedule_dele
 from .naming import check_name, check_slug
 from .rules import lock_organization, one_of_a_kind, own_row
 
+_LARGEST_METADATA = 8_000
+
 
 @transaction.atomic
 def create_project(
-    *, organization: Organization, slug: str, name: str, environment: str, actor: Actor, description: str = ""
+    *,
+    organization: Organization,
+    slug: str,
+    name: str,
+    environment: str,
+    actor: Actor,
+    description: str = "",
+    metadata: Mapping[str, Any] | None = None,
 ) -> Project:
     """Create a project.
 
@@ -40,10 +51,11 @@ def create_project(
         environment: one of `Environment`.
         actor: who creates it.
         description: a sentence, optional.
+        metadata: an object of the client's own, JSON values only.
 
     Raises:
         MissingPermission: without ``projects:create``.
-        DomainError: slug or name are refused, or the organization is being deleted.
+        DomainError: slug, name or metadata are refused, or the organization is being deleted.
     """
     actor.require(P.PROJECTS_CREATE, organization)
     organization = lock_organization(organization.pk)
@@ -56,6 +68,7 @@ def create_project(
         name=check_name(name),
         environment=environment,
         description=description.strip(),
+        metadata=_checked_metadata(metadata or {}),
     )
     with one_of_a_kind(Project, field="slug"):
         project.save(force_insert=True)
@@ -64,8 +77,16 @@ def create_project(
 
 
 @transaction.atomic
-def update_project(*, project: Project, name: str, environment: str, actor: Actor, description: str = "") -> Project:
-    """Change a project's name, description and environment; the slug never changes.
+def update_project(
+    *,
+    project: Project,
+    name: str,
+    environment: str,
+    actor: Actor,
+    description: str = "",
+    metadata: Mapping[str, Any] | None = None,
+) -> Project:
+    """Change a project's name, description, environment and metadata (None: as it is); the slug never changes.
 
     Raises:
         MissingPermission: without ``projects:manage`` in the project.
@@ -75,6 +96,8 @@ def update_project(*, project: Project, name: str, environment: str, actor: Acto
     stored: Project = own_row(Project, project.pk)
     before = snapshot(stored)
     stored.name, stored.environment, stored.description = check_name(name), environment, description.strip()
+    if metadata is not None:
+        stored.metadata = _checked_metadata(metadata)
     stored.save()
     signals.project_updated.announce(stored, actor=actor, before=before, after=snapshot(stored), project=stored)
     return stored
@@ -179,6 +202,12 @@ def transfer_project(*, project: Project, target_id: UUID, user: Any, actor: Act
             moved, actor=receiver, before=before, after=snapshot(moved), project=moved, reason=reason
         )
     return moved
+
+
+def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(metadata)) > _LARGEST_METADATA:
+        raise DomainError(f"Use {_LARGEST_METADATA:,} bytes at most.", field="metadata", code="too_long")
+    return dict(metadata)
 
 
 def _lock_in_scope(organization_id: UUID) -> None:
