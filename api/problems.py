@@ -135,7 +135,7 @@ def not_found() -> Problem:
     )
 
 
-def problem_of(error: Exception) -> Problem | None:  # noqa: C901, PLR0911 - one line for each kind reads best
+def problem_of(error: Exception) -> Problem | None:  # noqa: C901, PLR0911, PLR0912 - one line for each kind reads best
     """Return the problem that an exception means to the client; None when the fault is ours."""
     match error:
         case Problem():
