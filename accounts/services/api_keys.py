@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -12,15 +11,15 @@ from accounts import key_format, signals
 from accounts.key_format import KeyKind
 from accounts.lookups import key_by_secret
 from accounts.models import ApiKey, ApiKeySecret, ServiceAccount, User
-from accounts.models.api_key import OWNERS
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
-from tenants.models import Environment, Membership, Organization, Project
+from tenants.models import Environment, Organization, Project
 from tenants.permissions import P
 from tenants.services.naming import check_name
-from tenants.services.rules import one_of_a_kind, own_row, refuse_above
+from tenants.services.rules import hold_organization, one_of_a_kind, own_row, refuse_above
 
+from .key_owners import owner_columns, person_of_key
 from .key_rules import (
     LONGEST_NOTE,
     LONGEST_REASON,
@@ -80,7 +79,10 @@ def create_api_key(
         DomainError: a value is refused.
     """
     granted = check_scopes(scopes, kind=kind)
-    owner = _owner(organization, kind, actor, granted, project=project, user=user, service_account=service_account)
+    hold_organization(organization.pk)
+    owner = owner_columns(
+        organization, kind, actor, granted, project=project, user=user, service_account=service_account
+    )
     organization = own_row(Organization, organization.pk, lock=False)
     if organization.is_being_deleted:
         raise DomainError("This organization is being deleted; nothing new can be made in it.", code="being_deleted")
@@ -170,6 +172,7 @@ def rotate_api_key(
         MissingPermission: without ``api_keys:rotate`` on it; people rotate their own keys.
         DomainError: it is revoked or has expired, allows more than the actor may, or was rotated meanwhile.
     """
+    hold_organization(key.organization_id)
     stored = _changeable(key, actor, P.API_KEYS_ROTATE)
     if stored.state == "expired":
         raise DomainError("This key has expired. Create a new one, or change when it expires first.", code="expired")
@@ -219,8 +222,7 @@ def revoke_api_key(*, key: ApiKey, actor: Actor, reason: str = "") -> ApiKey:
         MissingPermission: the actor is none of these.
         DomainError: it is revoked already.
     """
-    if actor.kind is not ActorKind.API_KEY or actor.id != key.pk:
-        _require(key, actor, P.API_KEYS_MANAGE)
+    _require_revocation(key, actor)
     return end_api_key(key, actor=actor, reason=reason)
 
 
@@ -234,18 +236,26 @@ def revoke_api_keys(*, keys: Iterable[ApiKey], actor: Actor, reason: str = "") -
     Raises:
         MissingPermission: without ``api_keys:manage`` on one of them.
     """
-    return [
-        revoke_api_key(key=key, actor=actor, reason=reason)
-        for key in sorted(keys, key=lambda key: str(key.pk))
-        if not key.revoked_at
-    ]
+    ended = []
+    for key in sorted(keys, key=lambda key: str(key.pk)):
+        _require_revocation(key, actor)
+        ended.append(_end(key, actor=actor, reason=reason))
+    return [key for key in ended if key is not None]
 
 
 def end_api_key(key: ApiKey, *, actor: Actor, reason: str, leaked: bool = False) -> ApiKey:
     """Revoke a key in the running transaction; the caller has checked the authority."""
+    ended = _end(key, actor=actor, reason=reason, leaked=leaked)
+    if ended is None:
+        raise DomainError("This key is revoked already.", code="already_revoked")
+    return ended
+
+
+def _end(key: ApiKey, *, actor: Actor, reason: str, leaked: bool = False) -> ApiKey | None:
+    """Revoke a key; return None when somebody else has."""
     stored: ApiKey = own_row(ApiKey, key.pk)
     if stored.revoked_at:
-        raise DomainError("This key is revoked already.", code="already_revoked")
+        return None
     before = snapshot(stored)
     stored.revoked_at = timezone.now()
     stored.revocation_reason = check_text(reason, field="reason", longest=LONGEST_REASON)
@@ -260,84 +270,6 @@ def may_change(key: ApiKey, actor: Actor, permission: str = P.API_KEYS_MANAGE) -
     return _is_own(key, actor) or (key.kind != KeyKind.PERSONAL and actor.can(permission, key))
 
 
-def _owner(
-    organization: Organization,
-    kind: str,
-    actor: Actor,
-    scopes: list[str],
-    *,
-    project: Project | None,
-    user: User | None,
-    service_account: ServiceAccount | None,
-) -> dict[str, Any]:
-    """Return the columns that name the key's owner, after checking that the actor may make this key for it."""
-    _refuse_other_owners(kind, project=project, user=user, service_account=service_account)
-    what = "You cannot give a key these scopes"
-    permissions = [P(name) for name in scopes]
-    match kind:
-        case KeyKind.PROJECT:
-            if project is None:
-                raise DomainError("Choose the project of this key.", field="project", code="required")
-            actor.require(P.API_KEYS_MANAGE, project)
-            project = own_row(Project, project.pk)
-            if project.is_being_deleted:
-                raise DomainError("This project is being deleted. Call that off first.", code="being_deleted")
-            refuse_above(actor, permissions, what=what, obj=project, field="scopes")
-            return {"project": project}
-        case KeyKind.ORGANIZATION:
-            actor.require(P.API_KEYS_MANAGE, organization)
-            refuse_above(actor, permissions, what=what, field="scopes", everywhere=True)
-            return {"project": None}
-        case KeyKind.PERSONAL:
-            return {"project": None, "user": _person(actor, permissions, user, lock=True)}
-        case KeyKind.SERVICE_ACCOUNT:
-            if service_account is None:
-                raise DomainError("Choose the service account.", field="service_account", code="required")
-            actor.require(P.API_KEYS_MANAGE, organization)
-            refuse_above(actor, permissions, what=what, field="scopes", everywhere=True)
-            return {"project": None, "service_account": own_row(ServiceAccount, service_account.pk)}
-    raise DomainError(f"A key is one of {', '.join(kind for kind in KeyKind)}.", field="kind", code="invalid")
-
-
-def _refuse_other_owners(kind: str, **owners: Project | User | ServiceAccount | None) -> None:
-    """Refuse an owner that keys of this kind do not have: who names a project does not want a key of the organization.
-
-    Raises:
-        DomainError: with code ``other_owner``.
-    """
-    for column, owner in owners.items():
-        if owner is not None and kind in set(KeyKind) and OWNERS.get(KeyKind(kind)) != column:
-            what = column.replace("_", " ")
-            raise DomainError(
-                f"A key of the kind “{kind}” names no {what}. Leave it out, or choose another kind.",
-                field=column,
-                code="other_owner",
-            )
-
-
-def _person(actor: Actor, permissions: list[P], user: User | None, *, lock: bool = False) -> User:
-    """Return whose personal key it will be: the actor's own, or for the system the named member's."""
-    if actor.kind is ActorKind.SYSTEM and user is not None:
-        pass
-    elif actor.kind is not ActorKind.USER or (user is not None and user.pk != actor.id):
-        raise DomainError("Personal keys are made by the person themselves, signed in.", field="kind", code="not_yours")
-    memberships = Membership.objects.select_related("user")
-    if lock:  # who is removed at this moment keeps no key that a later membership would bring back
-        memberships = memberships.select_for_update(of=("self",))
-    membership = memberships.filter(user_id=user.pk if user else actor.id, is_active=True, user__is_active=True).first()
-    if membership is None:
-        raise DomainError("Only an active member can have a personal key.", field="user", code="no_member")
-    missing = [name for name in permissions if not actor.authority.allows_somewhere(name)]
-    if missing:
-        raise DomainError(
-            f"A personal key never allows more than you may do yourself, and you lack {', '.join(missing[:3])}.",
-            field="scopes",
-            code="above_own_permissions",
-        )
-    owner: User = membership.user
-    return owner
-
-
 def _is_own(key: ApiKey, actor: Actor) -> bool:
     return actor.kind is ActorKind.USER and key.kind == KeyKind.PERSONAL and key.user_id == actor.id
 
@@ -345,6 +277,11 @@ def _is_own(key: ApiKey, actor: Actor) -> bool:
 def _require(key: ApiKey, actor: Actor, permission: P) -> None:
     if not _is_own(key, actor):
         actor.require(permission, key)
+
+
+def _require_revocation(key: ApiKey, actor: Actor) -> None:
+    if actor.kind is not ActorKind.API_KEY or actor.id != key.pk:
+        _require(key, actor, P.API_KEYS_MANAGE)
 
 
 def _changeable(key: ApiKey, actor: Actor, permission: P) -> ApiKey:
@@ -361,7 +298,7 @@ def _changeable(key: ApiKey, actor: Actor, permission: P) -> ApiKey:
 def _refuse_scopes_above(key: ApiKey, scopes: list[str], actor: Actor, *, what: str) -> None:
     permissions = [P(name) for name in scopes if name in P.__members__.values()]
     if key.kind == KeyKind.PERSONAL:
-        _person(actor, permissions, key.user)
+        person_of_key(actor, permissions, key.user)
     elif key.kind == KeyKind.PROJECT:
         refuse_above(actor, permissions, what=what, obj=key, field="scopes")
     else:

@@ -12,7 +12,7 @@ from isolation.exceptions import DomainError
 from tenants.models import Organization, Project, Role
 from tenants.permissions import P
 from tenants.services.naming import check_name
-from tenants.services.rules import one_of_a_kind, own_row, refuse_above
+from tenants.services.rules import hold_organization, one_of_a_kind, own_row, refuse_above
 
 from .api_keys import end_api_key
 from .key_rules import check_text
@@ -124,6 +124,7 @@ def set_service_account_project_role(
         DomainError: the new role, or the one it replaces, is above the actor's own there.
     """
     actor.require(P.SERVICE_ACCOUNTS_MANAGE, account)
+    hold_organization(account.organization_id)
     stored_account = _account(account)
     project, role = own_row(Project, project.pk), own_row(Role, role.pk, lock=False)
     stored = ServiceAccountProjectRole.objects.select_related("role").filter(account=stored_account, project=project)

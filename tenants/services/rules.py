@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connections, models, transaction
 
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
+from isolation.scope import APP
 from isolation.signals import access_denied
 from tenants.models import Membership, Organization, Role
 from tenants.permissions import PERMISSIONS, BuiltinRole, P
@@ -64,6 +65,16 @@ def lock_organization(organization_id: UUID) -> Organization:
     """Lock the organization's row until the transaction ends, so that changes of its owners queue up."""
     organization: Organization = Organization.objects.select_for_update(of=("self",)).get(pk=organization_id)
     return organization
+
+
+def hold_organization(organization_id: UUID) -> None:
+    """Take the lock on an organization that a new row of it needs, before any other lock.
+
+    The foreign key would take it last, while somebody who locked the organization first (`lock_organization`) waits for
+    a row that is locked here: a deadlock. Those who only hold it do not wait for each other.
+    """
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT FROM tenants_organization WHERE id = %s FOR KEY SHARE", [organization_id])
 
 
 def refuse_losing_last_owner(membership: Membership, *, what: str, field: str | None = None) -> None:
