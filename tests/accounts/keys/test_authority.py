@@ -79,7 +79,7 @@ def world(db: None) -> World:
             KeyKind.SERVICE_ACCOUNT: {"service_account": account},
         }
         issued = {kind: make_key(tenant, SYSTEM, kind, **owner) for kind, owner in owners.items()}
-    keys = {kind: (one.key, one.secret) for kind, one in issued.items()}
+    keys = {kind.value: (one.key, one.secret) for kind, one in issued.items()}
     return World(tenant, foreign, projects, keys, account, membership, foreign_key)
 
 
