@@ -105,6 +105,13 @@ class OperationSchema(AutoSchema):
         """Return the declared serializer of the body."""
         return self.declared.request
 
+    def get_response_serializers(self) -> Any:
+        """Return the declared serializer of the answer."""
+        return self.declared.response
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return False  # pages are described by `_media`
+
     def _get_request_body(self, direction: Any = "request") -> Any:
         if self.declared.request is None:
             return None

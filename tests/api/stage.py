@@ -1,8 +1,11 @@
 """An organization with one row of everything that an address of the API can name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from accounts.key_format import KeyKind
 from accounts.models import User
+from accounts.services.api_keys import create_api_key
+from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from audit.models import Event
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
@@ -27,11 +30,17 @@ class Stage:
         tenant: Acme.
         places: by the name of a path's parameter, the value that names a row of Acme.
         callers: each role of Acme, "stranger", "operator" (without a visit) and "anonymous", ready to ask.
+        own: by the caller, the values that name a row of their own.
     """
 
     tenant: Tenant
     places: dict[str, str]
     callers: dict[str, Caller]
+    own: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def places_for(self, caller: str) -> dict[str, str]:
+        """Return the values that name Acme's rows; of those that belong to somebody, the caller's own or an owner's."""
+        return self.places | self.own.get(caller, self.own["owner"])
 
 
 def places_of(tenant: Tenant) -> dict[str, str]:
@@ -49,6 +58,18 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         grant = grant_to_member(
             project=project, membership=membership, permission=P.PROVIDER_CREDENTIALS_READ, actor=SYSTEM
         )
+        key = create_api_key(
+            organization=organization,
+            kind=KeyKind.PROJECT,
+            name="Acme ingestion",
+            scopes=[P.TRACES_WRITE],
+            project=project,
+            actor=SYSTEM,
+        )
+        account = create_service_account(
+            organization=organization, name="Acme judge", kind="evaluator", role=viewer, actor=SYSTEM
+        )
+        set_service_account_project_role(account=account, project=project, role=viewer, actor=SYSTEM)
         return {
             "organization": organization.slug,
             "project": project.slug,
@@ -59,12 +80,32 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "role": str(role.pk),
             "invitation": str(sent.invitation.pk),
             "exception": str(grant.pk),
+            "key": str(key.key.pk),
+            "account": str(account.pk),
+            "project_id": str(project.pk),
             "event": str(Event.objects.first().pk),
         }
+
+
+def own_places_of(tenant: Tenant) -> dict[str, dict[str, str]]:
+    """Return what names each person's own rows: a personal key."""
+    with tenant_scope(tenant.organization), acting_as(SYSTEM):
+        keys = {
+            role: create_api_key(
+                organization=tenant.organization,
+                kind=KeyKind.PERSONAL,
+                name=f"Acme {role}",
+                scopes=[P.TRACES_READ],
+                user=tenant.people[role],
+                actor=SYSTEM,
+            )
+            for role in ROLES
+        }
+    return {role: {"personal_key": str(issued.key.pk)} for role, issued in keys.items()}
 
 
 def stage_of(acme: Tenant, stranger: User, operator: User) -> Stage:
     """Return Acme with everybody signed in."""
     callers = {role: by(acme.people[role]) for role in ROLES}
     callers |= {"stranger": by(stranger), "operator": by(operator), "anonymous": anybody()}
-    return Stage(acme, places_of(acme), callers)
+    return Stage(acme, places_of(acme), callers, own_places_of(acme))

@@ -25,7 +25,7 @@ def stage(acme: Tenant, stranger: User, operator: User) -> Stage:
 def undone(stage: Stage, caller: str, operation: Described) -> tuple[int, str]:
     """Return (status, body) of a request whose changes are taken back, so that the next caller meets the same rows."""
     with transaction.atomic():
-        response = stage.callers[caller](operation.method, operation.address(stage.places), operation.body)
+        response = stage.callers[caller](operation.method, operation.address(stage.places_for(caller)), operation.body)
         body = response.getvalue().decode()
         transaction.set_rollback(True)
     return response.status_code, body
