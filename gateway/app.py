@@ -6,15 +6,16 @@ by `Gateway.__call__` itself from memory; everything else takes the longer way t
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import logging
 import logging.config
 import re
 import secrets
-import time
-import uuid
+from asyncio import current_task
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
 from .config import Config
@@ -46,10 +47,6 @@ _LONG = b"10000"  # bytes of a body that the short way no longer reads
 _UNREAD: Message = {"body": b"", "more_body": True}
 
 
-class _Slow(Exception):  # noqa: N818 - reads as the statement it is
-    """A body did not come in time."""
-
-
 class _Remembered:
     """An answer together with whose validity it rests on, and where the two keys were used from."""
 
@@ -74,11 +71,11 @@ class Gateway:
 
     def __init__(self, config: Config | None = None) -> None:
         self._config = config
-        self._secret = secrets.token_bytes(32)
-        self._request_prefix = f"{uuid.uuid4().hex[:16]}-"
+        self._hash = hashlib.blake2b(digest_size=16, key=secrets.token_bytes(32))
+        self._request_prefix = secrets.token_hex(8).encode() + b"-"
         self._requests = 0
         self._answers: dict[bytes, _Remembered] = {}
-        self._reading: dict[asyncio.Task[Any], float] = {}
+        self._reading: dict[asyncio.Task[Any] | None, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,50 +92,40 @@ class Gateway:
         event: Message = _UNREAD
         try:
             # The short way: these very bytes were asked before, and nothing has changed since. Headers that came twice,
-            # a query, and a body that is large or of unknown size take the longer way from the beginning.
+            # a query, and a body that is large or of unknown size take the longer way from the beginning. Everything
+            # is written out here: a call costs as much as a lookup.
             if (
                 len(headers) == len(pairs)
                 and not scope["query_string"]
                 and len(headers.get(b"content-length", _LONG)) < len(_LONG)
             ):
-                event = await self._first_part(receive)
-                place = self._place_of(scope["client"], headers, event["body"])
+                # A deadline for each body would cost more than all the rest: one task looks after all of them.
+                task, now = current_task(), monotonic()
+                self._reading[task] = now
+                try:
+                    event = await receive()
+                finally:
+                    del self._reading[task]
+                place = self._place_of(scope["client"], headers, event)
                 remembered = self._answers.get(place)
                 if remembered is not None:
-                    now = time.monotonic()
+                    now = monotonic()
                     caller, record = remembered.caller, remembered.record
                     if caller.until > now and record.until > now and self._memory.trusted_until > now:
-                        self._uses.note(caller, now, remembered.address)
-                        self._uses.note(record, now, remembered.client_ip)
-                        await send(self._start(HTTPStatus.OK, _JSON, headers.get(b"x-request-id")))
+                        caller.used_at = record.used_at = now
+                        caller.used_ip, record.used_ip = remembered.address, remembered.client_ip
+                        if not (caller.waiting and record.waiting):
+                            self._uses.note(caller, now, remembered.address)
+                            self._uses.note(record, now, remembered.client_ip)
+                        await send(self._start(200, _JSON, headers.get(b"x-request-id")))
                         await send(remembered.message)
                         return
             await self._introspect(scope, receive, send, event, place)
-        except _Slow:
+        except asyncio.CancelledError:
             await self._refuse(scope, send, _too_slow())
         except ConnectionError:
             # The client has gone, or its body broke off in the middle of a chunk.
             await self._refuse(scope, send, malformed("The body broke off before its end. Send the request again."))
-
-    async def _first_part(self, receive: Receive) -> Message:
-        """Return a small body. A deadline for each would cost more than all the rest: one task looks after all of them.
-
-        Raises:
-            _Slow: it did not come in time.
-            ConnectionError: the client has gone.
-        """
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - granian runs each request in a task
-        self._reading[task] = time.monotonic()
-        try:
-            event = await receive()
-        except asyncio.CancelledError:
-            raise _Slow from None
-        finally:
-            del self._reading[task]
-        if event["type"] != "http.request":
-            raise ConnectionError
-        return event
 
     async def _introspect(self, scope: Scope, receive: Receive, send: Send, event: Message, place: bytes) -> None:
         """Answer by the longer way, and remember the answer when it is a valid key's."""
@@ -155,7 +142,7 @@ class Gateway:
             caller = await self._introspection.caller(credential_of(headers.get(b"authorization")), address)
             question = question_of(headers, body)
             answer = await self._introspection.answer(caller, question, address)
-            self._uses.note(caller, time.monotonic(), address)
+            self._uses.note(caller, monotonic(), address)
         except Unavailable:
             await self._refuse(scope, send, unavailable())
             return
@@ -213,24 +200,39 @@ class Gateway:
         """Return the start of a response; its last header is the request's id."""
         if request_id is None or not _REQUEST_ID.fullmatch(request_id):
             self._requests += 1
-            request_id = f"{self._request_prefix}{self._requests:x}".encode()
+            request_id = b"%b%x" % (self._request_prefix, self._requests)
         return {
             "type": "http.response.start",
-            "status": int(status),
+            "status": status,
             "headers": [*headers, (b"x-request-id", request_id)],
         }
 
-    def _place_of(self, client: tuple[str, int] | None, headers: dict[bytes, bytes], body: bytes) -> bytes:
-        """Return where the answer to a request lies: a hash of all that decides about it, under a secret."""
-        text = b"%b\n%b\n%b\n%b\n%b\n%b" % (
-            headers.get(b"authorization", b""),
-            headers.get(b"content-type", b""),
-            headers.get(b"content-encoding", b""),
-            headers.get(b"x-forwarded-for", b""),
-            client[0].encode() if client else b"",
-            body,
+    def _place_of(self, client: tuple[str, int] | None, headers: dict[bytes, bytes], event: Message) -> bytes:
+        """Return where the answer to a request lies: a hash of all that decides about it, under a secret.
+
+        Raises:
+            ConnectionError: there is no request any more.
+        """
+        try:
+            body = event["body"]
+        except KeyError:
+            raise ConnectionError from None  # http.disconnect
+        get = headers.get
+        digest = self._hash.copy()
+        # No header can hold a line's end, and the body comes last: nothing else makes the same text.
+        digest.update(
+            b"\n".join(
+                (
+                    get(b"authorization", b""),
+                    get(b"content-type", b""),
+                    get(b"content-encoding", b""),
+                    get(b"x-forwarded-for", b""),
+                    client[0].encode() if client else b"",
+                    body,
+                )
+            )
         )
-        return hashlib.blake2b(text, digest_size=16, key=self._secret).digest()
+        return digest.digest()
 
     def _remember(self, place: bytes, remembered: _Remembered) -> None:
         size = self._config.cache_keys  # type: ignore[union-attr]  # read at start-up
@@ -274,6 +276,11 @@ class Gateway:
             by_key=Limiter(config.guesses_per_key),
         )
         listener = Listener(config.conninfo, self._memory, self._database)
+        # What lives as long as the process is never looked at again, and a full memory only rarely: a look at all of it
+        # would hold every answer for tens of milliseconds.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 200)
         self._tasks = [asyncio.create_task(listener.run()), asyncio.create_task(self._look_after())]
         with contextlib.suppress(TimeoutError):  # without the database it serves too, and refuses everything
             await asyncio.wait_for(listener.heard_once.wait(), START_SECONDS)
@@ -282,8 +289,8 @@ class Gateway:
         """Write uses, and end the requests whose bodies do not come."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            latest = time.monotonic() - BODY_SECONDS
-            for task in [task for task, since in self._reading.items() if since < latest]:
+            latest = monotonic() - BODY_SECONDS
+            for task in [task for task, since in self._reading.items() if task and since < latest]:
                 task.cancel()
             try:
                 await self._uses.write()

@@ -102,20 +102,26 @@ class Introspection:
         """Return a valid key that the caller may learn about; everything else is None, and looks the same."""
         if project and not names_project(project):
             return None
-        record = await self._look_up(token_credential(token), project, client_ip or address)
+        # An address that an organization's service merely names is charged in that organization alone: otherwise its
+        # wrong keys could shut out whoever really is at that address. The platform's own services are believed.
+        witness = caller.organization_id or "" if client_ip else ""
+        record = await self._look_up(token_credential(token), project, client_ip or address, witness)
         if record is None or not record.is_active or record.is_platform or not _may_learn(caller, record):
             return None
         # A service that looks at its own key is the one that uses it.
         used_from = client_ip or (address if record.id == caller.id else None)
         return record if record.accepts(used_from) else None
 
-    async def _look_up(self, credential: Credential, project: str, address: str | None) -> KeyRecord | None:
+    async def _look_up(
+        self, credential: Credential, project: str, address: str | None, witness: str = ""
+    ) -> KeyRecord | None:
         """Return what is known about a credential; None when it is wrong.
 
         Args:
             credential: a secret, perhaps with a public id.
             project: the project in question, or "".
             address: who is charged for a wrong guess.
+            witness: the organization on whose word alone the address is known, or "".
         """
         secret, public_id = credential.secret, credential.public_id
         if not secret.isascii() or not public_id.isascii():
@@ -123,15 +129,19 @@ class Introspection:
         place = self._memory.place_of(f"{secret} {project}")
         known = self._memory.recall(place, time.monotonic())
         if known is None:
-            known = await self._guess(place, credential, project, address)
+            bucket = f"{witness} {bucket_of(address)}" if witness else bucket_of(address)
+            known = await self._guess(place, credential, project, bucket)
         if not isinstance(known, KeyRecord):
             return None
         if public_id and not hmac.compare_digest(public_id, known.public_id):
             return None
         return known
 
-    async def _guess(self, place: bytes, credential: Credential, project: str, address: str | None) -> KeyRecord | None:
+    async def _guess(self, place: bytes, credential: Credential, project: str, bucket: str) -> KeyRecord | None:
         """Ask the database about what memory does not know; wrong guesses are counted and run out.
+
+        Those for a public id run out only for addresses that guessed wrong themselves: public ids are no secrets, and
+        whoever knows one must not be able to shut its holder out.
 
         Raises:
             Refused: they have run out.
@@ -140,10 +150,10 @@ class Introspection:
             return None  # a typo: nobody is asked
         if credential.public_id and parse_public_id(credential.public_id) is None:
             return None
-        bucket, now = bucket_of(address), time.monotonic()
+        now = time.monotonic()
         if not self._memory.has_proved(place):
             wait = self._by_address.wait(bucket, now)
-            if credential.public_id:
+            if credential.public_id and self._by_address.counted_lately(bucket, now):
                 wait = max(wait, self._by_key.wait(credential.public_id, now))
             if wait:
                 raise too_many_guesses(wait)

@@ -4,6 +4,7 @@ import ipaddress
 from collections import OrderedDict
 
 TRACKED = 50_000
+_LATELY = 60.0
 _IPV6_NETWORK = 64  # who has one address of a network has them all
 
 
@@ -23,6 +24,11 @@ class Limiter:
         """Return after how many whole seconds the next guess is allowed, 0 for now."""
         excess = self._level(name, now) + 1 - self._size
         return int(excess / self._leak) + 1 if excess > 0 else 0
+
+    def counted_lately(self, name: str, now: float) -> bool:
+        """Return whether a wrong guess was counted within a minute."""
+        found = self._buckets.get(name)
+        return found is not None and now - found[1] < _LATELY
 
     def count(self, name: str, now: float) -> None:
         """Count one wrong guess."""

@@ -7,6 +7,7 @@ before it has been heard: what memory says is never older than `TRUST`.
 
 import asyncio
 import hashlib
+import random
 import secrets
 import time
 from collections import OrderedDict
@@ -143,7 +144,8 @@ class Memory:
             if not flight.void and not flight.heard:
                 self._keep_unknown(place, started + self._remember_unknown)
         elif not flight.void and flight.heard.isdisjoint(_identities(record)):
-            seconds = self._remember if record.is_active else self._remember_unknown
+            # Not all at once: keys that were asked for together would come back to the database together.
+            seconds = self._remember * random.uniform(0.8, 1) if record.is_active else self._remember_unknown  # noqa: S311 - spread only
             self._keep(place, record, min(started + seconds, record.ends))
         return record
 

@@ -10,10 +10,10 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from gateway.app import Gateway, _Remembered  # noqa: E402 - after the path
-from gateway.config import Config  # noqa: E402 - the same
-from gateway.memory import Memory  # noqa: E402 - the same
-from gateway.records import record_of  # noqa: E402 - the same
+from gateway.app import Gateway, _Remembered
+from gateway.config import Config
+from gateway.memory import Memory
+from gateway.records import record_of
 
 KEYS = 100_000
 
@@ -61,13 +61,13 @@ def main() -> None:
     records = []
     for number in range(KEYS):
         record = record_of(json.loads(json.dumps(row(number))), "")
-        memory._keep(memory.place_of(f"gatesk {number}"), record, time.monotonic() + 1e6)  # noqa: SLF001 - measured
+        memory._keep(memory.place_of(f"gatesk {number}"), record, time.monotonic() + 1e6)
         records.append(record)
     filled = megabytes()
     for number, record in enumerate(records):
         message = {"type": "http.response.body", "body": record.body}
         place = memory.place_of(f"answer {number}")
-        gateway._remember(place, _Remembered(caller, record, message, "127.0.0.1", None))  # noqa: SLF001 - the same
+        gateway._remember(place, _Remembered(caller, record, message, "127.0.0.1", None))
     print(json.dumps({"records": filled - before, "answers": megabytes() - before}))
 
 

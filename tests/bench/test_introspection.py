@@ -22,8 +22,8 @@ from vault.keyring import keyring
 
 pytestmark = pytest.mark.bench
 
-ROUNDS = 7
-SECONDS = 2
+ROUNDS = 3
+SECONDS = 12  # longer than memory lasts: asking the database again is part of it
 KEYS = 100
 OTHERS = "bench_others"
 
@@ -89,7 +89,11 @@ def test_introspection(acme: Tenant, other_database: str, tmp_path: Path) -> Non
             ("--blocking-threads", "2"),
         ),
         "djangorestframework-api-key": Server(
-            "wsgi", "tests.bench.verification.drf:application", f"Api-Key {drf_key}", others, ("--blocking-threads", "2")
+            "wsgi",
+            "tests.bench.verification.drf:application",
+            f"Api-Key {drf_key}",
+            others,
+            ("--blocking-threads", "2"),
         ),
     }
     compare(servers, bodies, tmp_path, rounds=ROUNDS, seconds=SECONDS)
@@ -108,4 +112,5 @@ def test_memory_of_a_hundred_thousand_keys(db: None) -> None:
     program = Path(__file__).with_name("remembered.py")
     result = subprocess.run([sys.executable, str(program)], cwd=ROOT, capture_output=True, text=True, check=True)
     measured = json.loads(result.stdout)
-    print(f"\n100,000 remembered keys: {measured['records']:.0f} MB; with the answer to each: {measured['answers']:.0f} MB")
+    records, answers = measured["records"], measured["answers"]
+    print(f"\n100,000 remembered keys: {records:.0f} MB; with the answer to each: {answers:.0f} MB")
