@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,8 @@ from accounts.key_format import (
     parse_public_id,
     parse_secret,
 )
+from accounts.scope_presets import PRESETS
+from tenants.permissions import PERMISSIONS, Level
 
 TEXT = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 kinds, environments = st.sampled_from(sorted(KIND_CODES)), st.sampled_from(sorted(ENVIRONMENT_CODES))
@@ -87,3 +90,12 @@ def test_no_two_keys_are_the_same() -> None:
     assert len(made) == 1_000
     first = {secret.split("_")[3][10] for secret in made}
     assert len(first) > 50, "every digit is random"
+
+
+def test_the_guide_says_how_keys_look_and_which_presets_there_are() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "keys.md").read_text()
+    assert f"    {SECRET_PATTERN}\n" in guide
+    assert ", ".join(f"`{name}`" for name in PRESETS) in guide.replace("\n", " ")
+    for preset in PRESETS.values():
+        levels = {PERMISSIONS[scope].level for scope in preset.scopes}
+        assert preset.for_projects is (levels == {Level.PROJECT}), preset.name
