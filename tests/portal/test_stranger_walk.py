@@ -10,7 +10,10 @@ from django.db import models
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts.models import User
+from accounts.key_format import KeyKind
+from accounts.models import ApiKey, ApiKeySecret, ServiceAccount, ServiceAccountProjectRole, User
+from accounts.services.api_keys import create_api_key
+from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from audit.models import Event
 from console.sites import operator_site, tenant_site
 from isolation.actor import SYSTEM
@@ -49,6 +52,10 @@ MODELS: tuple[type[models.Model], ...] = (
     Invitation,
     ProjectUserGrant,
     ProjectGroupGrant,
+    ServiceAccount,
+    ServiceAccountProjectRole,
+    ApiKey,
+    ApiKeySecret,
     Event,
 )
 ARGUMENT = re.compile(r"<(?:\w+:)?\w+>")
@@ -68,6 +75,13 @@ def full_acme(acme: Tenant) -> dict[type[models.Model], Any]:
         invite_member(organization=acme.organization, email="new@acme.example", role=acme.role("viewer"), actor=SYSTEM)
         grant_to_member(project=acme.project, membership=membership, permission=P.AUDIT_LOG_READ, actor=SYSTEM)
         grant_to_group(project=acme.project, group=group, permission=P.API_KEYS_ROTATE, actor=SYSTEM)
+        account = create_service_account(
+            organization=acme.organization, name="Acme judge", kind="agent", role=acme.role("member"), actor=SYSTEM
+        )
+        set_service_account_project_role(account=account, project=acme.project, role=acme.role("viewer"), actor=SYSTEM)
+        shared = {"organization": acme.organization, "name": "Acme key", "scopes": [P.TRACES_READ], "actor": SYSTEM}
+        create_api_key(kind=KeyKind.PROJECT, project=acme.project, **shared)
+        create_api_key(kind=KeyKind.SERVICE_ACCOUNT, service_account=account, **shared)
         return {model: model._default_manager.first() for model in MODELS}
 
 
