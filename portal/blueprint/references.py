@@ -36,7 +36,7 @@ def reveal(reference: dict[str, str], path: Path, source: Source) -> str:
 
 def described(reference: dict[str, str]) -> str:
     """Return a reference as a plan shows it."""
-    return f"from the variable {reference['env']}" if "env" in reference else f"from the file {reference['file']}"
+    return f"env:{reference['env']}" if "env" in reference else f"file:{reference['file']}"
 
 
 def _content(file: FilePath, path: Path, source: Source) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -40,10 +41,15 @@ def check(source: Source) -> None:
     Raises:
         BlueprintError: with every problem, in the order of the document.
     """
-    errors = Draft202012Validator(published()).iter_errors(source.data)
+    errors = _validator().iter_errors(source.data)
     problems = [problem for error in errors for problem in _problems(error, source)]
     if problems:
         raise BlueprintError(sorted(set(problems), key=_position))
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(published())
 
 
 def _position(problem: Problem) -> tuple[int, ...]:

@@ -80,7 +80,7 @@ def test_accounts_and_keys_are_made_once(acme: Tenant, file: File) -> None:
 def test_the_secret_is_nowhere(acme: Tenant, file: File, caplog: pytest.LogCaptureFixture) -> None:
     file.write(KEYS)
     printed = [file.plan()[1], file.plan("--json")[1], file.apply(), file.plan()[1], exported("acme")]
-    assert "from the variable INGEST_KEY" in printed[0]
+    assert "secret: env:INGEST_KEY" in printed[0]
     assert not [text for text in [*printed, caplog.text] if "gatesk_" in text]
     assert "gatesk_" not in str([(event.before, event.after, event.reason) for event in events(acme)])
 

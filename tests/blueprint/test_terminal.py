@@ -3,7 +3,7 @@
 import os
 import pty
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 
 import pytest
@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from isolation.scope import tenant_scope
 from tenants.models import Organization, Project
 from tests.blueprint.conftest import File
-from tests.people import Tenant
+from tests.people import Tenant, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -67,3 +67,35 @@ def test_what_a_terminal_would_obey_is_escaped(acme: Tenant, file: File) -> None
     assert "description: a\\x1b[2Jb" in printed
     with tenant_scope(acme.organization):
         assert Organization.objects.get().name == "Acme"
+
+
+class Interrupted(StringIO):
+    """Something happens, and then somebody says yes, as soon as the plan is read."""
+
+    def __init__(self, keyboard: int, happens: Callable[[], object]) -> None:
+        super().__init__()
+        self._keyboard, self._happens = keyboard, happens
+
+    def write(self, text: str) -> int:
+        if "Plan:" in text:
+            self._happens()
+            os.write(self._keyboard, b"yes\n")
+        return super().write(text)
+
+
+def test_what_changed_while_the_plan_was_read(acme: Tenant, globex: Tenant, file: File, keyboard: int) -> None:
+    def happens() -> None:
+        with tenant_scope(globex.organization):
+            make_project(globex, "search")
+
+    file.write(f"{TEXT}  globex:\n    projects: {{search: {{name: Search engine}}}}\n")
+    with pytest.raises(CommandError) as refusal:
+        call_command("blueprint", "apply", str(file.path), stdout=Interrupted(keyboard, happens))
+    said = str(refusal.value).removeprefix(f"{file.path}:").splitlines()
+    assert said == [
+        "5:3: organizations.globex: Somebody changed something here since the plan was made. Plan again.",
+        "Applied before that, and kept: acme.",
+    ]
+    assert is_there(acme)
+    with tenant_scope(globex.organization):
+        assert Project.objects.get(slug="search").name == "Search"
