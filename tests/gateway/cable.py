@@ -76,11 +76,11 @@ class Cable:
                 selector.register(end, selectors.EVENT_READ)
             while not self._ended.is_set():
                 for key, _ in selector.select(timeout=0.2):
-                    end = key.fileobj
-                    assert isinstance(end, socket.socket)
-                    data = end.recv(65536)
+                    source = key.fileobj
+                    assert isinstance(source, socket.socket)
+                    data = source.recv(65536)
                     if not data:
                         return
                     while self._silent.is_set() and not self._ended.wait(0.02):
                         continue
-                    other[end].sendall(data)
+                    other[source].sendall(data)

@@ -27,7 +27,7 @@ PATIENCE = 30.0
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def database_url(host: str | Path | None = None, port: int = POSTGRES_PORT) -> str:
+def database_url(host: str | int | Path | None = None, port: str | int = POSTGRES_PORT) -> str:
     """Return the address of this worker's database, by default on the server's own socket."""
     place = urlencode({"host": host or database.server().socket_directory, "port": port})
     return f"postgresql://gatehouse_app@/{database.worker_database()}?{place}"

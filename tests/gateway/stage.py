@@ -17,7 +17,8 @@ from tests.people import Tenant
 def platform_key(**values: Any) -> IssuedKey:
     """Return a new key of the platform."""
     with acting_as(SYSTEM):
-        return create_platform_key(**{"name": "Gateway", "actor": SYSTEM} | values)
+        given: dict[str, Any] = {"name": "Gateway", "actor": SYSTEM} | values
+        return create_platform_key(**given)
 
 
 class Keys:
@@ -58,13 +59,11 @@ class Keys:
     def _make(self, kind: str, *, person: str = "owner", **values: Any) -> IssuedKey:
         self._made += 1
         with self.tenant.acting(person) as actor, tenant_scope(self.tenant.organization):
-            return create_api_key(
-                **{
-                    "organization": self.tenant.organization,
-                    "kind": kind,
-                    "name": f"Key {self._made}",
-                    "scopes": ["traces:read", "traces:write"],
-                    "actor": actor,
-                }
-                | values
-            )
+            given: dict[str, Any] = {
+                "organization": self.tenant.organization,
+                "kind": kind,
+                "name": f"Key {self._made}",
+                "scopes": ["traces:read", "traces:write"],
+                "actor": actor,
+            }
+            return create_api_key(**given | values)

@@ -146,7 +146,7 @@ def latencies(gateway: Gateway, platform: IssuedKey, keys: Keys, acme: Tenant, n
             with acme.acting("owner") as owner:
                 revoke_api_key(key=key.key, actor=owner, reason="test")
             since = time.monotonic()
-            refusals = 0
+            refusals, last = 0, 0.0
             while refusals < 12:  # each connection may reach another process
                 refusals = 0 if gateway.ask(basic(platform), key.secret).is_active else refusals + 1
                 if refusals == 1:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 
 import pytest
 
@@ -159,3 +160,35 @@ def test_a_client_that_goes_away_harms_nobody(gateway: Gateway, platform: Issued
     for _ in range(20):
         assert gateway.raw(half + b"Content-Length: 90\r\n\r\ntoken=", wait=0.02) == b""
     assert gateway.ask(basic(platform), keys.project().secret).is_active
+
+
+def test_a_body_in_parts_is_looked_at_as_a_whole(gateway: Gateway, platform: IssuedKey, keys: Keys) -> None:
+    """Nothing is remembered about a first part: what follows it may be anything."""
+    good, other = keys.project().secret.encode(), keys.project().secret.encode()
+
+    def in_parts(*parts: bytes) -> bytes:
+        head = (
+            b"POST /api/v1/introspect HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n"
+            b"Authorization: " + basic(platform).encode() + b"\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(b"".join(parts))
+        )
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for part in (head, *parts):
+                connection.sendall(part)
+                # The next part must come after this one was read; the server's answer to another says when.
+                assert gateway.get("/healthz/live").status == 200
+                assert gateway.get("/healthz/live").status == 200
+            received = b""
+            while data := connection.recv(65536):
+                received += data
+        return received.partition(b"\r\n\r\n")[2]
+
+    for _ in range(3):
+        assert gateway.ask(basic(platform), good.decode()).is_active
+        assert b'"active":true' in in_parts(b"token=", good)
+        assert in_parts(b"token=" + good, b"x") == b'{"active":false}'
+        assert in_parts(b"token=", b"nonsense") == b'{"active":false}'
+        assert json.loads(in_parts(b"token=", other))["client_id"] != json.loads(in_parts(b"token=", good))["client_id"]
+        assert json.loads(in_parts(b"token=" + good, b"&project=none-such")) == {"active": False}
