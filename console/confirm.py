@@ -7,6 +7,7 @@ from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
 from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordInput,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -22,6 +23,7 @@ CONFIRMED = "bulk_confirmed"
 _LOOKS: dict[type[forms.Widget], type[Any]] = {
     forms.TextInput: UnfoldAdminTextInputWidget,
     forms.EmailInput: UnfoldAdminTextInputWidget,
+    forms.NumberInput: UnfoldAdminIntegerFieldWidget,
     forms.PasswordInput: UnfoldAdminPasswordInput,
     forms.Textarea: UnfoldAdminTextareaWidget,
     forms.Select: UnfoldAdminSelectWidget,

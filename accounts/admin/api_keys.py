@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html
 
 from accounts.forms.api_keys import (
     ApiKeyForm,
@@ -23,7 +23,7 @@ from accounts.forms.api_keys import (
 )
 from accounts.forms.fields import scopes_field
 from accounts.key_format import KeyKind
-from accounts.key_selectors import current_secret, secrets_of, with_secret
+from accounts.key_selectors import current_secret, with_secret
 from accounts.models import ApiKey
 from accounts.services.api_keys import (
     create_api_key,
@@ -44,23 +44,12 @@ from console.reveal import show_secret
 from console.sites import tenant_site
 from isolation.actor import ActorKind
 from isolation.exceptions import DomainError
-from tenants.admin.common import WithHistory, authority_of, organization_of, two_lines
+from tenants.admin.common import WithHistory, authority_of, organization_of
 from tenants.permissions import P
 
 from . import key_kinds
-from .common import (
-    KEY_SCRIPTS,
-    KEY_STYLE,
-    code,
-    environment_badge,
-    expiry,
-    last_use,
-    moment,
-    networks,
-    scopes_in_words,
-    short_id,
-    state_badge,
-)
+from .common import KEY_SCRIPTS, KEY_STYLE
+from .key_columns import ApiKeyColumns
 from .key_filters import SecretAgeFilter, StateFilter, WhoseFilter
 
 _ISSUED = "_accounts_issued_key"
@@ -78,7 +67,7 @@ def _rotation_questions(model_admin: Any, request: HttpRequest, obj: Any) -> typ
 
 
 @admin.register(ApiKey, site=tenant_site)
-class ApiKeyAdmin(WithHistory, KeysetList, TenantModelAdmin):
+class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
     """The keys that the actor sees, newest first; everybody sees and makes their own."""
 
     permissions: ClassVar = {"view": P.API_KEYS_READ, "add": P.API_KEYS_MANAGE, "change": P.API_KEYS_MANAGE}
@@ -150,7 +139,12 @@ class ApiKeyAdmin(WithHistory, KeysetList, TenantModelAdmin):
         if _kind(request) not in kinds:
             if len(kinds) == 1 and request.method == "GET":
                 return HttpResponseRedirect(f"{request.path}?kind={kinds[0]}")
-            context = {"title": "New API key", "choices": list(key_kinds.choices(request)), "cancel_url": self._list()}
+            context = {
+                "title": "New API key",
+                "breadcrumbs": [{"title": "API keys", "url": self._list()}],
+                "choices": list(key_kinds.choices(request)),
+                "cancel_url": self._list(),
+            }
             response: HttpResponse = self.admin_site.render(request, "accounts/choose_kind.html", context)
             return response
         if request.method == "POST":
@@ -168,13 +162,22 @@ class ApiKeyAdmin(WithHistory, KeysetList, TenantModelAdmin):
                 KeyKind.SERVICE_ACCOUNT: ("service_account", "environment"),
             }.get(_kind(request), ("environment",))
             return (
-                (None, {"fields": ("name", *owner, "note")}),
+                (None, {"fields": ("name", *owner, "note"), "description": self._about_kind(request)}),
                 ("What it may do", {"fields": ("scopes",)}),
                 ("Until when and from where", {"fields": ("expires_at", "allowed_networks")}),
             )
         settings = _SETTINGS if self._may_edit(request, obj) else _SETTINGS_IN_WORDS
         facts = (*_FACTS, "ended") if obj.revoked_at else _FACTS
         return ((None, {"fields": facts}), ("Settings", {"fields": settings}))
+
+    def _about_kind(self, request: HttpRequest) -> str:
+        kind = _kind(request)
+        if kind is None or kind is KeyKind.PLATFORM:
+            return ""
+        text = format_html("<strong>{}.</strong> {}", _words(kind).capitalize(), key_kinds.about(kind))
+        if len(key_kinds.may_make(request)) == 1:
+            return text
+        return format_html('{} <a class="tn-link" href="?">Another kind</a>', text)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is told in words."""
@@ -266,7 +269,7 @@ class ApiKeyAdmin(WithHistory, KeysetList, TenantModelAdmin):
                 "This form was sent twice, and the key was created by the first time.", code="already_made"
             ) from error
         request.__dict__[_ISSUED] = issued
-        return self._row(issued)
+        return cast("ApiKey", issued.key)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Show the secret, once."""
@@ -352,10 +355,6 @@ class ApiKeyAdmin(WithHistory, KeysetList, TenantModelAdmin):
             try_path=root_url(_TRY),
         )
 
-    def _row(self, issued: IssuedKey) -> ApiKey:
-        key: ApiKey = issued.key
-        return key
-
     def _made_before(self, request: HttpRequest) -> ApiKey | None:
         try:
             key_id = once.row_id(request, _PURPOSE)
@@ -378,86 +377,6 @@ class ApiKeyAdmin(WithHistory, KeysetList, TenantModelAdmin):
 
     def _list(self) -> str:
         return reverse("console:accounts_apikey_changelist")
-
-    # Columns -----------------------------------------------------------------------------------------
-
-    @admin.display(description="Key")
-    def title(self, obj: Any) -> str:
-        """Return the name, and what is known of public id and secret."""
-        return two_lines(obj.name, f"{short_id(obj.public_id)} · secret …{obj.last_four}")
-
-    @admin.display(description="Belongs to")
-    def belongs_to(self, obj: ApiKey) -> str:
-        """Return whose it is and of which kind."""
-        return two_lines(obj.owner, obj.get_kind_display())
-
-    @admin.display(description="Belongs to")
-    def owner_name(self, obj: ApiKey) -> str:
-        """Return whose it is, for its page."""
-        return f"{obj.get_kind_display()}: {obj.owner}"
-
-    @admin.display(description="Environment")
-    def environment_name(self, obj: ApiKey) -> str:
-        """Return the environment."""
-        return environment_badge(obj.environment)
-
-    @admin.display(description="Scopes")
-    def scope_count(self, obj: ApiKey) -> int:
-        """Return how many things it may do."""
-        return len(obj.scopes)
-
-    @admin.display(description="Last used")
-    def used(self, obj: ApiKey) -> str:
-        """Return when and from where it was last used."""
-        return last_use(obj)
-
-    @admin.display(description="Expires")
-    def expires(self, obj: ApiKey) -> str:
-        """Return when it ends."""
-        return expiry(obj)
-
-    @admin.display(description="State")
-    def state(self, obj: ApiKey) -> str:
-        """Return whether it is accepted."""
-        return state_badge(obj)
-
-    @admin.display(description="Public id")
-    def public_id_text(self, obj: ApiKey) -> str:
-        """Return the whole public id."""
-        return code(obj.public_id)
-
-    @admin.display(description="Secret")
-    def secret_text(self, obj: ApiKey) -> str:
-        """Return the ends of the secrets that are accepted, and since or until when."""
-        rows = []
-        for secret in secrets_of(obj):
-            said = f"made {moment(secret.created_at)}"
-            if secret.expires_at:
-                said = f"the one before, accepted until {moment(secret.expires_at)}"
-            rows.append((f"…{secret.last_four}", said))
-        return format_html_join("", '<p><code class="ak-id">{}</code> <span class="gh-muted">{}</span></p>', rows)
-
-    @admin.display(description="Created")
-    def made(self, obj: ApiKey) -> str:
-        """Return when it was made, and by whom."""
-        return f"{moment(obj.created_at)} by {obj.created_by}"
-
-    @admin.display(description="Revoked")
-    def ended(self, obj: ApiKey) -> str:
-        """Return when it was revoked, and why."""
-        if obj.revoked_at is None:
-            return "No"
-        return two_lines(moment(obj.revoked_at), obj.revocation_reason)
-
-    @admin.display(description="Scopes")
-    def scopes_text(self, obj: ApiKey) -> str:
-        """Return what it may do at most."""
-        return scopes_in_words(obj)
-
-    @admin.display(description="Allowed networks")
-    def networks_text(self, obj: ApiKey) -> str:
-        """Return from where it is accepted."""
-        return networks(obj)
 
 
 def _kind(request: HttpRequest) -> KeyKind | None:

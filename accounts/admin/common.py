@@ -18,13 +18,19 @@ KEY_SCRIPTS = ["accounts/keys.js"]
 SOON = timedelta(days=14)
 STATE_TONES = {"active": "good", "expired": "warn", "revoked": "bad"}
 ENVIRONMENT_TONES = {Environment.PRODUCTION: "bad", Environment.STAGING: "warn", Environment.DEVELOPMENT: "good"}
-_SHOWN_OF_ID = 8
+_SHOWN_OF_ID = 6
 
 
 def short_id(public_id: str) -> str:
     """Return the beginning of a public id: its prefix and the first characters that tell it apart."""
     prefix, _, rest = public_id.rpartition("_")[0].rpartition("_")
     return f"{prefix}_{rest[:_SHOWN_OF_ID]}…"
+
+
+def known_of(key: Any) -> str:
+    """Return by what people tell a key apart: the beginning of its public id and the end of its secret."""
+    # The joiner keeps a line from ending between the dots and the characters.
+    return f"{short_id(key.public_id)} · secret …\u2060{key.last_four}"
 
 
 def moment(when: datetime) -> str:

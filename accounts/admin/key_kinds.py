@@ -56,38 +56,52 @@ def may_make(request: HttpRequest) -> list[KeyKind]:
     return [*kinds, KeyKind.PERSONAL]
 
 
+_ABOUT = {
+    KeyKind.PROJECT: (
+        "Project key",
+        "For one application in one project: it counts there and nowhere else.",
+        "folder",
+    ),
+    KeyKind.SERVICE_ACCOUNT: (
+        "Service account key",
+        "For a program with a role of its own: it never allows more than that role does at the moment.",
+        "smart_toy",
+    ),
+    KeyKind.ORGANIZATION: (
+        "Organization key",
+        "For automation across projects: it counts in the whole organization, future projects included.",
+        "domain",
+    ),
+    KeyKind.PERSONAL: (
+        "Personal key",
+        "For your own scripts: it never allows more than you may do yourself, and ends when you leave.",
+        "person",
+    ),
+}
+
+
+def about(kind: KeyKind) -> str:
+    """Return what a kind of key is for, in a sentence."""
+    return _ABOUT[kind][1]
+
+
 def choices(request: HttpRequest) -> Iterator[KeyChoice]:
     """Yield the cards of the first page."""
     for kind in may_make(request):
-        match kind:
-            case KeyKind.PROJECT:
-                missing = "" if projects_of(request) else "There is no project yet."
-                url = reverse("console:tenants_project_add") if missing and can(request, P.PROJECTS_CREATE) else ""
-                yield KeyChoice(
-                    kind,
-                    "Project key",
-                    "For one application in one project: it counts there and nowhere else.",
-                    "folder",
-                    missing,
-                    url,
-                )
-            case KeyKind.SERVICE_ACCOUNT:
-                missing = "" if accounts_of() else "There is no service account yet."
-                may_add = missing and can(request, P.SERVICE_ACCOUNTS_MANAGE)
-                yield KeyChoice(
-                    kind,
-                    "Service account key",
-                    "For a program with a role of its own: it never allows more than that role does at the moment.",
-                    "smart_toy",
-                    missing,
-                    reverse("console:accounts_serviceaccount_add") if may_add else "",
-                )
-            case KeyKind.ORGANIZATION:
-                text = "For automation across projects: it counts in the whole organization, future projects included."
-                yield KeyChoice(kind, "Organization key", text, "domain")
-            case KeyKind.PERSONAL:
-                text = "For your own scripts: it never allows more than you may do yourself, and ends when you leave."
-                yield KeyChoice(kind, "Personal key", text, "person")
+        yield KeyChoice(kind, *_ABOUT[kind], *_missing(request, kind))
+
+
+def _missing(request: HttpRequest, kind: KeyKind) -> tuple[str, str]:
+    """Return what has to be made before a key of this kind, and where the actor makes it."""
+    if kind is KeyKind.PROJECT and not projects_of(request):
+        may_make_one = can(request, P.PROJECTS_CREATE)
+        return "There is no project yet.", reverse("console:tenants_project_add") if may_make_one else ""
+    if kind is KeyKind.SERVICE_ACCOUNT and not accounts_of():
+        may_make_one = can(request, P.SERVICE_ACCOUNTS_MANAGE)
+        return "There is no service account yet.", (
+            reverse("console:accounts_serviceaccount_add") if may_make_one else ""
+        )
+    return "", ""
 
 
 def projects_of(request: HttpRequest, wanted: str = "") -> list[Project]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from .common import environment_badge, expiry, last_use, short_id, state_badge
+from .common import environment_badge, expiry, known_of, last_use, state_badge
 
 MOST_ROWS = 10
 
@@ -15,7 +15,7 @@ class KeyRow:
     """One key, as its row shows it."""
 
     key: Any
-    public_id: str
+    known: str
     environment: str
     used: str
     expires: str
@@ -34,14 +34,7 @@ def key_table(keys: "QuerySet[Any]") -> KeyTable:
     """Return the table of the first keys of a list."""
     found = list(keys[: MOST_ROWS + 1])
     rows = [
-        KeyRow(
-            key,
-            short_id(key.public_id),
-            environment_badge(key.environment),
-            last_use(key),
-            expiry(key),
-            state_badge(key),
-        )
+        KeyRow(key, known_of(key), environment_badge(key.environment), last_use(key), expiry(key), state_badge(key))
         for key in found[:MOST_ROWS]
     ]
     return KeyTable(rows, len(found) > MOST_ROWS)

@@ -30,10 +30,10 @@ from console.options import OperatorModelAdmin
 from console.reveal import show_secret
 from console.sites import operator_site
 from isolation.exceptions import DomainError
-from tenants.admin.common import two_lines
 from tenants.permissions import P
 
-from .common import KEY_SCRIPTS, KEY_STYLE, code, expiry, last_use, moment, networks, short_id, state_badge
+from .common import KEY_SCRIPTS, KEY_STYLE, code
+from .key_columns import KeyColumns
 
 _ISSUED = "_accounts_issued_platform_key"
 _PURPOSE = "platform_key"
@@ -69,7 +69,7 @@ class StateFilter(SimpleListFilter):
 
 
 @admin.register(PlatformKey, site=operator_site)
-class PlatformKeyAdmin(OperatorModelAdmin):
+class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
     """Keys that belong to no organization; they open introspection and nothing else."""
 
     permissions: ClassVar = {"view": P.API_KEYS_READ, "add": P.API_KEYS_MANAGE, "change": P.API_KEYS_MANAGE}
@@ -227,50 +227,10 @@ class PlatformKeyAdmin(OperatorModelAdmin):
 
     # Columns -----------------------------------------------------------------------------------------
 
-    @admin.display(description="Platform key", ordering="name")
-    def title(self, obj: PlatformKey) -> str:
-        """Return the name, and what is known of public id and secret."""
-        return two_lines(obj.name, f"{short_id(obj.public_id)} · secret …{obj.last_four}")
-
-    @admin.display(description="Last used")
-    def used(self, obj: PlatformKey) -> str:
-        """Return when and from where it was last used."""
-        return last_use(obj)
-
-    @admin.display(description="Expires")
-    def expires(self, obj: PlatformKey) -> str:
-        """Return when it ends."""
-        return expiry(obj)
-
-    @admin.display(description="State")
-    def state(self, obj: PlatformKey) -> str:
-        """Return whether it is accepted."""
-        return state_badge(obj)
-
-    @admin.display(description="Public id")
-    def public_id_text(self, obj: PlatformKey) -> str:
-        """Return the whole public id."""
-        return code(obj.public_id)
-
     @admin.display(description="Secret")
     def secret_text(self, obj: PlatformKey) -> str:
         """Return the end of the secret."""
         return code(f"…{obj.last_four}")
-
-    @admin.display(description="Created")
-    def made(self, obj: PlatformKey) -> str:
-        """Return when it was made, and by whom."""
-        return f"{moment(obj.created_at)} by {obj.created_by}"
-
-    @admin.display(description="Revoked")
-    def ended(self, obj: PlatformKey) -> str:
-        """Return when it was revoked, and why."""
-        return two_lines(moment(obj.revoked_at), obj.revocation_reason) if obj.revoked_at else "No"
-
-    @admin.display(description="Allowed networks")
-    def networks_text(self, obj: PlatformKey) -> str:
-        """Return from where it is accepted."""
-        return networks(obj)
 
 
 _IN_WORDS = ("expires", "networks_text")

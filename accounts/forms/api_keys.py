@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminRadioSelectWidget
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts.models import ApiKey, PlatformKey
 from accounts.services.key_rules import LONGEST_REASON
@@ -20,7 +20,10 @@ OVERLAPS = (
     ("604800", "7 days"),
 )
 USUAL_OVERLAP = "86400"
-NOTE_HELP = "For people: what uses it, where it is kept. Never write the secret here."
+HELP = {
+    "name": "What people read in lists and logs.",
+    "note": "For people: what uses it, where it is kept. Never write the secret here.",
+}
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -36,7 +39,8 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
     class Meta:
         model = ApiKey
         fields = ("name", "note")
-        help_texts = {"note": NOTE_HELP, "name": "What people read in lists and logs."}
+        help_texts = HELP
+        widgets = {"note": UnfoldAdminTextareaWidget({"rows": 3})}
 
     def _get_validation_exclusions(self) -> set[str]:
         # What a key may be is decided by the services.
@@ -52,7 +56,8 @@ class PlatformKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
     class Meta:
         model = PlatformKey
         fields = ("name", "note")
-        help_texts = {"note": NOTE_HELP, "name": "What people read in lists and logs."}
+        help_texts = HELP
+        widgets = {"note": UnfoldAdminTextareaWidget({"rows": 3})}
 
 
 class RevocationForm(forms.Form):

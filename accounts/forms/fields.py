@@ -9,6 +9,8 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.scope_presets import PRESETS
+from accounts.services.key_rules import check_networks
+from isolation.exceptions import DomainError
 from tenants.permissions import CATALOGUE, DATA_PLANE_RESOURCES, PERMISSIONS, Level, P
 
 KEEP, NEVER, ON_DATE = "keep", "never", "date"
@@ -135,8 +137,15 @@ class NetworksField(forms.CharField):
         return "\n".join(value) if isinstance(value, (list, tuple)) else value
 
     def clean(self, value: Any) -> Any:
-        """Return the lines that say something."""
-        return str(super().clean(value)).split()
+        """Return the networks in their canonical form.
+
+        Raises:
+            ValidationError: one of them is none.
+        """
+        try:
+            return check_networks(str(super().clean(value)).split())
+        except DomainError as refusal:
+            raise forms.ValidationError(refusal.message, code=refusal.code) from refusal
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Return whether the lines differ."""
@@ -208,7 +217,7 @@ def scopes_field(*, grantable: frozenset[P], beyond: str = "", project_only: boo
     widget.grantable, widget.beyond, widget.project_only = grantable, beyond, project_only
     return forms.MultipleChoiceField(
         label="Scopes",
-        required=False,  # the service says what to do
+        error_messages={"required": "Choose at least one scope: what the key may do."},
         choices=[(name.value, name.value) for name in P],
         widget=widget,
     )
