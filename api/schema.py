@@ -146,8 +146,7 @@ class OperationSchema(AutoSchema):
         names = ["X-Request-ID", "RateLimit", "RateLimit-Policy"]
         answer: dict[str, Any] = {"description": HTTPStatus(declared.status).phrase}
         if declared.media_types:
-            schema = {"type": "string"}
-            answer["content"] = {media_type: {"schema": schema} for media_type in declared.media_types}
+            answer["content"] = {media_type: {"schema": _raw(media_type)} for media_type in declared.media_types}
         elif declared.response is not None:
             answer["content"] = {"application/json": self._media()}
             names += self._validator_names()
@@ -208,6 +207,11 @@ class OperationSchema(AutoSchema):
             if self.has_etag():
                 found.add(HTTPStatus.PRECONDITION_FAILED)
         return sorted(found)
+
+
+def _raw(media_type: str) -> dict[str, Any]:
+    """Return the schema of what a handler writes itself: an object of a format that has them, or text."""
+    return {"type": "object" if media_type.endswith(("/json", "/yaml")) else "string"}
 
 
 def complete(result: Mapping[str, Any], **_: Any) -> dict[str, Any]:

@@ -166,3 +166,8 @@ def test_with_a_session_every_change_needs_its_csrf_token(acme: Tenant) -> None:
     token = browser.cookies["gatehouse_csrf"].value
     headers = {"X-CSRFToken": token}
     assert browser.patch("/api/v1/organizations/acme", body, content_type=kind, headers=headers).status_code == 200
+    body = '{"slug": "mine", "name": "Mine"}'
+    assert browser.post("/api/v1/organizations", body, content_type=kind).status_code == 403
+    assert browser.post("/api/v1/organizations", body, content_type=kind, headers=headers).status_code == 201
+    form = browser.post("/api/v1/organizations", {"slug": "mine"}, headers=headers)
+    assert form.status_code == 415
