@@ -7,17 +7,19 @@ from typing import Any
 import pytest
 
 from accounts.key_format import KeyKind, new_secret
-from accounts.models import ApiKey, ApiKeySecret
+from accounts.models import ApiKey, ApiKeySecret, ServiceAccountProjectRole
 from accounts.services.api_keys import revoke_api_key, revoke_api_keys, rotate_api_key
 from accounts.services.key_rules import IssuedKey
-from accounts.services.service_accounts import delete_service_account
+from accounts.services.service_accounts import delete_service_account, set_service_account_project_role
 from accounts.services.users import delete_user
 from isolation.actor import SYSTEM, Actor
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
-from tenants.services.members import remove_member
+from tenants.models import Source
+from tenants.services.members import add_member, remove_member
+from tenants.services.projects import transfer_project
 from tests.accounts.keys.stage import make_account, make_key, refusal
-from tests.people import Tenant
+from tests.people import Tenant, make_project
 from tests.tenants.stage import at_once, events
 
 TIMES = range(3)
@@ -158,5 +160,51 @@ def test_no_key_outlives_its_service_account(time: int, acme: Tenant) -> None:
         as_person(acme, "admin", lambda actor: make_key(acme, actor, KeyKind.SERVICE_ACCOUNT, service_account=account)),
     )
     assert codes(results) in ([], ["gone"])
+    with tenant_scope(acme.organization):
+        assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize("time", TIMES)
+@pytest.mark.parametrize("change", ["create", "rotate", "revoke", "role"])
+def test_a_project_moves_while_its_keys_change(change: str, time: int, acme: Tenant, globex: Tenant) -> None:
+    with tenant_scope(globex.organization):
+        role = globex.role("owner")
+        add_member(organization=globex.organization, user=acme.owner, role=role, source=Source.MANUAL, actor=SYSTEM)
+    with acme.acting("owner") as owner:
+        project = make_project(acme, "billing")
+        account = make_account(acme, owner)
+        issued = make_key(acme, owner, project=project)
+        viewer = acme.role("viewer")
+    changes: dict[str, Callable[[Actor], Any]] = {
+        "create": lambda actor: make_key(acme, actor, project=project),
+        "rotate": lambda actor: rotate_api_key(key=issued.key, actor=actor),
+        "revoke": lambda actor: revoke_api_key(key=issued.key, actor=actor),
+        "role": lambda actor: set_service_account_project_role(
+            account=account, project=project, role=viewer, actor=actor
+        ),
+    }
+
+    def move(actor: Actor) -> Any:
+        return transfer_project(project=project, target_id=globex.organization.pk, user=acme.owner, actor=actor)
+
+    results = at_once(as_person(acme, "owner", move), as_person(acme, "admin", changes[change]))
+    assert codes(results) in ([], ["gone"])
+    with tenant_scope(globex.organization):
+        there = ApiKey.objects.filter(project=project).count()
+        assert there == (2 if change == "create" and codes(results) == [] else 1)
+    with tenant_scope(acme.organization):
+        assert not ServiceAccountProjectRole.objects.exists()
+        assert not ApiKey.objects.filter(project_id=project.pk).exists()
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_a_member_goes_while_their_key_is_rotated(time: int, acme: Tenant) -> None:
+    with acme.acting("member") as member:
+        issued = make_key(acme, member, KeyKind.PERSONAL)
+    results = at_once(
+        as_person(acme, "owner", lambda actor: remove_member(membership=acme.membership("member"), actor=actor)),
+        as_person(acme, "member", lambda actor: rotate_api_key(key=issued.key, actor=actor)),
+    )
+    assert codes(results) in ([], ["gone"], ["no_member"], ["above_own_permissions"])
     with tenant_scope(acme.organization):
         assert not ApiKey.objects.exists()
