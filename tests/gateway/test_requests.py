@@ -192,3 +192,17 @@ def test_a_body_in_parts_is_looked_at_as_a_whole(gateway: Gateway, platform: Iss
         assert in_parts(b"token=", b"nonsense") == b'{"active":false}'
         assert json.loads(in_parts(b"token=", other))["client_id"] != json.loads(in_parts(b"token=", good))["client_id"]
         assert json.loads(in_parts(b"token=" + good, b"&project=none-such")) == {"active": False}
+
+
+@pytest.mark.soak
+def test_a_body_that_does_not_come_is_given_up(gateway: Gateway, platform: IssuedKey) -> None:
+    head = (
+        b"POST /api/v1/introspect HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Authorization: " + basic(platform).encode() + b"\r\n"
+    )
+    for length in (
+        b"Content-Length: 90\r\n\r\n",
+        b"Content-Length: 90\r\n\r\ntoken=",
+        b"Transfer-Encoding: chunked\r\n\r\n",
+    ):
+        assert status_of(gateway.raw(head + length)) == 408
