@@ -13,7 +13,8 @@ def with_secret(keys: "QuerySet[Any]") -> "QuerySet[Any]":
     """Return the keys with `last_four` of their current secret, and with what names their owner."""
     current = ApiKeySecret.objects.filter(api_key_id=OuterRef("pk"), expires_at=None)
     described = keys.select_related("organization", "project", "user", "service_account")
-    return described.annotate(last_four=Subquery(current.values("last_four")[:1]))
+    found: QuerySet[Any] = described.annotate(last_four=Subquery(current.values("last_four")[:1]))
+    return found
 
 
 def secrets_of(key: ApiKey) -> list[ApiKeySecret]:
@@ -29,7 +30,9 @@ def current_secret(key: ApiKey) -> ApiKeySecret:
 
 def with_key_count(accounts: "QuerySet[Any]") -> "QuerySet[Any]":
     """Return the service accounts with their role and `key_count`, the number of keys that are in force."""
-    return accounts.select_related("role").annotate(key_count=number_of(ApiKey.objects.active(), "service_account_id"))
+    number = number_of(ApiKey.objects.active(), "service_account_id")
+    counted: QuerySet[Any] = accounts.select_related("role").annotate(key_count=number)
+    return counted
 
 
 def keys_of_account(account: ServiceAccount, actor: Actor) -> "QuerySet[Any]":

@@ -145,14 +145,12 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
                 "choices": list(key_kinds.choices(request)),
                 "cancel_url": self._list(),
             }
-            response: HttpResponse = self.admin_site.render(request, "accounts/choose_kind.html", context)
-            return response
+            return tenant_site.render(request, "accounts/choose_kind.html", context)
         if request.method == "POST":
             made = self._made_before(request)
             if made is not None:
                 return self._already_made(request, made)
-        response = super().add_view(request, form_url, extra_context)
-        return cast("HttpResponse", response)
+        return super().add_view(request, form_url, extra_context)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is asked of a new key, or shown of one."""
@@ -160,7 +158,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
             owner = {
                 KeyKind.PROJECT: ("project",),
                 KeyKind.SERVICE_ACCOUNT: ("service_account", "environment"),
-            }.get(_kind(request), ("environment",))
+            }.get(_kind(request) or KeyKind.ORGANIZATION, ("environment",))
             return (
                 (None, {"fields": ("name", *owner, "note"), "description": self._about_kind(request)}),
                 ("What it may do", {"fields": ("scopes",)}),
@@ -370,10 +368,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
             "key_url": self.object_url(key),
             "rotate_url": reverse("console:accounts_apikey_rotate", args=[key.pk]) if key.state == "active" else "",
         }
-        response: HttpResponse = self.admin_site.render(
-            request, "accounts/already_made.html", context, status=_ALREADY_MADE
-        )
-        return response
+        return tenant_site.render(request, "accounts/already_made.html", context, status=_ALREADY_MADE)
 
     def _list(self) -> str:
         return reverse("console:accounts_apikey_changelist")

@@ -108,10 +108,7 @@ class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
                 "key_url": self.object_url(made),
                 "rotate_url": rotate,
             }
-            answer: HttpResponse = self.admin_site.render(
-                request, "accounts/already_made.html", context, status=_ALREADY_MADE
-            )
-            return answer
+            return operator_site.render(request, "accounts/already_made.html", context, status=_ALREADY_MADE)
         response: HttpResponse = super().add_view(request, form_url, extra_context)
         return response
 

@@ -59,6 +59,9 @@ class PlatformKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
         help_texts = HELP
         widgets = {"note": UnfoldAdminTextareaWidget({"rows": 3})}
 
+    def validate_constraints(self) -> None:
+        """Leave a taken name to the service, which says so at the name."""
+
 
 class RevocationForm(forms.Form):
     """Asks why a key ends."""

@@ -106,6 +106,7 @@ def test_the_ends_of_the_calendar_are_answered(owner: Client, day: str) -> None:
 def test_a_day_counts_to_its_end(owner: Client, acme: Tenant) -> None:
     today = timezone.localdate()
     key = made_by(create(owner, "organization", expires_at_0="date", expires_at_1=today.isoformat()), acme)
+    assert key.expires_at is not None
     assert key.expires_at.date() == today + timedelta(days=1)
     assert key.expires_at.time().isoformat() == "00:00:00"
 
@@ -124,6 +125,7 @@ def test_the_organizations_maximum_is_named_and_kept(owner: Client, acme: Tenant
 
     last = (timezone.localdate() + timedelta(days=45)).isoformat()
     key = made_by(create(owner, "organization", expires_at_0="date", expires_at_1=last), acme)
+    assert key.expires_at is not None
     assert key.expires_at <= timezone.now() + timedelta(days=45)
     later = (timezone.localdate() + timedelta(days=46)).isoformat()
     refused = create(owner, "organization", expires_at_0="date", expires_at_1=later)
