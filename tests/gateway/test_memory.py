@@ -11,7 +11,6 @@ import pytest
 from gateway.memory import Memory
 from gateway.records import KeyRecord, record_of
 
-
 ONE = str(uuid4())
 
 
