@@ -98,8 +98,16 @@ class KeyCredential:
         return Actor(ActorKind.API_KEY, self.record.key_id, self.record.label)
 
     def actor_in(self, organization_id: UUID) -> Actor:
-        """Return the key with its authority in the organization whose scope is open."""
-        return key_actor(self.record, organization_id)
+        """Return the key with its authority in the organization whose scope is open.
+
+        Raises:
+            AuthenticationFailed: its owner is no active member, or an inactive service account.
+        """
+        actor = key_actor(self.record, organization_id)
+        owner = getattr(actor.authority, "owner", None)
+        if owner is not None and not owner.organization_roles:
+            raise _not_accepted("inactive_owner")
+        return actor
 
 
 class KeyAuthentication(authentication.BaseAuthentication):
