@@ -10,5 +10,6 @@ urlpatterns = [
     path("v1/", include("accounts.api.urls")),
     path("v1/", include("tenants.api.urls")),
     path("v1/", include("audit.api.urls")),
+    path("public/", include("portal.langfuse.urls")),
     re_path(r"", nowhere),
 ]

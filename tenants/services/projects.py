@@ -29,6 +29,7 @@ from .naming import check_name, check_slug
 from .rules import lock_organization, one_of_a_kind, own_row
 
 _LARGEST_METADATA = 8_000
+_DEEPEST_METADATA = 20
 
 
 @transaction.atomic
@@ -205,9 +206,16 @@ def transfer_project(*, project: Project, target_id: UUID, user: Any, actor: Act
 
 
 def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    if _is_deeper(metadata, _DEEPEST_METADATA):
+        raise DomainError(f"Nest {_DEEPEST_METADATA} levels at most.", field="metadata", code="too_deep")
     if len(json.dumps(metadata)) > _LARGEST_METADATA:
         raise DomainError(f"Use {_LARGEST_METADATA:,} bytes at most.", field="metadata", code="too_long")
     return dict(metadata)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deeper(one, levels - 1) for one in inner)
 
 
 def _lock_in_scope(organization_id: UUID) -> None:

@@ -1,0 +1,1 @@
+"""The addresses below /api/public/ that provisioning scripts for Langfuse use; docs/langfuse.md compares the two."""
