@@ -26,7 +26,14 @@ HELP = {
 }
 
 
-class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Collects what a key shall be; whether it may be that, a taken name included, the services say at the field."""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        return {field.name for field in self._meta.model._meta.fields}
+
+
+class ApiKeyForm(KeyForm):
     """A key of an organization; its admin replaces the fields by ones that know the actor."""
 
     project = forms.ChoiceField(required=False)
@@ -42,12 +49,8 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         help_texts = HELP
         widgets = {"note": UnfoldAdminTextareaWidget({"rows": 3})}
 
-    def _get_validation_exclusions(self) -> set[str]:
-        # What a key may be is decided by the services.
-        return {field.name for field in self._meta.model._meta.fields} - {"name", "note"}
 
-
-class PlatformKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+class PlatformKeyForm(KeyForm):
     """A platform key."""
 
     expires_at = forms.CharField(required=False)
@@ -58,9 +61,6 @@ class PlatformKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscri
         fields = ("name", "note")
         help_texts = HELP
         widgets = {"note": UnfoldAdminTextareaWidget({"rows": 3})}
-
-    def validate_constraints(self) -> None:
-        """Leave a taken name to the service, which says so at the name."""
 
 
 class RevocationForm(forms.Form):
