@@ -139,8 +139,10 @@ class ApiView(APIView):
         except (exceptions.APIException, Problem):
             self._count([limits.quota_of_address(current_origin().ip)])
             raise
-        self.organization_id = self.find_organization(self.credential)
-        self._count(limits.quotas_of(self.credential, self.organization_id))
+        try:
+            self.organization_id = self.find_organization(self.credential)
+        finally:  # asking for what is not there counts as well
+            self._count(limits.quotas_of(self.credential, self.organization_id))
 
     def _count(self, quotas: list[limits.Quota]) -> None:
         standings = limits.count(quotas)

@@ -77,7 +77,7 @@ def client_address(peer: str | None, forwarded: bytes, trusted: tuple[Network, .
         forwarded: the header, or b"".
         trusted: the proxies.
     """
-    address = _parsed(peer or "")
+    address = _parsed((peer or "").partition("%")[0])  # a zone must not make a neighbour look like a unix socket
     for hop in reversed(forwarded.decode("latin-1").split(",")):
         if address is not None and not any(address in network for network in trusted):
             break

@@ -48,7 +48,7 @@ def client_address(request: HttpRequest) -> str | None:
 
     Walks ``X-Forwarded-For`` from the right and stops at the first address that is no trusted proxy.
     """
-    address = _parsed(request.META.get("REMOTE_ADDR", ""))
+    address = _peer(request)
     for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
         if address is not None and not _trusted(address):
             break
@@ -61,8 +61,13 @@ def client_address(request: HttpRequest) -> str | None:
 
 def _from_proxy(request: HttpRequest) -> bool:
     """Return whether the peer's forwarded headers are believed; a unix socket has no address and is a proxy's."""
-    peer = _parsed(request.META.get("REMOTE_ADDR", ""))
+    peer = _peer(request)
     return peer is None or _trusted(peer)
+
+
+def _peer(request: HttpRequest) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return who is connected; a zone ("fe80::1%eth0") must not make a neighbour look like a unix socket."""
+    return _parsed(request.META.get("REMOTE_ADDR", "").partition("%")[0])
 
 
 def _trusted(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
@@ -70,10 +75,16 @@ def _trusted(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an address in its canonical form, by the same rule as the gateway's: one client has one address."""
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    if address.version == 4:  # noqa: PLR2004 - the version of IP
+        return address
+    if address.scope_id is not None:
+        return None  # a name of this machine's interfaces; the database has no such addresses
+    return address.ipv4_mapped or address
 
 
 def _request_id(request: HttpRequest) -> str:

@@ -72,6 +72,21 @@ def test_requests_without_a_credential_are_counted_by_address(db: None, settings
 
 
 @pytest.mark.usefixtures("long_window")
+def test_an_ipv6_network_is_one_address(db: None, settings: Any) -> None:
+    settings.API_RATE_PER_ADDRESS = 2
+    callers = [Caller(Client(REMOTE_ADDR=f"2001:db8:1:2::{host}")) for host in range(3)]
+    assert [caller.get("/me").status_code for caller in callers] == [401, 401, 429]
+    assert Caller(Client(REMOTE_ADDR="2001:db8:1:3::")).get("/me").status_code == 401
+
+
+@pytest.mark.usefixtures("long_window")
+def test_looking_for_organizations_counts(globex: Tenant, settings: Any) -> None:
+    settings.API_RATE_PER_KEY = 2
+    caller = by(globex.owner)
+    assert [caller.get(f"/organizations/{slug}").status_code for slug in ("acme", "acne", "ache")] == [404, 404, 429]
+
+
+@pytest.mark.usefixtures("long_window")
 def test_no_request_is_lost_when_many_come_at_once(db: None) -> None:
     quotas = [limits.Quota("key", "key:a", 10), limits.Quota("organization", "organization:b", 10)]
     counted = at_once(*(lambda: limits.count(quotas) for _ in range(8)))

@@ -54,6 +54,10 @@ def seen(plain: HttpRequest) -> tuple[Origin, HttpResponse]:
         pytest.param("2001:db8::1", "2001:db9::7", "2001:db9::7", id="IPv6"),
         pytest.param("", CLIENT, CLIENT, id="a proxy at a unix socket"),
         pytest.param("", "", None, id="a unix socket without a proxy"),
+        pytest.param(f"::ffff:{CLIENT}", "", CLIENT, id="IPv4 over an IPv6 socket"),
+        pytest.param(f"::ffff:{PROXY}", f"::ffff:{CLIENT}", CLIENT, id="a proxy over an IPv6 socket"),
+        pytest.param("fe80::1%eth0", CLIENT, "fe80::1", id="a neighbour is no unix socket"),
+        pytest.param(PROXY, "fe80::1%eth0", PROXY, id="a name of somebody's interface is no address"),
     ],
 )
 def test_the_clients_address(proxied: Settings, peer: str, forwarded: str, client: str | None) -> None:
