@@ -130,7 +130,7 @@ class Command(ScopedCommand):
             keys = keys_with_secret() if days is None else keys_older_than(_days(days))
             plain = {name: options[name] for name in ("kind", "environment") if options[name]}
             keys = keys.filter(**plain, **_owners(options)).order_by("-created_at", "pk")
-            return [_shown(key) for key in keys if options["state"] in {None, key.state}]
+            return [_shown(key) for key in (keys.in_state(options["state"]) if options["state"] else keys)]
 
     def _rotate(self, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
         overlap = duration(options["overlap"])

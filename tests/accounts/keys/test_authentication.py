@@ -1,6 +1,7 @@
 """A key at the door of the API: Bearer or Basic, and what is said when it is not accepted."""
 
 import base64
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -15,25 +16,23 @@ from tests.people import Tenant, signed_in
 ME = "/api/v1/me"
 
 
-def organization_key(tenant: Tenant, **values: object) -> IssuedKey:
+def organization_key(tenant: Tenant, **values: Any) -> IssuedKey:
     with tenant.acting("owner") as owner:
-        return create_api_key(
-            **{
-                "organization": tenant.organization,
-                "kind": KeyKind.ORGANIZATION,
-                "name": "Automation",
-                "scopes": ["organization:read", "projects:read"],
-                "actor": owner,
-            }
-            | values
-        )
+        named: dict[str, Any] = {
+            "organization": tenant.organization,
+            "kind": KeyKind.ORGANIZATION,
+            "name": "Automation",
+            "scopes": ["organization:read", "projects:read"],
+            "actor": owner,
+        }
+        return create_api_key(**(named | values))
 
 
-def bearer(secret: str) -> dict[str, str]:
+def bearer(secret: str) -> dict[str, Any]:
     return {"HTTP_AUTHORIZATION": f"Bearer {secret}"}
 
 
-def basic(public_id: str, secret: str) -> dict[str, str]:
+def basic(public_id: str, secret: str) -> dict[str, Any]:
     return {"HTTP_AUTHORIZATION": "Basic " + base64.b64encode(f"{public_id}:{secret}".encode()).decode()}
 
 

@@ -1,6 +1,7 @@
 """Keys through the services: who may make them, what they may do, and how they end."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -103,7 +104,7 @@ def test_a_personal_key_allows_what_its_owner_may_do_now(acme: Tenant) -> None:
 
 
 def test_a_personal_key_is_made_by_nobody_else_and_for_no_more(acme: Tenant) -> None:
-    values = {"organization": acme.organization, "kind": KeyKind.PERSONAL, "name": "Laptop"}
+    values: dict[str, Any] = {"organization": acme.organization, "kind": KeyKind.PERSONAL, "name": "Laptop"}
     with acme.acting("owner") as owner, pytest.raises(DomainError, match="themselves"):
         create_api_key(**values, scopes=["traces:read"], user=acme.member, actor=owner)
     with acme.acting("viewer") as viewer, pytest.raises(DomainError, match="you lack"):
@@ -174,9 +175,9 @@ def test_the_allow_list_decides_from_where(acme: Tenant) -> None:
         issued = project_key(acme, owner, allowed_networks=["203.0.113.7", "2001:db8::/32"])
     for address in ("203.0.113.7", "2001:db8::1", "::ffff:203.0.113.7"):
         authenticate_key(secret=issued.secret, ip=address)
-    for address in ("203.0.113.8", None, "nonsense"):
+    for refused in ("203.0.113.8", None, "nonsense"):
         with pytest.raises(KeyRefused, match="network"):
-            authenticate_key(secret=issued.secret, ip=address)
+            authenticate_key(secret=issued.secret, ip=refused)
 
 
 def test_an_expired_key_is_refused(acme: Tenant) -> None:
