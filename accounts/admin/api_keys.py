@@ -150,7 +150,8 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
             made = self._made_before(request)
             if made is not None:
                 return self._already_made(request, made)
-        return super().add_view(request, form_url, extra_context)
+        response: HttpResponse = super().add_view(request, form_url, extra_context)
+        return response
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is asked of a new key, or shown of one."""
