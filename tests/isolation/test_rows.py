@@ -56,7 +56,7 @@ def fill(tenant: Tenant) -> None:
             organization=tenant.organization, name="Nightly judge", kind="evaluator", role=viewer, actor=actor
         )
         set_service_account_project_role(account=account, project=tenant.project, role=viewer, actor=actor)
-        shared = {"organization": tenant.organization, "scopes": ["traces:read"], "actor": actor}
+        shared: dict[str, Any] = {"organization": tenant.organization, "scopes": ["traces:read"], "actor": actor}
         create_api_key(kind=KeyKind.SERVICE_ACCOUNT, name="Judge", service_account=account, **shared)
         create_api_key(kind=KeyKind.PROJECT, name="Ingestion", project=tenant.project, **shared)
 
