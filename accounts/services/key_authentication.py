@@ -1,11 +1,13 @@
 """Recognizes the bearer of a key in the portal, always from the database; the gateway has its own, from memory."""
 
 import hmac
+import logging
 import threading
 import time
 from datetime import datetime
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from accounts import key_format
@@ -16,6 +18,8 @@ from accounts.lookups import key_by_secret, service_account_authority, touch_key
 from isolation.actor import Actor, ActorKind
 from tenants.access import load_authority
 from tenants.authority import MemberAuthority
+
+logger = logging.getLogger("gatehouse.keys")
 
 _FLUSH_SECONDS = 10
 
@@ -105,7 +109,11 @@ class _Uses:
             if time.monotonic() - self._written < _FLUSH_SECONDS:
                 return
             batch, self._waiting, self._written = self._waiting, {}, time.monotonic()
-        touch_keys(batch)
+        try:
+            touch_keys(dict(sorted(batch.items())))  # always in one order: two processes do not wait crosswise
+        except DatabaseError:
+            # Uses of other keys, of other organizations too, are no reason to refuse this one.
+            logger.exception("when %d keys were last used could not be written", len(batch))
 
 
 _uses = _Uses()
