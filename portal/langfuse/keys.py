@@ -18,9 +18,7 @@ from .base import LangfuseView, as_uuid, instant, refused
 
 _LONGEST_NAME = 120
 _PREFIXES = {"publicKey": "gatepk_prj_", "secretKey": "gatesk_prj_"}
-_GIVEN = frozenset({P.PROJECTS_READ}) | {
-    name for name, permission in PERMISSIONS.items() if permission.resource in DATA_PLANE_RESOURCES
-}
+_DATA = frozenset(name for name, permission in PERMISSIONS.items() if permission.resource in DATA_PLANE_RESOURCES)
 """What a key may do that Langfuse's clients ask for: all of the project's data, as far as the key that asks may."""
 
 Answer = tuple[int, dict[str, Any]]
@@ -70,13 +68,13 @@ class ProjectKeys(LangfuseView):
         }
 
     def _scopes(self, place: Project) -> list[str]:
-        scopes = sorted(name.value for name in _GIVEN if self.actor.can(name, place))
+        scopes = [name.value for name in _DATA if self.actor.can(name, place)]
         if not scopes:
             raise refused(
                 HTTPStatus.FORBIDDEN,
                 "This API key has no scope of a project's data, such as traces:write, so that it can give none.",
             )
-        return scopes
+        return [*scopes, P.PROJECTS_READ.value] if self.actor.can(P.PROJECTS_READ, place) else scopes
 
     def _pair(self) -> tuple[str, str]:
         public_id, secret = self._text("publicKey"), self._text("secretKey")

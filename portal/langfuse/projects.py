@@ -12,7 +12,7 @@ from accounts.models import ApiKey
 from accounts.services.api_keys import revoke_api_keys
 from api.operation import AUTHENTICATED, operation
 from isolation.exceptions import DomainError
-from tenants.models import Environment, Project
+from tenants.models import Environment, Organization, Project
 from tenants.permissions import P
 from tenants.services.projects import create_project, request_project_deletion, update_project
 from tenants.services.rules import lock_organization
@@ -39,10 +39,8 @@ class OwnProject(LangfuseView):
     @operation("langfuseGetProject", "Return the project of the key", permission=AUTHENTICATED)
     def get(self) -> Answer:
         """A key may always ask where it belongs: `auth_check()` of Langfuse's clients does."""
-        organization = self.organization
         rows = Project.objects.filter(pk=self.key_project_id(), deletion_requested_at=None)
-        place = {"organization": {"id": str(organization.pk), "name": organization.name}}
-        return HTTPStatus.OK, {"data": [_shown(project) | place for project in rows]}
+        return HTTPStatus.OK, {"data": [_shown(project, self.organization) for project in rows]}
 
     @operation("langfuseCreateProject", "Create a project", permission=P.PROJECTS_CREATE)
     def post(self) -> Answer:
@@ -66,7 +64,7 @@ class OwnProject(LangfuseView):
                 raise
             text = f"Gatehouse makes the project's identifier from its name: {slug}. {error.message}"
             raise DomainError(text, field="name", code=error.code) from error
-        return HTTPStatus.CREATED, _shown(project)
+        return HTTPStatus.CREATED, _shown(project, self.organization)
 
 
 class OneProject(LangfuseView):
@@ -83,7 +81,7 @@ class OneProject(LangfuseView):
             actor=self.actor,
             **_values(self.data),
         )
-        return HTTPStatus.OK, _shown(changed)
+        return HTTPStatus.OK, _shown(changed, self.organization)
 
     @operation("langfuseDeleteProject", "Delete a project", permission=P.PROJECTS_DELETE, anywhere=True)
     def delete(self, project: str) -> Answer:
@@ -119,8 +117,14 @@ class OrganizationProjects(LangfuseView):
         }
 
 
-def _shown(project: Project) -> dict[str, Any]:
-    return {"id": str(project.pk), "name": project.name, "metadata": project.metadata}
+def _shown(project: Project, organization: Organization) -> dict[str, Any]:
+    return {
+        "id": str(project.pk),
+        "name": project.name,
+        "metadata": project.metadata,
+        # Langfuse's document asks for it in every answer, though its server sends it to `GET /projects` only.
+        "organization": {"id": str(organization.pk), "name": organization.name},
+    }
 
 
 def _values(data: Any) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def test_a_new_key_has_the_data_scopes_of_the_key_that_asks(acme: Tenant) -> Non
     made = caller("POST", keys_of(acme), {}).json()
     with tenant_scope(acme.organization):
         assert ApiKey.objects.get(pk=made["id"]).scopes == ["traces:read", "traces:write"]
-    poor = script(organization_key(acme, "api_keys:manage", "members:manage"))
+    poor = script(organization_key(acme, "api_keys:manage", "members:manage", "projects:read"))
     refused = poor("POST", keys_of(acme), {})
     assert refused.status_code == 403
     assert "traces:write" in refused.json()["message"]

@@ -34,10 +34,11 @@ def test_a_key_asks_where_it_belongs(acme: Tenant) -> None:
 def test_a_project_is_created_changed_and_deleted(acme: Tenant) -> None:
     caller = everything(acme)
     metadata = {"team": "a", "n": [1, None]}
+    place = {"id": str(acme.organization.pk), "name": "Acme"}
     made = caller("POST", "/projects", {"name": "My Assistant", "retention": 0, "metadata": metadata})
     assert made.status_code == 201
     project = made.json()
-    assert project == {"id": project["id"], "name": "My Assistant", "metadata": metadata}
+    assert project == {"id": project["id"], "name": "My Assistant", "metadata": metadata, "organization": place}
     with tenant_scope(acme.organization):
         stored = Project.objects.get(pk=project["id"])
         assert (stored.slug, stored.environment) == ("my-assistant", "production")
