@@ -59,7 +59,7 @@ _TRY = "api/v1/me"
 
 _FACTS = ("state", "owner_name", "environment_name", "public_id_text", "secret_text", "used", "made")
 _SETTINGS = ("name", "note", "scopes", "expires_at", "allowed_networks")
-_SETTINGS_IN_WORDS = ("name", "note", "scopes_text", "expires", "networks_text")
+_SETTINGS_IN_WORDS = ("note_text", "scopes_text", "expires", "networks_text")
 
 
 def _rotation_questions(model_admin: Any, request: HttpRequest, obj: Any) -> type[forms.Form]:
@@ -182,8 +182,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
         """Return what is told in words."""
         if obj is None:
             return ()
-        words = (*_FACTS, "ended", "scopes_text", "expires", "networks_text")
-        return words if self._may_edit(request, obj) else (*words, "name", "note")
+        return (*_FACTS, "ended", *_SETTINGS_IN_WORDS)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Return the project or service account that a link named."""

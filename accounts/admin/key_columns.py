@@ -60,6 +60,11 @@ class KeyColumns:
         """Return when it was revoked, and why."""
         return two_lines(moment(obj.revoked_at), obj.revocation_reason) if obj.revoked_at else "No"
 
+    @admin.display(description="Note")
+    def note_text(self, obj: Any) -> str:
+        """Return the note."""
+        return str(obj.note)
+
     @admin.display(description="Allowed networks")
     def networks_text(self, obj: Any) -> str:
         """Return from where it is accepted."""

@@ -118,15 +118,14 @@ class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
             return ((None, {"fields": ("name", "note", "expires_at", "allowed_networks")}),)
         facts = ("state", "public_id_text", "secret_text", "used", "made")
         if obj.revoked_at:
-            return ((None, {"fields": (*facts, "ended")}), ("Settings", {"fields": ("name", "note", *_IN_WORDS)}))
+            return ((None, {"fields": (*facts, "ended")}), ("Settings", {"fields": _IN_WORDS}))
         return ((None, {"fields": facts}), ("Settings", {"fields": ("name", "note", "expires_at", "allowed_networks")}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is told in words."""
         if obj is None:
             return ()
-        words = ("state", "public_id_text", "secret_text", "used", "made", "ended", *_IN_WORDS)
-        return (*words, "name", "note") if obj.revoked_at else words
+        return ("state", "public_id_text", "secret_text", "used", "made", "ended", *_IN_WORDS)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002 - Django's signature
         """Return the form class, with the fields of this very key."""
@@ -230,4 +229,4 @@ class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
         return code(f"…{obj.last_four}")
 
 
-_IN_WORDS = ("expires", "networks_text")
+_IN_WORDS = ("note_text", "expires", "networks_text")
