@@ -38,7 +38,7 @@ def sources(superuser: psycopg.Connection) -> dict[str, str]:
     rows = superuser.execute(
         "SELECT proname, prosrc FROM pg_proc WHERE proname = ANY (%s)", [list(FUNCTIONS)]
     ).fetchall()
-    found = dict(rows)
+    found: dict[str, str] = dict(rows)
     assert found.keys() == set(FUNCTIONS)
     return found
 

@@ -41,7 +41,8 @@ def test_a_whole_body_takes_the_short_way_the_second_time(platform: IssuedKey, k
         """Return how many parts were asked for, and the answer."""
         parts = [{"type": "http.request", "body": body, "more_body": True}]
         parts.append({"type": "http.request", "body": b"", "more_body": False})
-        asked, answered = [], []
+        asked: list[Any] = []
+        answered: list[Any] = []
 
         async def receive() -> Any:
             asked.append(parts[len(asked)])
