@@ -15,6 +15,9 @@ SELECT 'bypasses row-level security' FROM pg_roles WHERE rolname = current_user 
 UNION ALL
 SELECT 'may create roles' FROM pg_roles WHERE rolname = current_user AND rolcreaterole
 UNION ALL
+-- A temporary table would stand before the real one in the functions that run as their owner.
+SELECT 'may create temporary tables' WHERE has_database_privilege(current_user, current_database(), 'TEMPORARY')
+UNION ALL
 SELECT 'is a member of ' || r.rolname FROM pg_roles r
 WHERE r.rolname <> current_user AND pg_has_role(current_user, r.oid, 'MEMBER')
 UNION ALL

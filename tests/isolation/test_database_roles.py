@@ -39,6 +39,19 @@ def test_the_suite_runs_as_the_app(db: None) -> None:
     refuse_excess_power()
 
 
+def test_a_restored_database_that_lets_everybody_create_temporary_tables_is_refused(db: None, superuser) -> None:
+    """A dump leaves out what the database itself grants: a new one gives PUBLIC this right."""
+    here = sql.Identifier(database.worker_database())
+    superuser.execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO PUBLIC").format(here))
+    try:
+        assert inspect_role().excess == ("may create temporary tables",)
+        with pytest.raises(SystemExit, match=r"roles\.sql"):
+            refuse_excess_power()
+    finally:
+        superuser.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(here))
+    assert inspect_role().excess == ()
+
+
 def test_the_roles_are_what_roles_sql_says(superuser) -> None:
     rows = superuser.execute(
         "SELECT rolname, rolcanlogin, rolbypassrls, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication"
@@ -71,6 +84,7 @@ def test_nobody_becomes_another_role(running: str, role: str, connected) -> None
         "ALTER TABLE tenants_project DISABLE TRIGGER ALL",
         "DROP POLICY tenant ON tenants_project",
         "CREATE TABLE public.mine (id int)",
+        "CREATE TEMPORARY TABLE accounts_apikey (id int)",
         "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "SET session_replication_role = replica",
         "UPDATE audit_event SET reason = 'nothing happened'",
