@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from isolation.addresses import is_in, parse_address
 from tenants.permissions import P
 
 from .key_format import KeyKind
@@ -102,9 +103,5 @@ class KeyRecord:
 
 def address_in(address: str, networks: Iterable[str]) -> bool:
     """Return whether an IP address lies in one of the networks; a malformed one lies in none."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return any((mapped or parsed) in ipaddress.ip_network(network) for network in networks)
+    parsed = parse_address(address)
+    return parsed is not None and is_in(parsed, map(ipaddress.ip_network, networks))

@@ -3,7 +3,6 @@
 Headers follow draft-ietf-httpapi-ratelimit-headers-10.
 """
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections
 
+from isolation.addresses import counted_as
 from isolation.scope import APP
 
 from .credentials import Credential
@@ -19,7 +19,6 @@ from .problems import Problem
 
 WINDOW = 60
 """Seconds in which requests are counted together."""
-_IPV6_NETWORK = 64
 
 _COUNT = """
 INSERT INTO api_rate AS rate (bucket, window_start, used)
@@ -76,11 +75,8 @@ def quotas_of(credential: Credential, organization_id: UUID | None) -> list[Quot
 
 
 def quota_of_address(ip: str | None) -> Quota:
-    """Return the quota of a request without a credential that holds; who has one address of an IPv6 network has all."""
-    name = ip or "unknown"
-    if ip is not None and ":" in ip:
-        name = str(ipaddress.ip_network((ip, _IPV6_NETWORK), strict=False))
-    return Quota("address", f"address:{name}", settings.API_RATE_PER_ADDRESS)
+    """Return the quota of a request without a credential that holds."""
+    return Quota("address", f"address:{counted_as(ip) or 'unknown'}", settings.API_RATE_PER_ADDRESS)
 
 
 def count(quotas: Sequence[Quota]) -> list[Standing]:

@@ -18,6 +18,8 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
+from isolation.addresses import client_address, peer_address
+
 from .config import Config
 from .database import Database, Unavailable
 from .introspection import Introspection
@@ -26,7 +28,7 @@ from .listener import Listener
 from .memory import Memory
 from .problems import Headers, Refused, malformed, unavailable
 from .records import KeyRecord
-from .requests import BODY_BYTES, client_address, credential_of, headers_of, question_of
+from .requests import BODY_BYTES, credential_of, headers_of, question_of
 from .uses import Uses
 
 Scope = MutableMapping[str, Any]
@@ -138,11 +140,7 @@ class Gateway:
             if scope["query_string"]:
                 raise malformed("A key in an address would end up in logs. Send the parameters in the body.")
             body = await _read(headers, event, receive)
-            address = client_address(
-                scope["client"][0] if scope.get("client") else None,
-                headers.get(b"x-forwarded-for", b""),
-                self._config.trusted_proxies,  # type: ignore[union-attr]  # read at start-up
-            )
+            address = self._client_of(scope, headers)
             caller = await self._introspection.caller(credential_of(headers.get(b"authorization")), address)
             question = question_of(headers, body)
             answer = await self._introspection.answer(caller, question, address)
@@ -210,6 +208,13 @@ class Gateway:
             "status": status,
             "headers": [*headers, (b"x-request-id", request_id)],
         }
+
+    def _client_of(self, scope: Scope, headers: dict[bytes, bytes]) -> str | None:
+        """Return the client's address by the trusted-proxy rule."""
+        peer = peer_address(scope["client"][0] if scope.get("client") else None)
+        forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
+        address = client_address(peer, forwarded, self._config.trusted_proxies)  # type: ignore[union-attr]  # see _start_up
+        return str(address) if address is not None else None
 
     def _place_of(self, client: tuple[str, int] | None, headers: dict[bytes, bytes], event: Message) -> bytes:
         """Return where the answer to a request lies: a hash of all that decides about it, under a secret.

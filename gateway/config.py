@@ -1,12 +1,12 @@
 """What a gateway process is told by the settings, read once when it starts."""
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg.conninfo import make_conninfo
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from isolation.addresses import Network
+
 # Of Django's OPTIONS for a PostgreSQL alias, what is Django's and not libpq's.
 _DJANGO_OPTIONS = frozenset(
     {"assume_role", "isolation_level", "pool", "server_side_binding", "client_encoding", "prepare_threshold"}

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from accounts.key_format import parse_public_id, parse_secret
+from isolation.addresses import counted_as
 from tenants.permissions import P
 
 from .database import Database
-from .limiter import Limiter, bucket_of
+from .limiter import Limiter
 from .memory import Memory
 from .problems import not_authenticated, permission_missing, too_many_guesses
 from .records import INACTIVE, KeyRecord
@@ -129,7 +130,7 @@ class Introspection:
         place = self._memory.place_of(f"{secret} {project}")
         known = self._memory.recall(place, time.monotonic())
         if known is None:
-            bucket = f"{witness} {bucket_of(address)}" if witness else bucket_of(address)
+            bucket = f"{witness} {counted_as(address)}" if witness else counted_as(address)
             known = await self._guess(place, credential, project, bucket)
         if not isinstance(known, KeyRecord):
             return None

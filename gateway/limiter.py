@@ -1,11 +1,9 @@
 """How many wrong keys may be tried, by address and by public id; each process counts for itself."""
 
-import ipaddress
 from collections import OrderedDict
 
 TRACKED = 50_000
 _LATELY = 60.0
-_IPV6_NETWORK = 64  # who has one address of a network has them all
 
 
 class Limiter:
@@ -41,13 +39,3 @@ class Limiter:
     def _level(self, name: str, now: float) -> float:
         level, when = self._buckets.get(name, (0.0, now))
         return max(0.0, level - (now - when) * self._leak)
-
-
-def bucket_of(address: str | None) -> str:
-    """Return the bucket of an address: itself, or its /64 network; without an address all share one."""
-    if address is None:
-        return ""
-    found = ipaddress.ip_address(address)
-    if found.version == 4:  # noqa: PLR2004 - the version of IP
-        return address
-    return str(ipaddress.ip_network((found, _IPV6_NETWORK), strict=False))

@@ -8,10 +8,9 @@ from uuid import UUID
 
 from accounts.authority import KeyAuthority
 from accounts.key_format import KeyKind
+from isolation.addresses import Network, is_in, parse_address
 from tenants.authority import assemble
 from tenants.permissions import P
-
-from .config import Network
 
 INACTIVE = b'{"active":false}'
 _COLUMNS = ("source", "role", "role_key", "is_builtin", "permissions", "group_name")
@@ -85,8 +84,8 @@ class KeyRecord:
             return True
         if address is None:
             return False
-        found = ipaddress.ip_address(address)
-        return any(found in network for network in self.networks)
+        found = parse_address(address)
+        return found is not None and is_in(found, self.networks)
 
 
 def record_of(row: dict[str, Any], asked: str) -> KeyRecord:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import ipaddress
 import json
 import re
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .config import Network
+from isolation.addresses import parse_address
+
 from .problems import Refused, malformed, not_authenticated
 
 BODY_BYTES = 64 * 1024
@@ -65,27 +65,6 @@ def headers_of(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
             raise malformed(f"The header {name.decode()} came more than once. Send it once.")
         headers[name] = headers[name] + b"," + value if name in headers else value
     return headers
-
-
-def client_address(peer: str | None, forwarded: bytes, trusted: tuple[Network, ...]) -> str | None:
-    """Return the client's address in its canonical form, by the same rule as the portal's.
-
-    Walks ``X-Forwarded-For`` from the right and stops at the first address that is no trusted proxy.
-
-    Args:
-        peer: who is connected; None for a unix socket, which is a proxy's.
-        forwarded: the header, or b"".
-        trusted: the proxies.
-    """
-    address = _parsed((peer or "").partition("%")[0])  # a zone must not make a neighbour look like a unix socket
-    for hop in reversed(forwarded.decode("latin-1").split(",")):
-        if address is not None and not any(address in network for network in trusted):
-            break
-        found = _parsed(hop.strip())
-        if found is None:
-            break
-        address = found
-    return str(address) if address is not None else None
 
 
 def credential_of(header: bytes | None) -> Credential:
@@ -199,22 +178,10 @@ def _no_constant(name: str) -> None:
 def _client_ip(text: str) -> str | None:
     if not text:
         return None
-    address = _parsed(text)
+    address = parse_address(text)
     if address is None:
         raise malformed("“client_ip” is no IP address. Send the address that the key's user called from.")
     return str(address)
-
-
-def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    if address.version == 4:  # noqa: PLR2004 - the version of IP
-        return address
-    if address.scope_id is not None:
-        return None  # a name of this machine's interfaces; the database has no such addresses
-    return address.ipv4_mapped or address
 
 
 def _unsupported(detail: str) -> Refused:

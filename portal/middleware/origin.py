@@ -1,7 +1,6 @@
 """Where a request comes from: its id, the client's address by the trusted-proxy rule, its door."""
 
 import hashlib
-import ipaddress
 import re
 import uuid
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from isolation import addresses
 from isolation.context import Origin, Via, originating
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -44,47 +44,20 @@ class OriginMiddleware:
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Return the client's IP address, or None when there is none (a unix socket).
-
-    Walks ``X-Forwarded-For`` from the right and stops at the first address that is no trusted proxy.
-    """
-    address = _peer(request)
-    for hop in reversed(request.headers.get("X-Forwarded-For", "").split(",")):
-        if address is not None and not _trusted(address):
-            break
-        forwarded = _parsed(hop.strip())
-        if forwarded is None:
-            break
-        address = forwarded
+    """Return the client's IP address by the trusted-proxy rule, or None when there is none (a unix socket)."""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    address = addresses.client_address(_peer(request), forwarded, settings.TRUSTED_PROXIES)
     return str(address) if address is not None else None
 
 
 def _from_proxy(request: HttpRequest) -> bool:
     """Return whether the peer's forwarded headers are believed; a unix socket has no address and is a proxy's."""
     peer = _peer(request)
-    return peer is None or _trusted(peer)
+    return peer is None or addresses.is_in(peer, settings.TRUSTED_PROXIES)
 
 
-def _peer(request: HttpRequest) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return who is connected; a zone ("fe80::1%eth0") must not make a neighbour look like a unix socket."""
-    return _parsed(request.META.get("REMOTE_ADDR", "").partition("%")[0])
-
-
-def _trusted(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return any(address in network for network in settings.TRUSTED_PROXIES)
-
-
-def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return an address in its canonical form, by the same rule as the gateway's: one client has one address."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    if address.version == 4:  # noqa: PLR2004 - the version of IP
-        return address
-    if address.scope_id is not None:
-        return None  # a name of this machine's interfaces; the database has no such addresses
-    return address.ipv4_mapped or address
+def _peer(request: HttpRequest) -> addresses.Address | None:
+    return addresses.peer_address(request.META.get("REMOTE_ADDR"))
 
 
 def _request_id(request: HttpRequest) -> str:

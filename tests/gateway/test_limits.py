@@ -6,7 +6,8 @@ import pytest
 
 from accounts.key_format import new_secret
 from accounts.services.key_rules import IssuedKey
-from gateway.limiter import Limiter, bucket_of
+from gateway.limiter import Limiter
+from isolation.addresses import counted_as
 from tests.gateway.process import Gateway, basic
 from tests.gateway.stage import Keys
 from tests.people import Tenant
@@ -30,7 +31,7 @@ def test_a_bucket_fills_and_leaks() -> None:
     [("192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), (None, "")],
 )
 def test_whoever_has_a_network_has_one_bucket(address: str | None, bucket: str) -> None:
-    assert bucket_of(address) == bucket
+    assert counted_as(address) == bucket
 
 
 def test_guessing_by_address_runs_out(platform: IssuedKey, keys: Keys) -> None:
