@@ -15,7 +15,7 @@ window.SwaggerUIBundle({
   url: docs.dataset.document,
   domNode: docs,
   deepLinking: true,
-  docExpansion: "none",
+  docExpansion: "list",
   defaultModelsExpandDepth: 0,
   filter: true,
   tagsSorter: "alpha",
