@@ -43,7 +43,7 @@ class ProjectKeys(LangfuseView):
             issued = create_api_key(
                 organization=self.organization,
                 kind=KeyKind.PROJECT,
-                name=" ".join(note.split())[:_LONGEST_NAME] or "API key",
+                name=" ".join(note.split())[:_LONGEST_NAME] or "Unnamed",
                 scopes=self._scopes(place),
                 project=place,
                 expires_at=timezone.now() + timedelta(days=max_days) if max_days is not None else None,
