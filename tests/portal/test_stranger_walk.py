@@ -79,7 +79,8 @@ def full_acme(acme: Tenant) -> dict[type[models.Model], Any]:
             organization=acme.organization, name="Acme judge", kind="agent", role=acme.role("member"), actor=SYSTEM
         )
         set_service_account_project_role(account=account, project=acme.project, role=acme.role("viewer"), actor=SYSTEM)
-        shared = {"organization": acme.organization, "name": "Acme key", "scopes": [P.TRACES_READ], "actor": SYSTEM}
+        shared: dict[str, Any] = {"organization": acme.organization, "name": "Acme key", "actor": SYSTEM}
+        shared["scopes"] = [P.TRACES_READ]
         create_api_key(kind=KeyKind.PROJECT, project=acme.project, **shared)
         create_api_key(kind=KeyKind.SERVICE_ACCOUNT, service_account=account, **shared)
         return {model: model._default_manager.first() for model in MODELS}
