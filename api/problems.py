@@ -21,6 +21,7 @@ TYPE = "urn:gatehouse:problem:"
 _STATUS_OF_CODE = {
     HTTPStatus.FORBIDDEN: (
         "above_own_permissions",
+        "beyond_own_key",
         "creation_closed",
         "not_yours",
         "operators_only",

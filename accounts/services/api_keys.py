@@ -19,7 +19,7 @@ from tenants.permissions import P
 from tenants.services.naming import check_name
 from tenants.services.rules import hold_organization, one_of_a_kind, own_row, refuse_above
 
-from .key_owners import owner_columns, person_of_key
+from .key_owners import owner_columns, person_of_key, refuse_beyond_own_key
 from .key_rules import (
     LONGEST_NOTE,
     LONGEST_REASON,
@@ -112,6 +112,7 @@ def create_api_key(
         created_by=actor.label[:320],
         **owner,
     )
+    refuse_beyond_own_key(actor, expires_at=key.expires_at, networks=key.allowed_networks)
     with one_of_a_kind(ApiKey, field="public_id"):
         key.save(force_insert=True)
     _store(key, made)
@@ -139,7 +140,7 @@ def update_api_key(
     stored = _changeable(key, actor, P.API_KEYS_MANAGE)
     granted = check_scopes(scopes, kind=stored.kind)
     _refuse_scopes_above(stored, granted, actor, what="You cannot change this key")
-    before = snapshot(stored)
+    before, bounds = snapshot(stored), (stored.expires_at, list(stored.allowed_networks))
     stored.name = check_name(name)
     stored.note = check_text(note, field="note", longest=LONGEST_NOTE)
     stored.scopes = granted
@@ -148,6 +149,8 @@ def update_api_key(
         since = ApiKeySecret.objects.get(api_key=stored, expires_at=None).created_at
         stored.expires_at = check_expiry(expires_at, max_days=stored.organization.api_key_max_days, since=since)
         stored.expiry_warned_at = None
+    if bounds != (stored.expires_at, stored.allowed_networks):
+        refuse_beyond_own_key(actor, expires_at=stored.expires_at, networks=stored.allowed_networks)
     stored.save()
     signals.api_key_updated.announce(stored, actor=actor, before=before, after=snapshot(stored), project=stored.project)
     return stored

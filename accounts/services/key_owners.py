@@ -1,9 +1,12 @@
 """Whose a key will be, and whether the actor may make it for them."""
 
+from collections.abc import Iterable
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from accounts.key_format import KeyKind
-from accounts.models import ServiceAccount, User
+from accounts.models import ApiKey, ServiceAccount, User
 from accounts.models.api_key import OWNERS
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -97,3 +100,36 @@ def person_of_key(actor: Actor, permissions: list[P], user: User | None, *, lock
         )
     owner: User = membership.user
     return owner
+
+
+def refuse_beyond_own_key(actor: Actor, *, expires_at: datetime | None, networks: Iterable[str]) -> None:
+    """Refuse a key that would be accepted longer, or from more places, than the key that makes or changes it.
+
+    Raises:
+        DomainError: with code ``beyond_own_key``; only for actors that are keys.
+    """
+    if actor.kind is not ActorKind.API_KEY:
+        return
+    own = ApiKey.objects.get(pk=actor.id)
+    if own.expires_at is not None and (expires_at is None or expires_at > own.expires_at):
+        raise DomainError(
+            "A key that expires makes no key that lives longer: choose a moment before "
+            f"{own.expires_at:%Y-%m-%d %H:%M} UTC, or let a person do it.",
+            field="expires_at",
+            code="beyond_own_key",
+        )
+    allowed = [ip_network(text) for text in own.allowed_networks]
+    wanted = [ip_network(text) for text in networks]
+    if allowed and (not wanted or not all(any(_lies_in(one, other) for other in allowed) for one in wanted)):
+        raise DomainError(
+            "A key with allowed networks makes no key that is accepted from elsewhere: name networks within its own, "
+            "or let a person do it.",
+            field="allowed_networks",
+            code="beyond_own_key",
+        )
+
+
+def _lies_in(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
+    if isinstance(one, IPv4Network):
+        return isinstance(other, IPv4Network) and one.subnet_of(other)
+    return isinstance(other, IPv6Network) and one.subnet_of(other)

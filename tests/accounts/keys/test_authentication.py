@@ -1,10 +1,12 @@
 """A key at the door of the API: Bearer or Basic, and what is said when it is not accepted."""
 
 import base64
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.key_format import KeyKind, new_secret
 from accounts.services.api_keys import create_api_key, revoke_api_key
@@ -95,3 +97,37 @@ def test_what_a_right_key_may_not_is_said(acme: Tenant) -> None:
     assert Client().get(ME, **bearer(elsewhere.secret)).json()["code"] == "address_not_allowed"
     platform = create_platform_key(name="Ingestion", actor=SYSTEM)
     assert Client().get(ME, **bearer(platform.secret)).json()["code"] == "platform_key"
+
+
+def test_a_key_gives_no_key_more_life_or_room_than_it_has(acme: Tenant) -> None:
+    ends = (timezone.now() + timedelta(days=1)).isoformat()
+    own = organization_key(
+        acme,
+        scopes=["api_keys:manage", "api_keys:read"],
+        expires_at=datetime.fromisoformat(ends),
+        allowed_networks=["127.0.0.0/8"],
+    )
+    address = f"/api/v1/organizations/{acme.organization.slug}/api-keys"
+    bounds = {"expires_at": ends, "allowed_networks": ["127.0.0.1"]}
+
+    def made(**values: object) -> Any:
+        body = {"kind": "organization", "name": "Child", "scopes": ["api_keys:read"]} | bounds | values
+        return Client().post(address, body, content_type="application/json", **bearer(own.secret))
+
+    assert made().status_code == 201
+    beyond: list[dict[str, Any]] = [
+        {"expires_at": None},
+        {"allowed_networks": []},
+        {"allowed_networks": ["127.0.0.1", "10.0.0.0/8"]},
+    ]
+    for values in beyond:
+        refused = made(**values)
+        assert (refused.status_code, refused.json()["code"]) == (403, "beyond_own_key")
+    loosened = Client().patch(
+        f"{address}/{own.key.pk}", {"allowed_networks": []}, content_type="application/json", **bearer(own.secret)
+    )
+    assert (loosened.status_code, loosened.json()["code"]) == (403, "beyond_own_key")
+    renamed = Client().patch(
+        f"{address}/{own.key.pk}", {"name": "Renamed"}, content_type="application/json", **bearer(own.secret)
+    )
+    assert renamed.status_code == 200
