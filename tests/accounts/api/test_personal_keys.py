@@ -28,7 +28,7 @@ def test_no_other_role_reaches_somebodys_key_here(acme: Tenant) -> None:
     owner = by(acme.owner)
     assert owner.get(MINE).json()["data"] == []
     for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/revoke")):
-        body = {} if method in {"PATCH", "POST"} else None
+        body: dict[str, str] | None = {} if method in {"PATCH", "POST"} else None
         assert owner(method, f"{MINE}/{made['id']}{path}", body).status_code == 404
     assert accepted(made["secret"])
 
