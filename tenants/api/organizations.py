@@ -12,6 +12,7 @@ from api.serializers import Answer, Body, Change
 from api.views import ApiView, OrganizationView
 from tenants.lookups import MembershipSummary, memberships_of
 from tenants.models import Organization, Role
+from tenants.models.organization import MAX_KEY_DAYS
 from tenants.permissions import P
 from tenants.services.organizations import (
     create_organization,
@@ -47,6 +48,9 @@ class OrganizationAnswer(Answer):
     default_role = RoleName(allow_null=True)
     project_naming_pattern = serializers.CharField()
     project_naming_hint = serializers.CharField()
+    api_key_max_days = serializers.IntegerField(
+        allow_null=True, help_text="How long new keys last at most; null: any time."
+    )
     created_at = serializers.DateTimeField()
     deletion_requested_at = serializers.DateTimeField(allow_null=True)
     purge_at = serializers.DateTimeField(allow_null=True)
@@ -66,6 +70,12 @@ class OrganizationChange(Change):
     default_role = ReferenceField(lambda _: Role.objects.all(), allow_null=True)
     project_naming_pattern = serializers.CharField(max_length=200, allow_blank=True)
     project_naming_hint = serializers.CharField(max_length=200, allow_blank=True)
+    api_key_max_days = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_KEY_DAYS,
+        allow_null=True,
+        help_text="How long new keys live at most; null: for ever.",
+    )
 
 
 EXAMPLE = {
@@ -75,6 +85,7 @@ EXAMPLE = {
     "default_role": ROLE_EXAMPLE,
     "project_naming_pattern": "",
     "project_naming_hint": "",
+    "api_key_max_days": 90,
     "created_at": "2026-01-05T09:00:00Z",
     "deletion_requested_at": None,
     "purge_at": None,
@@ -155,10 +166,7 @@ class OneOrganization(OrganizationView):
         """What is left out stays as it is. The default role can be none that is above your own."""
         self._lock()
         stored: Organization = self.organization
-        values = {
-            name: getattr(stored, name)
-            for name in ("name", "default_role", "project_naming_pattern", "project_naming_hint")
-        }
+        values = {name: getattr(stored, name) for name in OrganizationChange().fields}
         return update_organization(organization=stored, actor=self.actor, **{**values, **self.data})
 
     @operation(

@@ -144,7 +144,7 @@ class OneProject(ProjectView):
     def patch(self) -> Project:
         """What is left out stays as it is."""
         stored = self._locked()
-        values = {name: getattr(stored, name) for name in ("name", "environment", "description", "metadata")}
+        values = {name: getattr(stored, name) for name in ProjectChange().fields}
         return update_project(project=stored, actor=self.actor, **{**values, **self.data})
 
     @operation(

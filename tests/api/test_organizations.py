@@ -1,15 +1,21 @@
 """Organizations by API: mine, one, its settings, its deletion."""
 
+import inspect
+from typing import Any
+
 import pytest
 
 from accounts.models import User
 from audit.models import Event
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
+from tenants.api.organizations import OrganizationChange
+from tenants.api.projects import ProjectChange
 from tenants.models import Organization
 from tenants.models.installation import WhoMayCreate
 from tenants.services.installation import update_installation_settings
-from tenants.services.organizations import suspend_organization
+from tenants.services.organizations import suspend_organization, update_organization
+from tenants.services.projects import update_project
 from tests.api.calls import anybody, by
 from tests.people import Tenant
 
@@ -70,14 +76,25 @@ def test_the_refusal_names_the_permission_and_who_can_grant_it(acme: Tenant) -> 
 
 def test_a_change_of_one_setting_leaves_the_others(acme: Tenant) -> None:
     caller = by(acme.admin)
-    caller.patch("/organizations/acme", {"project_naming_pattern": "[a-z]+-prod", "project_naming_hint": "bot-prod"})
+    settings = {"project_naming_pattern": "[a-z]+-prod", "project_naming_hint": "bot-prod", "api_key_max_days": 90}
+    before = caller.patch("/organizations/acme", settings).json()
+    assert before.items() >= settings.items()
     response = caller.patch("/organizations/acme", {"name": "Acme Research"})
     assert response.status_code == 200
-    assert response.json()["name"] == "Acme Research"
-    assert stored(acme).project_naming_pattern == "[a-z]+-prod"
+    assert response.json() == before | {"name": "Acme Research"}
+    assert (stored(acme).project_naming_pattern, stored(acme).api_key_max_days) == ("[a-z]+-prod", 90)
     with tenant_scope(acme.organization):
         event = Event.objects.filter(action="organization.updated").latest("time")
     assert (event.via, event.actor_id, event.after) == ("api", acme.admin.pk, {"name": "Acme Research"})
+
+
+@pytest.mark.parametrize(
+    ("service", "body"), [(update_organization, OrganizationChange), (update_project, ProjectChange)], ids=str
+)
+def test_what_a_service_changes_can_be_sent(service: Any, body: Any) -> None:
+    """A setting that the API forgot would fall back to its default with every change of another."""
+    parameters = inspect.signature(service).parameters.keys() - {"organization", "project", "actor"}
+    assert parameters == body().fields.keys()
 
 
 def test_a_rule_of_the_domain_is_told_at_its_member(acme: Tenant) -> None:
