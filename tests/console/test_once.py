@@ -50,7 +50,9 @@ def test_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "\x00", "é" * 100, signing.dumps(["x"]), signing.dumps({}, salt="console.once")]
+    "text",
+    ["", "x", "\x00", "é" * 100, signing.dumps(["x"]), signing.dumps({}, salt="console.once")],
+    ids=["empty", "letter", "NUL", "long", "other salt", "without a row"],
 )
 def test_what_is_no_token_is_refused(text: str) -> None:
     with pytest.raises(DomainError):
