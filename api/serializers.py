@@ -41,6 +41,11 @@ class Body(BaseSerializer):
 class Change(Body):
     """The body of a PATCH: each member may be left out, and then stays as it is."""
 
+    @classmethod
+    def completed(cls, stored: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Return every value for a service that takes them all: what was sent, and the rest as it is stored."""
+        return {name: getattr(stored, name) for name in cls._declared_fields} | dict(data)
+
 
 class Nothing(Body):
     """No members at all."""

@@ -130,7 +130,7 @@ class OneGroup(OrganizationView):
     def patch(self, group: UUID) -> Group:
         """What is left out stays as it is."""
         stored = self.locked(_groups(), pk=group)
-        values = {"name": stored.name, "description": stored.description, **self.data}
+        values = GroupChange.completed(stored, self.data)
         return _again(update_group(group=stored, actor=self.actor, **values))
 
     @operation("deleteGroup", "Delete a group", permission=P.GROUPS_MANAGE, status=204)

@@ -166,8 +166,8 @@ class OneOrganization(OrganizationView):
         """What is left out stays as it is. The default role can be none that is above your own."""
         self._lock()
         stored: Organization = self.organization
-        values = {name: getattr(stored, name) for name in OrganizationChange().fields}
-        return update_organization(organization=stored, actor=self.actor, **{**values, **self.data})
+        values = OrganizationChange.completed(stored, self.data)
+        return update_organization(organization=stored, actor=self.actor, **values)
 
     @operation(
         "deleteOrganization",

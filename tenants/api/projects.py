@@ -144,8 +144,8 @@ class OneProject(ProjectView):
     def patch(self) -> Project:
         """What is left out stays as it is."""
         stored = self._locked()
-        values = {name: getattr(stored, name) for name in ProjectChange().fields}
-        return update_project(project=stored, actor=self.actor, **{**values, **self.data})
+        values = ProjectChange.completed(stored, self.data)
+        return update_project(project=stored, actor=self.actor, **values)
 
     @operation(
         "deleteProject",

@@ -158,8 +158,8 @@ class OneRole(OrganizationView):
     def patch(self, role: UUID) -> Role:
         """Neither the old nor the new role may be above your own."""
         stored = self.locked(Role.objects.all(), pk=role)
-        values = {"name": stored.name, "description": stored.description, "permissions": stored.permissions}
-        return update_role(role=stored, actor=self.actor, **{**values, **self.data})
+        values = RoleChange.completed(stored, self.data)
+        return update_role(role=stored, actor=self.actor, **values)
 
     @operation("deleteRole", "Delete a custom role that nobody has", permission=P.ROLES_MANAGE, status=204)
     def delete(self, role: UUID) -> None:

@@ -39,7 +39,7 @@ def test_the_page_of_the_api(portal: Run, browser: Browser) -> None:
     portal.start()
     portal.wait_until_ready()
     for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
+        context = browser.new_context(color_scheme=scheme)
         page = context.new_page()
         hosts, complaints = watched(page)
         page.goto(f"http://127.0.0.1:{portal.port}/api/v1/docs")

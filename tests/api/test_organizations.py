@@ -9,13 +9,17 @@ from accounts.models import User
 from audit.models import Event
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
+from tenants.api.groups import GroupChange
 from tenants.api.organizations import OrganizationChange
 from tenants.api.projects import ProjectChange
+from tenants.api.roles import RoleChange
 from tenants.models import Organization
 from tenants.models.installation import WhoMayCreate
+from tenants.services.groups import update_group
 from tenants.services.installation import update_installation_settings
 from tenants.services.organizations import suspend_organization, update_organization
 from tenants.services.projects import update_project
+from tenants.services.roles import update_role
 from tests.api.calls import anybody, by
 from tests.people import Tenant
 
@@ -89,11 +93,17 @@ def test_a_change_of_one_setting_leaves_the_others(acme: Tenant) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "body"), [(update_organization, OrganizationChange), (update_project, ProjectChange)], ids=str
+    ("service", "body"),
+    [
+        (update_organization, OrganizationChange),
+        (update_project, ProjectChange),
+        (update_group, GroupChange),
+        (update_role, RoleChange),
+    ],
 )
 def test_what_a_service_changes_can_be_sent(service: Any, body: Any) -> None:
     """A setting that the API forgot would fall back to its default with every change of another."""
-    parameters = inspect.signature(service).parameters.keys() - {"organization", "project", "actor"}
+    parameters = inspect.signature(service).parameters.keys() - {"organization", "project", "group", "role", "actor"}
     assert parameters == body().fields.keys()
 
 
