@@ -100,6 +100,7 @@ def test_a_change_of_one_setting_leaves_the_others(acme: Tenant) -> None:
         (update_group, GroupChange),
         (update_role, RoleChange),
     ],
+    ids=["organization", "project", "group", "role"],
 )
 def test_what_a_service_changes_can_be_sent(service: Any, body: Any) -> None:
     """A setting that the API forgot would fall back to its default with every change of another."""
