@@ -1,30 +1,67 @@
-"""What is read about keys by more than one door."""
+"""Reading keys and service accounts: what pages, mails and commands show of them."""
 
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from .models import ApiKey, ApiKeySecret, PlatformKey
+from isolation.actor import Actor
+from tenants.models import Project
+from tenants.selectors import number_of
+
+from .models import ApiKey, ApiKeySecret, PlatformKey, ServiceAccount
 from .querysets import ApiKeyQuerySet
 
 WARNINGS = (timedelta(days=14), timedelta(days=3), timedelta(days=1))
 """How long before a key expires its people are told, the earliest first."""
 
 
-def keys_with_secret() -> ApiKeyQuerySet:
-    """Return the keys of the scope that is open, each with its owner and with what is known of its current secret.
+def with_secret(keys: "QuerySet[Any]") -> ApiKeyQuerySet:
+    """Return the keys, each with what names its owner and with what is known of its current secret.
 
     Each row has ``last_four`` and ``secret_created_at`` besides.
     """
     current = ApiKeySecret.objects.filter(api_key=OuterRef("pk"), expires_at=None)
-    keys: ApiKeyQuerySet = ApiKey.objects.select_related("organization", "project", "user", "service_account")
-    described: ApiKeyQuerySet = keys.annotate(
+    described: Any = keys.select_related("organization", "project", "user", "service_account")
+    found: ApiKeyQuerySet = described.annotate(
         last_four=Subquery(current.values("last_four")[:1]),
         secret_created_at=Subquery(current.values("created_at")[:1]),
     )
-    return described
+    return found
+
+
+def keys_with_secret() -> ApiKeyQuerySet:
+    """Return `with_secret` of all keys of the scope that is open."""
+    return with_secret(ApiKey.objects.all())
+
+
+def keys_of_account(account: ServiceAccount, actor: Actor) -> ApiKeyQuerySet:
+    """Return a service account's keys that the actor may see, newest first."""
+    return with_secret(ApiKey.objects.visible_to(actor).filter(service_account=account)).order_by("-created_at", "-pk")
+
+
+def keys_in_project(project: Project, actor: Actor) -> ApiKeyQuerySet:
+    """Return a project's keys that the actor may see, newest first."""
+    return with_secret(ApiKey.objects.visible_to(actor).filter(project=project)).order_by("-created_at", "-pk")
+
+
+def secrets_of(key: ApiKey) -> list[ApiKeySecret]:
+    """Return the current secret and those whose overlap may still last, newest first."""
+    return list(ApiKeySecret.objects.filter(api_key=key).order_by("-created_at"))
+
+
+def current_secret(key: ApiKey) -> ApiKeySecret:
+    """Return the secret that a rotation would replace."""
+    secret: ApiKeySecret = ApiKeySecret.objects.get(api_key=key, expires_at=None)
+    return secret
+
+
+def with_key_count(accounts: "QuerySet[Any]") -> "QuerySet[Any]":
+    """Return the service accounts with their role and `key_count`, the number of keys that are in force."""
+    number = number_of(ApiKey.objects.active(), "service_account_id")
+    counted: QuerySet[Any] = accounts.select_related("role").annotate(key_count=number)
+    return counted
 
 
 def keys_older_than(days: int) -> ApiKeyQuerySet:

@@ -23,8 +23,8 @@ from accounts.forms.api_keys import (
 )
 from accounts.forms.fields import scopes_field
 from accounts.key_format import KeyKind
-from accounts.key_selectors import current_secret, with_secret
 from accounts.models import ApiKey
+from accounts.selectors import current_secret, with_secret
 from accounts.services.api_keys import (
     create_api_key,
     may_change,

@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.utils.html import format_html_join
 
-from accounts.key_selectors import secrets_of
 from accounts.models import ApiKey
+from accounts.selectors import secrets_of
 from tenants.admin.common import two_lines
 
 from .common import (

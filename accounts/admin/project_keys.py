@@ -5,7 +5,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from accounts.key_selectors import keys_in_project
+from accounts.selectors import keys_in_project
 from console.access import actor_of, can
 from isolation.actor import ActorKind
 from tenants.admin.projects import SECTIONS

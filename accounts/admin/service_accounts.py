@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.formats import date_format
 
-from accounts.key_selectors import keys_of_account, with_key_count
 from accounts.models import ServiceAccount, ServiceAccountProjectRole
+from accounts.selectors import keys_of_account, with_key_count
 from accounts.services.service_accounts import (
     create_service_account,
     delete_service_account,

@@ -11,6 +11,7 @@ from accounts import key_format, signals
 from accounts.key_format import KeyKind
 from accounts.lookups import key_by_secret
 from accounts.models import ApiKey, ApiKeySecret, ServiceAccount, User
+from accounts.selectors import current_secret
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -146,7 +147,7 @@ def update_api_key(
     stored.scopes = granted
     stored.allowed_networks = check_networks(allowed_networks)
     if expires_at != stored.expires_at:
-        since = ApiKeySecret.objects.get(api_key=stored, expires_at=None).created_at
+        since = current_secret(stored).created_at
         stored.expires_at = check_expiry(expires_at, max_days=stored.organization.api_key_max_days, since=since)
         stored.expiry_warned_at = None
     if bounds != (stored.expires_at, stored.allowed_networks):
@@ -184,7 +185,7 @@ def rotate_api_key(
             f"The old secret can stay valid for {LONGEST_OVERLAP.days} days at most.", field="overlap", code="invalid"
         )
     _refuse_scopes_above(stored, stored.scopes, actor, what="You cannot rotate this key")
-    current = ApiKeySecret.objects.get(api_key=stored, expires_at=None)
+    current = current_secret(stored)
     if expected_secret_id not in {None, current.pk}:
         raise DomainError(
             "Somebody rotated this key in the meantime. Load it again to see its secret's last characters.",
