@@ -27,7 +27,7 @@ from .limiter import Limiter
 from .listener import Listener
 from .memory import Memory
 from .problems import Headers, Refused, malformed, unavailable
-from .records import KeyRecord
+from .records import MemoryRecord
 from .requests import BODY_BYTES, credential_of, headers_of, question_of
 from .uses import Uses
 
@@ -55,7 +55,7 @@ class _Remembered:
     __slots__ = ("address", "caller", "client_ip", "message", "record")
 
     def __init__(
-        self, caller: KeyRecord, record: KeyRecord, message: Message, address: str | None, client_ip: str | None
+        self, caller: MemoryRecord, record: MemoryRecord, message: Message, address: str | None, client_ip: str | None
     ) -> None:
         self.caller = caller
         self.record = record

@@ -15,7 +15,7 @@ from accounts.key_format import digest
 from isolation.roles import EXCESS
 from vault.keyring import keyring
 
-from .records import KeyRecord, record_of
+from .records import MemoryRecord, record_of
 
 logger = logging.getLogger("gatehouse.gateway")
 
@@ -71,7 +71,7 @@ class Database:
         """Close every connection."""
         await self._pool.close(timeout=1)
 
-    async def key(self, secret: str, project: str) -> KeyRecord | None:
+    async def key(self, secret: str, project: str) -> MemoryRecord | None:
         """Return what is true now about the key with this secret.
 
         Args:

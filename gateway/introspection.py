@@ -15,7 +15,7 @@ from .database import Database
 from .limiter import Limiter
 from .memory import Memory
 from .problems import not_authenticated, permission_missing, too_many_guesses
-from .records import INACTIVE, KeyRecord
+from .records import INACTIVE, MemoryRecord
 from .requests import Credential, Question, names_project, token_credential
 from .uses import Uses
 
@@ -30,7 +30,7 @@ class Answer:
     """
 
     body: bytes
-    record: KeyRecord | None = None
+    record: MemoryRecord | None = None
 
 
 class Introspection:
@@ -51,7 +51,7 @@ class Introspection:
         self._by_address = by_address
         self._by_key = by_key
 
-    async def caller(self, credential: Credential, address: str | None) -> KeyRecord:
+    async def caller(self, credential: Credential, address: str | None) -> MemoryRecord:
         """Return the key of the calling service.
 
         Args:
@@ -67,7 +67,7 @@ class Introspection:
             raise not_authenticated()
         return record
 
-    async def answer(self, caller: KeyRecord, question: Question, address: str | None) -> Answer:
+    async def answer(self, caller: MemoryRecord, question: Question, address: str | None) -> Answer:
         """Return the answer.
 
         Args:
@@ -87,7 +87,7 @@ class Introspection:
                 return Answer(INACTIVE)
             self._uses.note(record, now, question.client_ip)
             return Answer(record.body or INACTIVE, record)
-        looks: list[Awaitable[KeyRecord | None]] = [
+        looks: list[Awaitable[MemoryRecord | None]] = [
             self._visible(caller, token, project, question.client_ip, address) for token in question.tokens
         ]
         bodies = []
@@ -98,8 +98,8 @@ class Introspection:
         return Answer(b'{"results":[' + b",".join(bodies) + b"]}")
 
     async def _visible(
-        self, caller: KeyRecord, token: str, project: str, client_ip: str | None, address: str | None
-    ) -> KeyRecord | None:
+        self, caller: MemoryRecord, token: str, project: str, client_ip: str | None, address: str | None
+    ) -> MemoryRecord | None:
         """Return a valid key that the caller may learn about; everything else is None, and looks the same."""
         if project and not names_project(project):
             return None
@@ -115,7 +115,7 @@ class Introspection:
 
     async def _look_up(
         self, credential: Credential, project: str, address: str | None, witness: str = ""
-    ) -> KeyRecord | None:
+    ) -> MemoryRecord | None:
         """Return what is known about a credential; None when it is wrong.
 
         Args:
@@ -132,13 +132,13 @@ class Introspection:
         if known is None:
             bucket = f"{witness} {counted_as(address)}" if witness else counted_as(address)
             known = await self._guess(place, credential, project, bucket)
-        if not isinstance(known, KeyRecord):
+        if not isinstance(known, MemoryRecord):
             return None
         if public_id and not hmac.compare_digest(public_id, known.public_id):
             return None
         return known
 
-    async def _guess(self, place: bytes, credential: Credential, project: str, bucket: str) -> KeyRecord | None:
+    async def _guess(self, place: bytes, credential: Credential, project: str, bucket: str) -> MemoryRecord | None:
         """Ask the database about what memory does not know; wrong guesses are counted and run out.
 
         Those for a public id run out only for addresses that guessed wrong themselves: public ids are no secrets, and
@@ -166,7 +166,7 @@ class Introspection:
         return record
 
 
-def _project_of(caller: KeyRecord, question: Question) -> str:
+def _project_of(caller: MemoryRecord, question: Question) -> str:
     """Return the project that the question is about: a project's own service asks about its project.
 
     Raises:
@@ -187,7 +187,7 @@ def _project_of(caller: KeyRecord, question: Question) -> str:
     return question.project
 
 
-def _may_learn(caller: KeyRecord, record: KeyRecord) -> bool:
+def _may_learn(caller: MemoryRecord, record: MemoryRecord) -> bool:
     """Return whether the caller may learn about a key: one of its organization, where it may verify keys."""
     if caller.is_platform:
         return True

@@ -13,12 +13,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 
-from .records import KeyRecord
+from .records import MemoryRecord
 
 TRUST = 0.9
 """Seconds for which an echo vouches for memory: with the answer's own time, a revocation holds within one second."""
 
-Fetch = Callable[[], Awaitable[KeyRecord | None]]
+Fetch = Callable[[], Awaitable[MemoryRecord | None]]
 
 
 class _Flight:
@@ -27,7 +27,7 @@ class _Flight:
     __slots__ = ("heard", "task", "void")
 
     def __init__(self) -> None:
-        self.task: asyncio.Task[KeyRecord | None] | None = None
+        self.task: asyncio.Task[MemoryRecord | None] | None = None
         self.heard: set[str] = set()
         self.void = False
 
@@ -49,7 +49,7 @@ class Memory:
         self._remember = remember
         self._remember_unknown = remember_unknown
         self._secret = secrets.token_bytes(32)
-        self._records: OrderedDict[bytes, KeyRecord] = OrderedDict()
+        self._records: OrderedDict[bytes, MemoryRecord] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
         # Where the records of a key, an owner and an organization lie; one place alone is not worth a set.
         self._index: dict[str, bytes | set[bytes]] = {}
@@ -69,7 +69,7 @@ class Memory:
         """Return whether memory may be believed now."""
         return time.monotonic() < self.trusted_until
 
-    async def find(self, place: bytes, fetch: Fetch) -> KeyRecord | None:
+    async def find(self, place: bytes, fetch: Fetch) -> MemoryRecord | None:
         """Return the record from memory or by `fetch`; None for an unknown key.
 
         Those who ask for the same key at the same time share one question to the database. What arrives while a
@@ -88,7 +88,7 @@ class Memory:
         assert flight.task is not None  # noqa: S101 - set in the same step as the flight itself
         return await asyncio.shield(flight.task)
 
-    def recall(self, place: bytes, now: float) -> KeyRecord | bool | None:
+    def recall(self, place: bytes, now: float) -> MemoryRecord | bool | None:
         """Return a remembered record, False for a key that is known to be unknown, None when nothing is remembered."""
         if now >= self.trusted_until:
             return None
@@ -131,7 +131,7 @@ class Memory:
         self._unknown.clear()
         self._flights.clear()
 
-    async def _fly(self, place: bytes, flight: _Flight, fetch: Fetch) -> KeyRecord | None:
+    async def _fly(self, place: bytes, flight: _Flight, fetch: Fetch) -> MemoryRecord | None:
         self._airborne.add(flight)
         started = time.monotonic()
         try:
@@ -149,7 +149,7 @@ class Memory:
             self._keep(place, record, min(started + seconds, record.ends))
         return record
 
-    def _keep(self, place: bytes, record: KeyRecord, until: float) -> None:
+    def _keep(self, place: bytes, record: MemoryRecord, until: float) -> None:
         if place in self._records:
             self._drop(place)
         elif len(self._records) >= self._size:
@@ -184,10 +184,10 @@ class Memory:
                 self._index.pop(identity, None)
 
 
-def _retrieve(task: asyncio.Task[KeyRecord | None]) -> None:
+def _retrieve(task: asyncio.Task[MemoryRecord | None]) -> None:
     if not task.cancelled():
         task.exception()
 
 
-def _identities(record: KeyRecord) -> Iterable[str]:
+def _identities(record: MemoryRecord) -> Iterable[str]:
     return (identity for identity in (record.id, record.owner_id, record.organization_id) if identity)

@@ -16,7 +16,7 @@ INACTIVE = b'{"active":false}'
 _COLUMNS = ("source", "role", "role_key", "is_builtin", "permissions", "group_name")
 
 
-class KeyRecord:
+class MemoryRecord:
     """One key, as the answer to one question: in the organization, or in one of its projects.
 
     Attributes:
@@ -88,7 +88,7 @@ class KeyRecord:
         return found is not None and is_in(found, self.networks)
 
 
-def record_of(row: dict[str, Any], asked: str) -> KeyRecord:
+def record_of(row: dict[str, Any], asked: str) -> MemoryRecord:
     """Return what a row of ``gateway_key`` says.
 
     Args:
@@ -97,15 +97,15 @@ def record_of(row: dict[str, Any], asked: str) -> KeyRecord:
     """
     place = row["asked_id"] or row["project_id"] or ""
     if row["organization_id"] is None:
-        return KeyRecord(row, None if _is_over(row) else b"", authority=None, place="")
+        return MemoryRecord(row, None if _is_over(row) else b"", authority=None, place="")
     authority = _authority(row)
     wrong_place = asked and (row["asked_id"] is None or row["project_id"] not in {None, row["asked_id"]})
     if authority is None or wrong_place or _is_over(row):
-        return KeyRecord(row, None, authority=None, place=place)
+        return MemoryRecord(row, None, authority=None, place=place)
     permissions = sorted(authority.permissions_in(UUID(place) if place else None))
     body = json.dumps(_answer(row, permissions), separators=(",", ":")).encode()
     verifies = authority.allows_somewhere(P.API_KEYS_INTROSPECT)
-    return KeyRecord(row, body, authority=authority if verifies else None, place=place)
+    return MemoryRecord(row, body, authority=authority if verifies else None, place=place)
 
 
 def _is_over(row: dict[str, Any]) -> bool:

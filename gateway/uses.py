@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 
 from .database import Database, Unavailable
-from .records import KeyRecord
+from .records import MemoryRecord
 
 logger = logging.getLogger("gatehouse.gateway")
 
@@ -21,9 +21,9 @@ class Uses:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[KeyRecord] = []
+        self._waiting: list[MemoryRecord] = []
 
-    def note(self, record: KeyRecord, now: float, address: str | None) -> None:
+    def note(self, record: MemoryRecord, now: float, address: str | None) -> None:
         """Remember a use; the last one of each key counts.
 
         Args:

@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 
 from gateway.memory import Memory
-from gateway.records import KeyRecord, record_of
+from gateway.records import MemoryRecord, record_of
 
 ONE = str(uuid4())
 
 
-def record(**values: Any) -> KeyRecord:
+def record(**values: Any) -> MemoryRecord:
     """Return a valid project key's record."""
     return record_of(
         {
@@ -54,12 +54,12 @@ def memory() -> Memory:
 class Source:
     """Stands for the database, and answers when it is told to."""
 
-    def __init__(self, answer: KeyRecord | None) -> None:
+    def __init__(self, answer: MemoryRecord | None) -> None:
         self.answer = answer
         self.asked = 0
         self.may_answer = asyncio.Event()
 
-    async def __call__(self) -> KeyRecord | None:
+    async def __call__(self) -> MemoryRecord | None:
         self.asked += 1
         await self.may_answer.wait()
         return self.answer
@@ -70,7 +70,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-async def keep(memory: Memory, place: bytes, what: KeyRecord | None) -> None:
+async def keep(memory: Memory, place: bytes, what: MemoryRecord | None) -> None:
     source = Source(what)
     source.may_answer.set()
     await memory.find(place, source)

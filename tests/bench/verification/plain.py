@@ -30,12 +30,12 @@ settings.configure(
 django.setup()
 
 from accounts.key_format import digest  # noqa: E402 - after the settings
-from gateway.records import KeyRecord, record_of  # noqa: E402 - the same
+from gateway.records import MemoryRecord, record_of  # noqa: E402 - the same
 
 PEPPER = bytes.fromhex(os.environ["BENCH_PEPPER"])
 
 
-def look_up(secret: str) -> KeyRecord | None:
+def look_up(secret: str) -> MemoryRecord | None:
     """Return what the database says about a secret."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT gateway_key(%s, '')", [[digest(secret, PEPPER)]])
