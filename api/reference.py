@@ -31,13 +31,13 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
 }
 IF_MATCH: dict[str, Any] = {
     "name": "If-Match",
-    "type": {"type": "string", "maxLength": 400, "pattern": '^(\\*|"[!#-~]*")$'},
+    "type": {"type": "string"},  # what is no tag matches nothing
     "location": OpenApiParameter.HEADER,
     "description": "The ETag of what you saw; when somebody changed it meanwhile, nothing is done (412).",
 }
 IF_NONE_MATCH: dict[str, Any] = {
     "name": "If-None-Match",
-    "type": {"type": "string", "maxLength": 400, "pattern": '^(\\*|"[!#-~]*")$'},
+    "type": {"type": "string"},  # what is no tag matches nothing
     "location": OpenApiParameter.HEADER,
     "description": "The ETag of what you hold; when it is still the same, the answer is 304 without a body.",
 }
