@@ -95,20 +95,24 @@ def _owner_authority(record: KeyRecord, organization_id: UUID) -> MemberAuthorit
 class _Uses:
     """Collects when keys were used, and writes them in batches.
 
-    The first use after a pause is written at once, those of the following seconds by the next one after them.
+    The first use of a key after a pause is written at once, with all that wait: a page never says of a key that was
+    used that it was not. Further uses within seconds wait, and are written with the next that is not one of them.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._waiting: dict[UUID, tuple[datetime, str | None]] = {}
-        self._written = 0.0
+        self._written: dict[UUID, float] = {}
 
     def note(self, key_id: UUID, ip: str | None) -> None:
         with self._lock:
+            now = time.monotonic()
             self._waiting[key_id] = (timezone.now(), ip)
-            if time.monotonic() - self._written < _FLUSH_SECONDS:
+            if key_id in self._written and now - self._written[key_id] < _FLUSH_SECONDS:
                 return
-            batch, self._waiting, self._written = self._waiting, {}, time.monotonic()
+            batch, self._waiting = self._waiting, {}
+            recent = {one: when for one, when in self._written.items() if now - when < _FLUSH_SECONDS}
+            self._written = recent | dict.fromkeys(batch, now)
         try:
             touch_keys(dict(sorted(batch.items())))  # always in one order: two processes do not wait crosswise
         except DatabaseError:
