@@ -11,7 +11,8 @@ from django.http import HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 
-from accounts.api.authentication import KeyAuthentication
+from accounts.api.authentication import KeyAuthentication, KeyCredential
+from accounts.key_record import KeyRecord
 from api.operation import Operation
 from api.problems import Problem, problem_of
 from api.views import ApiView
@@ -50,7 +51,7 @@ class LangfuseView(ApiView):
         Raises:
             Problem, MissingPermission: 403.
         """
-        if (self.key_project_id() is not None) != self.project_key:
+        if (self.key().project_id is not None) != self.project_key:
             text = PROJECT_KEY_NEEDED if self.project_key else ORGANIZATION_KEY_NEEDED
             raise Problem(HTTPStatus.FORBIDDEN, "wrong_key", text)
         super().demand(declared)
@@ -63,10 +64,11 @@ class LangfuseView(ApiView):
         status, body = handler(**self.kwargs)
         return JsonResponse(body, status=status)
 
-    def key_project_id(self) -> UUID | None:
-        """Return the project of a project's key."""
-        record = getattr(self.credential, "record", None)
-        return record.project_id if record is not None else None
+    def key(self) -> KeyRecord:
+        """Return the key that asks."""
+        if not isinstance(self.credential, KeyCredential):
+            raise TypeError("these endpoints take keys only")
+        return self.credential.record
 
     def project(self, reference: str, permission: str) -> Project:
         """Return the project that an address names, in which the key has the permission.

@@ -1,25 +1,24 @@
 """API keys, in Langfuse's shape."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from django.utils import timezone
 
 from accounts.key_format import KeyKind
+from accounts.key_record import KeyRecord
 from accounts.models import ApiKey
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from api.operation import operation
 from isolation.exceptions import DomainError
 from tenants.models import Project
-from tenants.permissions import DATA_PLANE_RESOURCES, PERMISSIONS, P
+from tenants.permissions import DATA_PLANE, P
 
 from .base import LangfuseView, as_uuid, instant, refused
 
 _LONGEST_NAME = 120
 _PREFIXES = {"publicKey": "gatepk_prj_", "secretKey": "gatesk_prj_"}
-_DATA = frozenset(name for name, permission in PERMISSIONS.items() if permission.resource in DATA_PLANE_RESOURCES)
-"""What a key may do that Langfuse's clients ask for: all of the project's data, as far as the key that asks may."""
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -38,7 +37,7 @@ class ProjectKeys(LangfuseView):
         place = self.project(project, P.API_KEYS_MANAGE)
         note = self._text("note")
         public_id, secret = self._pair()
-        max_days = self.organization.api_key_max_days
+        own = self.key()
         try:
             issued = create_api_key(
                 organization=self.organization,
@@ -46,7 +45,8 @@ class ProjectKeys(LangfuseView):
                 name=" ".join(note.split())[:_LONGEST_NAME] or "Unnamed",
                 scopes=self._scopes(place),
                 project=place,
-                expires_at=timezone.now() + timedelta(days=max_days) if max_days is not None else None,
+                expires_at=self._latest_end(own),
+                allowed_networks=own.allowed_networks,
                 note=note,
                 public_id=public_id or None,
                 secret=secret or None,
@@ -67,8 +67,15 @@ class ProjectKeys(LangfuseView):
             "displaySecretKey": _displayed(key),
         }
 
+    def _latest_end(self, own: KeyRecord) -> datetime | None:
+        """Return when a new key ends: as late as the organization and the key that makes it allow, None for never."""
+        max_days = self.organization.api_key_max_days
+        latest = None if max_days is None else timezone.now() + timedelta(days=max_days)
+        return min((end for end in (latest, own.expires_at) if end is not None), default=None)
+
     def _scopes(self, place: Project) -> list[str]:
-        scopes = [name.value for name in _DATA if self.actor.can(name, place)]
+        """Return what Langfuse's clients expect: all of the project's data, as far as the key that asks may."""
+        scopes = [name.value for name in DATA_PLANE if self.actor.can(name, place)]
         if not scopes:
             raise refused(
                 HTTPStatus.FORBIDDEN,

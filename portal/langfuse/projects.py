@@ -39,7 +39,7 @@ class OwnProject(LangfuseView):
     @operation("langfuseGetProject", "Return the project of the key", permission=AUTHENTICATED)
     def get(self) -> Answer:
         """A key may always ask where it belongs: `auth_check()` of Langfuse's clients does."""
-        rows = Project.objects.filter(pk=self.key_project_id(), deletion_requested_at=None)
+        rows = Project.objects.filter(pk=self.key().project_id, deletion_requested_at=None)
         return HTTPStatus.OK, {"data": [_shown(project, self.organization) for project in rows]}
 
     @operation("langfuseCreateProject", "Create a project", permission=P.PROJECTS_CREATE)

@@ -117,14 +117,22 @@ def test_the_organizations_maximum_holds(acme: Tenant) -> None:
             api_key_max_days=90,
             actor=SYSTEM,
         )
-    caller = script(
-        organization_key(
-            acme, "api_keys:manage", "api_keys:read", "traces:write", expires_at=timezone.now() + timedelta(days=30)
-        )
-    )
+    scopes = ("api_keys:manage", "api_keys:read", "traces:write")
+    caller = script(organization_key(acme, *scopes, expires_at=timezone.now() + timedelta(days=90)))
     assert caller("POST", keys_of(acme), {}).status_code == 201
     (listed,) = caller("GET", keys_of(acme)).json()["apiKeys"]
     assert TIME.fullmatch(listed["expiresAt"])
+
+
+def test_a_key_gives_its_own_bounds_to_those_it_makes(acme: Tenant) -> None:
+    ends = (timezone.now() + timedelta(days=30)).replace(microsecond=0)
+    scopes = ("api_keys:manage", "api_keys:read", "traces:write")
+    caller = script(organization_key(acme, *scopes, expires_at=ends, allowed_networks=["127.0.0.0/8"]))
+    assert caller("POST", keys_of(acme), {}).status_code == 201
+    (listed,) = caller("GET", keys_of(acme)).json()["apiKeys"]
+    with tenant_scope(acme.organization):
+        made = ApiKey.objects.get(pk=listed["id"])
+    assert (made.expires_at, made.allowed_networks) == (ends, ["127.0.0.0/8"])
 
 
 def test_a_key_of_another_project_or_kind_is_not_found(acme: Tenant) -> None:
