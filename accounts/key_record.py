@@ -8,7 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from isolation.addresses import is_in, parse_address
-from tenants.permissions import P
+from tenants.permissions import P, still_known
 
 from .key_format import KeyKind
 
@@ -66,7 +66,7 @@ class KeyRecord:
     @property
     def permissions(self) -> frozenset[P]:
         """Return the scopes as permissions; one that this version no longer has is ignored."""
-        return frozenset(P(name) for name in self.scopes if name in P.__members__.values())
+        return still_known(self.scopes)
 
     @property
     def ends_at(self) -> datetime | None:

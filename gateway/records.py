@@ -10,7 +10,7 @@ from accounts.authority import KeyAuthority
 from accounts.key_format import KeyKind
 from isolation.addresses import Network, is_in, parse_address
 from tenants.authority import assemble
-from tenants.permissions import P
+from tenants.permissions import P, still_known
 
 INACTIVE = b'{"active":false}'
 _COLUMNS = ("source", "role", "role_key", "is_builtin", "permissions", "group_name")
@@ -122,7 +122,7 @@ def _authority(row: dict[str, Any]) -> KeyAuthority | None:
         owner = assemble(organization_id, (_grant(grant) for grant in row["authority"]))
     return KeyAuthority(
         organization_id=organization_id,
-        scopes=frozenset(P(name) for name in row["scopes"] if name in P.__members__.values()),
+        scopes=still_known(row["scopes"]),
         project_id=UUID(row["project_id"]) if row["project_id"] else None,
         owner=owner,
     )

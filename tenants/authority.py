@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from .permissions import P, known, role_permissions
+from .permissions import PERMISSIONS, P, known, role_permissions
 
 
 class GrantSource(StrEnum):
@@ -160,7 +160,7 @@ def assemble(organization_id: UUID, rows: Iterable[tuple[Any, ...]]) -> MemberAu
     for source, project_id, role, key, is_builtin, custom, group in rows:
         match GrantSource(source):
             case GrantSource.USER_EXCEPTION | GrantSource.GROUP_EXCEPTION:
-                if key in P.__members__.values():
+                if key in PERMISSIONS:
                     exceptions.setdefault(project_id, {}).setdefault(P(key), group)
             case grant_source:
                 grant = RoleGrant(

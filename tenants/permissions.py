@@ -346,7 +346,9 @@ PERMISSIONS: dict[P, Permission] = {
     permission.name: permission for group in CATALOGUE for permission in group.permissions
 }
 ALL: frozenset[P] = frozenset(P)
-DATA_PLANE_RESOURCES = frozenset({"traces", "prompts", "datasets", "scores", "evaluations", "dashboards"})
+_DATA_RESOURCES = frozenset({"traces", "prompts", "datasets", "scores", "evaluations", "dashboards"})
+DATA_PLANE: tuple[P, ...] = tuple(name for name, p in PERMISSIONS.items() if p.resource in _DATA_RESOURCES)
+"""Everything on the LLM platform's own data, in the catalogue's order."""
 
 
 class BuiltinRole(StrEnum):
@@ -369,12 +371,8 @@ class RoleDefinition:
     permissions: frozenset[P]
 
 
-_DATA_READ = frozenset(
-    name for name, p in PERMISSIONS.items() if p.resource in DATA_PLANE_RESOURCES and name.endswith(":read")
-)
-_DATA_WRITE = frozenset(
-    name for name, p in PERMISSIONS.items() if p.resource in DATA_PLANE_RESOURCES and name.endswith(":write")
-)
+_DATA_READ = frozenset(name for name in DATA_PLANE if name.endswith(":read"))
+_DATA_WRITE = frozenset(name for name in DATA_PLANE if name.endswith(":write"))
 _VIEWER = _DATA_READ | {
     P.ORGANIZATION_READ,
     P.MEMBERS_READ,
@@ -405,9 +403,7 @@ BUILTIN_ROLES: dict[BuiltinRole, RoleDefinition] = {
     ),
 }
 
-SUPPORT: frozenset[P] = frozenset(
-    name for name, p in PERMISSIONS.items() if name.endswith(":read") and p.resource not in DATA_PLANE_RESOURCES
-)
+SUPPORT: frozenset[P] = frozenset(name for name in P if name.endswith(":read") and name not in DATA_PLANE)
 """What an operator may do inside a tenant: look at the control plane, never at its LLM data, and change nothing."""
 
 
@@ -426,11 +422,13 @@ def known(names: Iterable[str]) -> frozenset[P]:
     return frozenset(found)
 
 
-def role_permissions(key: str, *, is_builtin: bool, custom: list[str] | None) -> frozenset[P]:
-    """Return what a role row allows: built-in roles by their key, custom ones by their list.
+def still_known(names: Iterable[str]) -> frozenset[P]:
+    """Return the permissions among stored names; one that this version no longer has is ignored."""
+    return frozenset(P(name) for name in names if name in PERMISSIONS)
 
-    A custom role may still list a permission that this version no longer has; it is ignored.
-    """
+
+def role_permissions(key: str, *, is_builtin: bool, custom: list[str] | None) -> frozenset[P]:
+    """Return what a role row allows: built-in roles by their key, custom ones by their list."""
     if is_builtin:
         return BUILTIN_ROLES[BuiltinRole(key)].permissions
-    return known(name for name in custom or () if name in P.__members__.values())
+    return still_known(custom or ())

@@ -198,5 +198,5 @@ def _may_receive(user: Any, organization_id: UUID) -> bool:
 
 def _row(kind: str, grant: Any, holder: Any) -> ExceptionRow:
     name = grant.permission.codename
-    label = PERMISSIONS[P(name)].label if name in P.__members__.values() else name
+    label = PERMISSIONS[P(name)].label if name in PERMISSIONS else name
     return ExceptionRow(kind, grant.pk, str(holder), label, name)

@@ -293,7 +293,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
         if obj.kind == KeyKind.PERSONAL:
             return chosen
         offered = key_kinds.grantable(actor_of(request), obj.kind, obj.project)
-        return [*chosen, *(name for name in obj.scopes if name in P.__members__.values() and P(name) not in offered)]
+        return [*chosen, *sorted(obj.permissions - offered)]
 
     @object_action(
         permission=P.API_KEYS_ROTATE,

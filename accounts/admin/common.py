@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from accounts.models import ApiKey
 from tenants.admin.common import STYLE, badge, two_lines
 from tenants.models import Environment
-from tenants.permissions import CATALOGUE, P
+from tenants.permissions import CATALOGUE, PERMISSIONS
 
 KEY_STYLE = {"all": [*STYLE["all"], "accounts/keys.css"]}
 KEY_SCRIPTS = ["accounts/keys.js"]
@@ -80,7 +80,7 @@ def scopes_in_words(key: ApiKey) -> SafeString:
         labels = [item.label for item in group.permissions if item.name.value in key.scopes]
         if labels:
             lines.append((group.label, ", ".join(labels)))
-    unknown = [name for name in key.scopes if name not in P.__members__.values()]
+    unknown = [name for name in key.scopes if name not in PERMISSIONS]
     if unknown:
         lines.append(("Without effect", ", ".join(unknown)))
     body = format_html_join("", "<p><strong>{}</strong>: {}</p>", lines)

@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts.scope_presets import PRESETS
 from accounts.services.key_rules import check_networks
 from isolation.exceptions import DomainError
-from tenants.permissions import CATALOGUE, DATA_PLANE_RESOURCES, PERMISSIONS, Level, P
+from tenants.permissions import CATALOGUE, DATA_PLANE, PERMISSIONS, Level, P
 
 KEEP, NEVER, ON_DATE = "keep", "never", "date"
 PRESET_DAYS = (30, 90, 365)
@@ -152,9 +152,6 @@ class NetworksField(forms.CharField):
         return str(data or "").split() != list(initial or ())
 
 
-EVERY_DATA = frozenset(name for name, item in PERMISSIONS.items() if item.resource in DATA_PLANE_RESOURCES)
-
-
 class ScopePicker(forms.CheckboxSelectMultiple):
     """Check boxes by resource: what the actor can give, and what the key has beyond that.
 
@@ -189,8 +186,8 @@ class ScopePicker(forms.CheckboxSelectMultiple):
 
     def _presets(self) -> Iterator[tuple[str, str, Iterable[P]]]:
         """Yield label, help and scopes of what the actor can give as a whole, and all they hold of the LLM data."""
-        if EVERY_DATA & self.grantable:
-            yield "Everything in the LLM data", "Traces, prompts, datasets, scores, …", EVERY_DATA & self.grantable
+        if data := self.grantable.intersection(DATA_PLANE):
+            yield "Everything in the LLM data", "Traces, prompts, datasets, scores, …", data
         for preset in PRESETS.values():
             if self.grantable.issuperset(preset.scopes):
                 yield preset.label, preset.help, preset.scopes

@@ -15,7 +15,7 @@ from audit.redaction import secret
 from isolation.managers import TenantManager
 from tenants.models import Environment
 from tenants.models.base import TenantModel, same_organization, unique_in_organization
-from tenants.permissions import P, known
+from tenants.permissions import P, still_known
 
 OWNERS = {
     # Which of (project, user, service account) a key of this kind names.
@@ -102,7 +102,7 @@ class ApiKey(TenantModel):
     @property
     def permissions(self) -> frozenset[P]:
         """Return the scopes as permissions; one that this version no longer has is ignored."""
-        return known(name for name in self.scopes if name in P.__members__.values())
+        return still_known(self.scopes)
 
     @property
     def state(self) -> str:

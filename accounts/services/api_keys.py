@@ -16,7 +16,7 @@ from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
 from tenants.models import Environment, Organization, Project
-from tenants.permissions import P
+from tenants.permissions import P, still_known
 from tenants.services.naming import check_name
 from tenants.services.rules import hold_organization, one_of_a_kind, own_row, refuse_above
 
@@ -300,7 +300,7 @@ def _changeable(key: ApiKey, actor: Actor, permission: P) -> ApiKey:
 
 
 def _refuse_scopes_above(key: ApiKey, scopes: list[str], actor: Actor, *, what: str) -> None:
-    permissions = [P(name) for name in scopes if name in P.__members__.values()]
+    permissions = sorted(still_known(scopes))
     if key.kind == KeyKind.PERSONAL:
         person_of_key(actor, permissions, key.user)
     elif key.kind == KeyKind.PROJECT:

@@ -83,7 +83,7 @@ def check_scopes(names: Iterable[str], *, kind: str) -> list[str]:
     if not scopes:
         raise DomainError("Choose at least one scope: what the key may do.", field="scopes", code="required")
     for name in scopes:
-        if name not in P.__members__.values():
+        if name not in PERMISSIONS:
             raise DomainError(_unknown(name), field="scopes", code="unknown_permission")
         if kind == key_format.KeyKind.PROJECT and PERMISSIONS[P(name)].level is not Level.PROJECT:
             raise DomainError(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tenants.permissions import DATA_PLANE_RESOURCES, PERMISSIONS, P
+from tenants.permissions import DATA_PLANE, P
 
 from .document import VERSION, Document, understand
 from .problems import Path
@@ -11,14 +11,7 @@ from .reader import Source
 
 PREFIX = "GATEHOUSE_INIT_"
 KEY = "initial"
-SCOPES = [
-    P.PROJECTS_READ,
-    *(
-        name
-        for name, permission in PERMISSIONS.items()
-        if permission.resource in DATA_PLANE_RESOURCES and not name.endswith(":delete")
-    ),
-]
+SCOPES = [P.PROJECTS_READ, *(name for name in DATA_PLANE if not name.endswith(":delete"))]
 """What the initial key may do: read and write the project's data, delete nothing."""
 
 
