@@ -16,7 +16,10 @@ class ReferenceField(serializers.UUIDField):
         rows: makes the queryset of those that may be named, for the view that reads the body.
     """
 
-    default_error_messages = {"does_not_exist": "There is nothing with this id here. Check it, and whether you see it."}
+    default_error_messages = {
+        "does_not_exist": "There is nothing with this id here. Check it, and whether you see it.",
+        "invalid": "Send the id, a UUID, as the list of these shows it. Names and identifiers are not taken here.",
+    }
 
     def __init__(self, rows: Callable[["ApiView"], Any], **kwargs: Any) -> None:
         self.rows = rows

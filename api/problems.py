@@ -124,7 +124,13 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     def response(self) -> JsonResponse:
         """Return the HTTP response; it is never cached."""
         headers = {"Cache-Control": "no-store", **self.headers}
-        return JsonResponse(self.document(), status=self.status, content_type=CONTENT_TYPE, headers=headers)
+        return JsonResponse(
+            self.document(),
+            status=self.status,
+            content_type=CONTENT_TYPE,
+            headers=headers,
+            json_dumps_params={"ensure_ascii": False},  # people read it in terminals
+        )
 
 
 def not_found() -> Problem:

@@ -79,7 +79,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
 
     form = ApiKeyForm
     exclude = ("project", "service_account", "environment")  # chosen once; the form has fields of its own for them
-    list_display = ("title", "belongs_to", "environment_name", "scope_count", "used", "expires", "state")
+    list_display = ("title", "belongs_to", "environment_name", "used", "expires", "state")
     list_filter = (StateFilter, "kind", "environment", "project", SecretAgeFilter, WhoseFilter)
     search_fields = ("^name", "public_id__startswith")
     search_help_text = "Search by the beginning of a name or public id"
@@ -211,7 +211,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
             projects = key_kinds.projects_of(request, request.GET.get("project", ""))
             wanted = request.POST.get("project") or request.GET.get("project") or ""
             project = next((row for row in projects if str(row.pk) == wanted), None)
-            rows = [(str(row.pk), f"{row.name} ({row.get_environment_display().lower()})") for row in projects]
+            rows = [(str(row.pk), f"{row.name} · {row.get_environment_display().lower()}") for row in projects]
             help_text = "The key counts here alone, and has the project's environment."
             fields["project"] = choice("Project", _offered(rows, "Choose a project"), help_text)
         if kind == KeyKind.SERVICE_ACCOUNT:

@@ -65,7 +65,8 @@ def last_use(key: Any) -> SafeString:
     """Return when and from where a key was last used."""
     if key.last_used_at is None:
         return format_html('<span class="gh-muted">{}</span>', "Never")
-    return two_lines(moment(key.last_used_at), str(key.last_used_ip or ""))
+    when = key.last_used_at
+    return two_lines(date_format(when), ", ".join(filter(None, [f"{when:%H:%M} UTC", key.last_used_ip])))
 
 
 def networks(key: Any) -> str:

@@ -90,11 +90,6 @@ class ApiKeyColumns(KeyColumns):
         return environment_badge(obj.environment)
 
     @admin.display(description="Scopes")
-    def scope_count(self, obj: ApiKey) -> int:
-        """Return how many things it may do."""
-        return len(obj.scopes)
-
-    @admin.display(description="Scopes")
     def scopes_text(self, obj: ApiKey) -> str:
         """Return what it may do at most."""
         return scopes_in_words(obj)

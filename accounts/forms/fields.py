@@ -70,7 +70,7 @@ class ExpiryField(forms.MultiValueField):
             error_messages={"incomplete": "Choose when the key expires.", "required": "Choose when the key expires."},
         )
         self.initial = [KEEP if exists else self._usual(), None]
-        self.help_text = "A key that expires is replaced in time: its owners are told by mail before."
+        self.help_text = "Mails warn 14 days, 3 days and 1 day before. A rotation starts the key's life again."
         if max_days is not None:
             self.help_text = f"Keys of this organization live {_days(max_days)} at most. {self.help_text}"
 

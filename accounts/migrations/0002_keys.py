@@ -100,7 +100,9 @@ class Migration(migrations.Migration):
                 (
                     "is_active",
                     models.BooleanField(
-                        default=True, help_text="Off: none of its keys is accepted.", verbose_name="active"
+                        default=True,
+                        help_text="While this is off, none of its keys is accepted.",
+                        verbose_name="active",
                     ),
                 ),
                 ("created_by", models.CharField(editable=False, max_length=320)),

@@ -27,7 +27,9 @@ class ServiceAccount(TenantModel):  # type: ignore[django-manager-missing]
         related_name="+",
         help_text="What its keys may do at most, in the whole organization.",
     )
-    is_active = models.BooleanField("active", default=True, help_text="Off: none of its keys is accepted.")
+    is_active = models.BooleanField(
+        "active", default=True, help_text="While this is off, none of its keys is accepted."
+    )
     created_by = models.CharField(max_length=320, editable=False)
     created_at = models.DateTimeField("created", auto_now_add=True)
 
