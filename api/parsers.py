@@ -9,6 +9,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 _BIGINT = 2**63
+_DEEPEST = 64
 
 
 class StrictJSONParser(BaseParser):
@@ -22,8 +23,8 @@ class StrictJSONParser(BaseParser):
         """Return the parsed body.
 
         Raises:
-            ParseError: bad UTF-8, no JSON, a name twice in one object, NaN, a number out of range, a NUL or half of a
-                surrogate pair.
+            ParseError: bad UTF-8, no JSON, nested deeper than 64, a name twice in one object, NaN, a number out of
+                range, a NUL or half of a surrogate pair.
         """
         try:
             text = stream.read().decode("utf-8")
@@ -70,17 +71,19 @@ def _bigint(text: str) -> int:
     return int(text)
 
 
-def _refuse_unstorable(value: Any) -> None:
+def _refuse_unstorable(value: Any, depth: int = 0) -> None:
+    if depth > _DEEPEST:
+        raise RecursionError
     match value:
         case str():
             refuse_unstorable_text(value)
         case dict():
             for name, inner in value.items():
                 refuse_unstorable_text(name)
-                _refuse_unstorable(inner)
+                _refuse_unstorable(inner, depth + 1)
         case list():
             for inner in value:
-                _refuse_unstorable(inner)
+                _refuse_unstorable(inner, depth + 1)
 
 
 def refuse_unstorable_text(text: str) -> None:
