@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.apps import apps
 from django.test import Client
 
 from accounts.key_format import KeyKind
@@ -16,7 +15,10 @@ from accounts.services.api_keys import create_api_key
 from accounts.services.key_rules import IssuedKey
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from isolation.actor import Actor
+from tests.browsers import admin, elsewhere, owner, rows_of, viewer
 from tests.people import Tenant, signed_in
+
+__all__ = ["admin", "elsewhere", "owner", "viewer"]  # fixtures of these tests
 
 ADD = "/o/acme/accounts/apikey/add/"
 LIST = "/o/acme/accounts/apikey/"
@@ -76,13 +78,7 @@ def furnish(tenant: Tenant, person: str = "member") -> Keys:
 
 def state(tenant: Tenant) -> dict[str, Any]:
     """Return what the pages can change, to compare before and after."""
-    models: list[Any] = list(apps.get_app_config("accounts").get_models())
-    with tenant.acting("owner"):
-        return {
-            model.__name__: sorted(map(str, model.objects.values_list()))
-            for model in models
-            if hasattr(model, "tenant_column")
-        }
+    return rows_of(tenant, "accounts")
 
 
 def asked(client: Client, kind: str, url: str = ADD, **values: Any) -> dict[str, Any]:
@@ -143,24 +139,6 @@ def keys(acme: Tenant) -> Keys:
 
 
 @pytest.fixture
-def owner(acme: Tenant) -> Client:
-    """Return Acme's owner in a browser."""
-    return signed_in(acme.owner)
-
-
-@pytest.fixture
-def admin(acme: Tenant) -> Client:
-    """Return Acme's admin in a browser."""
-    return signed_in(acme.admin)
-
-
-@pytest.fixture
 def member(acme: Tenant) -> Client:
     """Return Acme's member in a browser, whose the personal key is."""
     return signed_in(acme.member)
-
-
-@pytest.fixture
-def viewer(acme: Tenant) -> Client:
-    """Return Acme's viewer in a browser."""
-    return signed_in(acme.viewer)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import pytest
 from django.test import Client
 
 from tests.accounts.admin.conftest import Keys, asked, furnish, state
-from tests.people import Tenant, signed_in
+from tests.browsers import assert_closed, assert_not_in_ones_own
+from tests.people import Tenant
 
 LISTS = [
     "accounts/apikey/",
@@ -29,29 +29,17 @@ EVERYTHING = {
 }
 
 
-@pytest.fixture
-def elsewhere(globex: Tenant) -> Client:
-    """Return the stranger in a browser."""
-    return signed_in(globex.owner)
-
-
 def test_no_page_of_another_organization_opens(elsewhere: Client, keys: Keys) -> None:
     before = state(keys.tenant)
 
-    for url in [*LISTS, *keys.urls()]:
-        assert elsewhere.get(f"/o/acme/{url}").status_code == 404, url
-        assert elsewhere.post(f"/o/acme/{url}", EVERYTHING).status_code == 404, url
+    assert_closed(elsewhere, [*LISTS, *keys.urls()], EVERYTHING)
     assert state(keys.tenant) == before
 
 
 def test_rows_of_another_organization_do_not_exist_in_ones_own(elsewhere: Client, keys: Keys) -> None:
     before = state(keys.tenant)
 
-    for url in keys.urls():
-        foreign = elsewhere.get(f"/o/globex/{url}")
-        assert foreign.status_code == 404, url
-        assert b"acme" not in foreign.content.lower(), url
-        assert elsewhere.post(f"/o/globex/{url}", EVERYTHING).status_code == 404, url
+    assert_not_in_ones_own(elsewhere, keys.urls(), EVERYTHING)
     assert state(keys.tenant) == before
 
 
@@ -105,9 +93,9 @@ def test_a_bulk_revocation_leaves_foreign_keys_alone(elsewhere: Client, keys: Ke
     assert state(keys.tenant) == before
 
 
-def test_a_form_opened_elsewhere_makes_nothing_here(acme: Tenant, globex: Tenant, owner: Client) -> None:
+def test_a_form_opened_elsewhere_makes_nothing_here(acme: Tenant, elsewhere: Client, owner: Client) -> None:
     before = state(acme)
-    foreign = asked(signed_in(globex.owner), "organization", "/o/globex/accounts/apikey/add/")["once"]
+    foreign = asked(elsewhere, "organization", "/o/globex/accounts/apikey/add/")["once"]
 
     response = owner.post("/o/acme/accounts/apikey/add/?kind=organization", asked(owner, "organization", once=foreign))
     assert "open for too long" in response.content.decode()

@@ -5,8 +5,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.apps import apps
-from django.test import Client
 
 from tenants.models import Membership
 from tenants.services.exceptions import grant_to_member
@@ -14,7 +12,10 @@ from tenants.services.groups import add_group_member, create_group, set_group_ro
 from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
-from tests.people import Tenant, signed_in
+from tests.browsers import admin, elsewhere, owner, rows_of, viewer
+from tests.people import Tenant
+
+__all__ = ["admin", "elsewhere", "owner", "viewer"]  # fixtures of these tests
 
 
 @dataclass
@@ -80,13 +81,7 @@ def furnish(tenant: Tenant, person: str = "member") -> Furniture:
 
 def state(tenant: Tenant) -> dict[str, Any]:
     """Return what the pages can change, to compare before and after."""
-    models: list[Any] = list(apps.get_app_config("tenants").get_models())
-    with tenant.acting("owner"):
-        return {
-            model.__name__: sorted(map(str, model.objects.values_list()))
-            for model in models
-            if hasattr(model, "tenant_column")
-        }
+    return rows_of(tenant, "tenants")
 
 
 def inline(prefix: str, **values: Any) -> dict[str, Any]:
@@ -99,24 +94,6 @@ def inline(prefix: str, **values: Any) -> dict[str, Any]:
 def rows(acme: Tenant) -> Furniture:
     """Return Acme's rows."""
     return furnish(acme)
-
-
-@pytest.fixture
-def owner(acme: Tenant) -> Client:
-    """Return Acme's owner in a browser."""
-    return signed_in(acme.owner)
-
-
-@pytest.fixture
-def admin(acme: Tenant) -> Client:
-    """Return Acme's admin in a browser, who may not do what only owners may."""
-    return signed_in(acme.admin)
-
-
-@pytest.fixture
-def viewer(acme: Tenant) -> Client:
-    """Return Acme's viewer in a browser."""
-    return signed_in(acme.viewer)
 
 
 def member_of(tenant: Tenant, name: str) -> Membership:
