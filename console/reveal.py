@@ -26,7 +26,7 @@ def show_secret(
     title: str,
     intro: str,
     done_url: str,
-    try_path: str = "",
+    try_url: str = "",
     try_data: str = "",
 ) -> HttpResponse:
     """Return the page with the secret; neither the browser nor anything between keeps a copy of it.
@@ -38,7 +38,7 @@ def show_secret(
         title: what happened.
         intro: whose secret it is, in a sentence.
         done_url: where "Done" leads.
-        try_path: an address of this host that the example command calls.
+        try_url: the address that the example command calls, on this host unless it names another.
         try_data: a form field's name in which the example posts the secret's own text; empty for a GET.
     """
     context = {
@@ -46,7 +46,7 @@ def show_secret(
         "intro": intro,
         "issued": issued,
         "done_url": done_url,
-        "try_url": request.build_absolute_uri(try_path) if try_path else "",
+        "try_url": request.build_absolute_uri(try_url) if try_url else "",
         "try_data": try_data,
     }
     response: HttpResponse = site.render(request, "console/secret.html", context)

@@ -283,7 +283,8 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Gatehouse API",
-    "DESCRIPTION": "Everything that the console does, for programs. The guide is docs/api.md.",
+    "DESCRIPTION": "Everything that the console does, for programs. The guide is docs/api.md. Keys are verified by the "
+    "gateway, a process of its own: POST /api/v1/introspect, see docs/introspection.md.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "COMPONENT_SPLIT_PATCH": False,
@@ -313,6 +314,10 @@ CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS")
 # Where links in mails lead that no request caused; the others lead to the host of their request.
 PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https")).rstrip("/") or (
     f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if PRODUCTION else f"http://{own_names(HOST)[0]}:{PORT}"
+)
+# Where services reach the gateway; in production a proxy usually sends it one path of the portal's own address.
+GATEWAY_PUBLIC_URL = env.url("GATEWAY_PUBLIC_URL", ("http", "https")).rstrip("/") or (
+    PUBLIC_URL if PRODUCTION else f"http://{own_names(GATEWAY_HOST)[0]}:{GATEWAY_PORT}"
 )
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600

@@ -350,7 +350,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
             title=title,
             intro=f"{_words(issued.key.kind).capitalize()} “{issued.key.name}”.",
             done_url=self.object_url(issued.key),
-            try_path=root_url(_TRY),
+            try_url=root_url(_TRY),
         )
 
     def _made_before(self, request: HttpRequest) -> ApiKey | None:

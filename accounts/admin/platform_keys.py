@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.db import IntegrityError, transaction
@@ -25,7 +26,6 @@ from accounts.services.platform_keys import (
 from console import once
 from console.access import actor_of
 from console.actions import object_action
-from console.links import root_url
 from console.options import OperatorModelAdmin
 from console.reveal import show_secret
 from console.sites import operator_site
@@ -38,7 +38,7 @@ from .key_columns import KeyColumns
 _ISSUED = "_accounts_issued_platform_key"
 _PURPOSE = "platform_key"
 _ALREADY_MADE = 409
-_TRY = "api/v1/introspect"
+_TRY = "/api/v1/introspect"
 
 
 def _rotation_questions(model_admin: Any, request: HttpRequest, obj: Any) -> type[forms.Form]:
@@ -187,7 +187,7 @@ class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
             title=title,
             intro=f"Platform key “{issued.key.name}”. With it a service verifies the keys of every organization.",
             done_url=self.object_url(issued.key),
-            try_path=root_url(_TRY),
+            try_url=f"{settings.GATEWAY_PUBLIC_URL}{_TRY}",
             try_data="token",
         )
 

@@ -158,3 +158,14 @@ def test_the_list_costs_the_same_for_more_keys(console: Client) -> None:
     for number in range(10):
         make(f"Key {number}")
     assert questions() == few
+
+
+def test_the_example_command_leads_to_the_gateway(console: Client, settings: Any) -> None:
+    settings.GATEWAY_PUBLIC_URL = "https://keys.example.com"
+    page = console.post(ADD, asked(console))
+    secret = shown_secret(page)
+    command = f'curl -H "Authorization: Bearer {secret}" -d "token={secret}" https://keys.example.com/api/v1/introspect'
+    assert command in page.content.decode()
+    lost = Client().post("/api/v1/introspect", {"token": secret})
+    assert (lost.status_code, lost.json()["code"]) == (404, "at_the_gateway")
+    assert "https://keys.example.com/api/v1/introspect" in lost.json()["detail"]
