@@ -40,6 +40,14 @@ def memberships_of(user_id: UUID) -> list[MembershipSummary]:
     return [MembershipSummary(*row) for row in _rows("SELECT * FROM tenants_memberships_of(%s)", user_id)]
 
 
+def active_membership(user_id: UUID, reference: str) -> MembershipSummary | None:
+    """Return a user's active membership in the organization with this slug or id, None without one."""
+    for membership in memberships_of(user_id):
+        if membership.is_active and reference in {membership.slug, str(membership.organization_id)}:
+            return membership
+    return None
+
+
 def open_invitations(email: str) -> list[OpenInvitation]:
     """Return the invitations that wait for an address; pass only one that the person has verified."""
     return [OpenInvitation(*row) for row in _rows("SELECT * FROM tenants_open_invitations(%s)", email)]

@@ -20,6 +20,7 @@ from accounts.services.key_rules import LONGEST_REASON, IssuedKey
 from api.operation import Filter, listing, operation
 from api.problems import FieldError, Problem
 from api.views import OrganizationView
+from tenants.api.common import reason_of
 from tenants.models import Environment
 from tenants.permissions import P
 
@@ -231,7 +232,7 @@ class OneApiKey(KeyView):
     )
     def delete(self, key: UUID) -> None:
         """The same as revoking it: it stays in the list, as revoked."""
-        self.revoked(key, self.query.get("reason", ""))
+        self.revoked(key, reason_of(self))
 
 
 class ApiKeyRotation(KeyView):

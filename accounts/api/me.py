@@ -10,20 +10,12 @@ from api.operation import AUTHENTICATED, operation
 from api.serializers import Answer
 from api.views import ApiView
 from tenants.api.organizations import OrganizationSummary
-from tenants.api.serializers import ProjectName
+from tenants.api.serializers import PersonAnswer, ProjectName
 from tenants.lookups import memberships_of
 from tenants.models import Environment
 from tenants.permissions import P
 
 from .key_serializers import LISTED_KINDS, ServiceAccountName
-
-
-class Person(Answer):
-    """The person of a session or of a personal key."""
-
-    id = serializers.UUIDField()
-    email = serializers.EmailField()
-    name = serializers.CharField()
 
 
 class PlaceName(Answer):
@@ -54,7 +46,7 @@ class MeAnswer(Answer):
     kind = serializers.CharField(help_text="`user` with a session, `api_key` with a key of any kind.")
     id = serializers.UUIDField()
     name = serializers.CharField(help_text="As the audit log names you.")
-    user = Person(allow_null=True)
+    user = PersonAnswer(allow_null=True)
     key = OwnKey(allow_null=True, help_text="Null for a session.")
     organization = PlaceName(allow_null=True, help_text="The one organization of a key; null for a session.")
     organizations = OrganizationSummary(many=True, help_text="With a session: every organization of yours.")

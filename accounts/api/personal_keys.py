@@ -10,6 +10,7 @@ from accounts.services.api_keys import create_api_key
 from accounts.services.key_rules import IssuedKey
 from api.operation import MEMBER, listing, operation
 from isolation.actor import ActorKind
+from tenants.api.common import reason_of
 from tenants.permissions import P
 
 from . import api_keys
@@ -105,7 +106,7 @@ class OnePersonalKey(PersonalKeyView):
     )
     def delete(self, personal_key: UUID) -> None:
         """The same as revoking it: it stays in the list, as revoked."""
-        self.revoked(personal_key, self.query.get("reason", ""))
+        self.revoked(personal_key, reason_of(self))
 
 
 class PersonalKeyRotation(PersonalKeyView):

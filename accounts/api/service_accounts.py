@@ -216,7 +216,7 @@ class OneServiceAccountProjectRole(OrganizationView):
     )
     def put(self, account: UUID, project_id: UUID) -> ServiceAccountProjectRole:
         """It replaces the role in the organization there, up or down; the role None hides the project."""
-        stored = self.find(_accounts().select_for_update(of=("self",)), pk=account)
+        stored = self.lock(_accounts(), pk=account)
         place = self.find(Project.objects.visible_to(self.actor), pk=project_id)
         present = _project_roles().filter(account=stored, project=place).first()
         self.hold_to_condition(present)

@@ -11,7 +11,7 @@ from api.problems import Problem, not_found
 from isolation.actor import Actor
 from isolation.exceptions import MissingPermission
 from tenants.grantors import may_be_told, who_can_grant
-from tenants.lookups import memberships_of
+from tenants.lookups import active_membership
 from tenants.models import Organization
 from tenants.permissions import P
 
@@ -25,10 +25,8 @@ class TenantDirectory:
             return credential.organization_id
         if credential.user is None:
             return None
-        for membership in memberships_of(credential.user.pk):
-            if membership.is_active and reference in {membership.slug, str(membership.organization_id)}:
-                return membership.organization_id
-        return None
+        membership = active_membership(credential.user.pk, reference)
+        return membership.organization_id if membership else None
 
     def enter(self, organization_id: UUID, reference: str) -> Any:
         """Return the organization whose scope has just been opened.

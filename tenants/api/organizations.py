@@ -1,8 +1,6 @@
 """Organizations: mine, one, its settings, its deletion."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from rest_framework import serializers
 
@@ -114,7 +112,7 @@ class Organizations(ApiView):
             "purge_at": None,
         },
     )
-    def get(self) -> list[MembershipSummary | Mapping[str, Any]]:
+    def get(self) -> list[MembershipSummary]:
         """With a session every organization of the person, with a key its own one."""
         if self.organization is not None:
             return [_summary(self.organization)]

@@ -9,7 +9,7 @@ from api.operation import Filter, listing, operation
 from api.serializers import Answer, Body, Change
 from api.views import OrganizationView
 from isolation.exceptions import DomainError
-from tenants.lookups import memberships_of
+from tenants.lookups import active_membership
 from tenants.models import Environment, Project
 from tenants.permissions import P
 from tenants.services.projects import (
@@ -199,13 +199,13 @@ class ProjectTransfer(ProjectView):
     def post(self) -> Project:
         """API keys follow the project; roles in it end. You need `projects:create` and `projects:transfer` there."""
         user = person_of(self, what="The same person gives a project away and accepts it, which a key is not.")
-        wanted = self.data["organization"]
-        for membership in memberships_of(user.pk):
-            if membership.is_active and wanted in {membership.slug, str(membership.organization_id)}:
-                target_id = membership.organization_id
-                break
-        else:
+        target = active_membership(user.pk, self.data["organization"])
+        if target is None:
             raise DomainError("There is no such organization for you.", field="organization", code="unknown_target")
         return transfer_project(
-            project=self.project, target_id=target_id, user=user, actor=self.actor, reason=self.data["reason"]
+            project=self.project,
+            target_id=target.organization_id,
+            user=user,
+            actor=self.actor,
+            reason=self.data["reason"],
         )
