@@ -72,7 +72,7 @@ class Gateway:
     """
 
     def __init__(self, config: Config | None = None) -> None:
-        self._config = config
+        self._given = config
         self._hash = hashlib.blake2b(digest_size=16, key=secrets.token_bytes(32))
         self._request_prefix = secrets.token_hex(8).encode() + b"-"
         self._requests = 0
@@ -213,7 +213,7 @@ class Gateway:
         """Return the client's address by the trusted-proxy rule."""
         peer = peer_address(scope["client"][0] if scope.get("client") else None)
         forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
-        address = client_address(peer, forwarded, self._config.trusted_proxies)  # type: ignore[union-attr]  # see _start_up
+        address = client_address(peer, forwarded, self._config.trusted_proxies)
         return str(address) if address is not None else None
 
     def _place_of(self, client: tuple[str, int] | None, headers: dict[bytes, bytes], event: Message) -> bytes:
@@ -244,7 +244,7 @@ class Gateway:
         return digest.digest()
 
     def _remember(self, place: bytes, remembered: _Remembered) -> None:
-        size = self._config.cache_keys  # type: ignore[union-attr]  # read at start-up
+        size = self._config.cache_keys
         self._answers.pop(place, None)
         if len(self._answers) >= size:
             del self._answers[next(iter(self._answers))]
@@ -265,12 +265,13 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start_up(self) -> None:
-        if self._config is None:
+        config = self._given
+        if config is None:
             from django.conf import settings  # noqa: PLC0415 - nothing is read before the process starts
 
-            self._config = Config.from_settings()
+            config = Config.from_settings()
             logging.config.dictConfig(settings.LOGGING)
-        config = self._config
+        self._config = config
         self._memory = Memory(
             size=config.cache_keys, remember=config.remember, remember_unknown=config.remember_unknown
         )
