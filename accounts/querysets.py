@@ -1,8 +1,9 @@
 """Querysets that know what an actor may see."""
 
 from datetime import timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
+from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
@@ -10,8 +11,27 @@ from isolation.actor import Actor, ActorKind
 from isolation.managers import TenantQuerySet
 from tenants.permissions import P
 
+if TYPE_CHECKING:  # Django's classes take type arguments in the stubs only
+    BaseQuerySet = models.QuerySet[Any]
+else:
+    BaseQuerySet = models.QuerySet
 
-class ApiKeyQuerySet(TenantQuerySet):
+
+class KeyQuerySet(BaseQuerySet):
+    """Keys of any table, by their state now."""
+
+    def active(self) -> Self:
+        """Return the keys that are neither revoked nor expired."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+    def in_state(self, state: str) -> Self:
+        """Return the keys that are in one of `key_state.STATES` now."""
+        if state == "revoked":
+            return self.filter(revoked_at__isnull=False)
+        return self.active() if state == "active" else self.filter(revoked_at=None, expires_at__lte=timezone.now())
+
+
+class ApiKeyQuerySet(KeyQuerySet, TenantQuerySet):
     """API keys of one organization."""
 
     def visible_to(self, actor: Actor, permission: str = P.API_KEYS_READ) -> Self:
@@ -26,16 +46,6 @@ class ApiKeyQuerySet(TenantQuerySet):
         if actor.kind is ActorKind.USER:
             visible |= Q(user_id=actor.id)
         return self.filter(visible)
-
-    def active(self) -> Self:
-        """Return the keys that are neither revoked nor expired."""
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
-
-    def in_state(self, state: str) -> Self:
-        """Return the keys that are "active", "expired" or "revoked" now."""
-        if state == "revoked":
-            return self.filter(revoked_at__isnull=False)
-        return self.active() if state == "active" else self.filter(revoked_at=None, expires_at__lte=timezone.now())
 
     def older_than(self, days: int) -> Self:
         """Return the active keys whose current secret was made more than `days` days ago."""

@@ -1,12 +1,11 @@
 """API keys: who has which, making one, showing its secret once, rotating and revoking."""
 
 from datetime import timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets
-from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -27,6 +26,7 @@ from accounts.models import ApiKey
 from accounts.selectors import current_secret, with_secret
 from accounts.services.api_keys import (
     create_api_key,
+    is_own,
     may_change,
     revoke_api_key,
     revoke_api_keys,
@@ -34,7 +34,6 @@ from accounts.services.api_keys import (
     update_api_key,
 )
 from accounts.services.key_rules import IssuedKey
-from console import once
 from console.access import actor_of, can
 from console.actions import bulk_action, object_action
 from console.keyset import KeysetList
@@ -43,18 +42,14 @@ from console.options import TenantModelAdmin
 from console.reveal import show_secret
 from console.sites import tenant_site
 from isolation.actor import ActorKind
-from isolation.exceptions import DomainError
 from tenants.admin.common import WithHistory, authority_of, organization_of
 from tenants.permissions import P
 
 from . import key_kinds
-from .common import KEY_SCRIPTS, KEY_STYLE
+from .issuing import IssuesKeys
 from .key_columns import ApiKeyColumns
 from .key_filters import SecretAgeFilter, StateFilter, WhoseFilter
 
-_ISSUED = "_accounts_issued_key"
-_PURPOSE = "api_key"
-_ALREADY_MADE = 409
 _TRY = "api/v1/me"
 
 _FACTS = ("state", "owner_name", "environment_name", "public_id_text", "secret_text", "used", "made")
@@ -67,7 +62,7 @@ def _rotation_questions(model_admin: Any, request: HttpRequest, obj: Any) -> typ
 
 
 @admin.register(ApiKey, site=tenant_site)
-class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
+class ApiKeyAdmin(ApiKeyColumns, IssuesKeys, WithHistory, KeysetList, TenantModelAdmin):
     """The keys that the actor sees, newest first; everybody sees and makes their own."""
 
     permissions: ClassVar = {"view": P.API_KEYS_READ, "add": P.API_KEYS_MANAGE, "change": P.API_KEYS_MANAGE}
@@ -86,11 +81,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
     ordering = ("-created_at", "-pk")
     actions = ("revoke_selected",)
     actions_detail = ("rotate", "revoke")
-    change_form_before_template = "console/includes/once.html"
-
-    class Media:
-        css = KEY_STYLE
-        js = KEY_SCRIPTS
+    created_title = "The key was created"
 
     # Who may -----------------------------------------------------------------------------------------
 
@@ -104,7 +95,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
                 return bool(key_kinds.may_make(request))
             return super().allows(request, verb)
         if verb == "view":
-            return super().allows(request, verb, obj) or _is_own(request, obj)
+            return super().allows(request, verb, obj) or is_own(obj, actor_of(request))
         return super().allows(request, verb, obj) if verb != "change" else self._may_edit(request, obj)
 
     def holds(self, request: HttpRequest, permission: str, obj: Any = None) -> bool:
@@ -113,7 +104,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
             return actor_of(request).kind is ActorKind.USER
         if permission == P.API_KEYS_ROTATE:
             return may_change(obj, actor_of(request), permission)
-        return can(request, permission, obj) or _is_own(request, obj)
+        return can(request, permission, obj) or is_own(obj, actor_of(request))
 
     def _may_edit(self, request: HttpRequest, obj: ApiKey) -> bool:
         return obj.revoked_at is None and may_change(obj, actor_of(request))
@@ -133,7 +124,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
     # The form ----------------------------------------------------------------------------------------
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Ask for the kind of key first, then show its form; a form that was sent before makes no second key."""
+        """Ask for the kind of key first, then show its form."""
         self.demand(request, "add")
         kinds = key_kinds.may_make(request)
         if _kind(request) not in kinds:
@@ -146,12 +137,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
                 "cancel_url": self._list(),
             }
             return tenant_site.render(request, "accounts/choose_kind.html", context)
-        if request.method == "POST":
-            made = self._made_before(request)
-            if made is not None:
-                return self._already_made(request, made)
-        response: HttpResponse = super().add_view(request, form_url, extra_context)
-        return response
+        return super().add_view(request, form_url, extra_context)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is asked of a new key, or shown of one."""
@@ -237,41 +223,31 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
         }
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Show the form; a new key's carries a token for one key."""
+        """Show the form; a new key's says of which kind it will be."""
         if kwargs.get("add"):
-            context.update(once=once.token(request, _PURPOSE), title=f"New {_words(_kind(request))}")
-        response: HttpResponse = super().render_change_form(request, context, **kwargs)
-        return response
+            context["title"] = f"New {_words(_kind(request))}"
+        return super().render_change_form(request, context, **kwargs)
 
     # Writing -----------------------------------------------------------------------------------------
 
     def perform_create(self, request: HttpRequest, values: dict[str, Any]) -> ApiKey:
-        """Create a key and remember its secret for this answer."""
-        key_id = once.row_id(request, _PURPOSE)
+        """Create a key of the kind that the address names."""
         project, account = values.pop("project", ""), values.pop("service_account", "")
         rows = key_kinds.projects_of(request, project) if project else []
         accounts = key_kinds.accounts_of(account) if account else []
-        try:
-            with transaction.atomic():
-                issued = create_api_key(
-                    organization=organization_of(request),
-                    kind=str(_kind(request)),
-                    project=next((row for row in rows if str(row.pk) == project), None),
-                    service_account=next((row for row in accounts if str(row.pk) == account), None),
-                    actor=actor_of(request),
-                    key_id=key_id,
-                    **{**values, "environment": values.get("environment")},
-                )
-        except IntegrityError as error:  # the same form, sent twice at the same moment
-            raise DomainError(
-                "This form was sent twice, and the key was created by the first time.", code="already_made"
-            ) from error
-        request.__dict__[_ISSUED] = issued
-        return cast("ApiKey", issued.key)
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the secret, once."""
-        return self._reveal(request, request.__dict__.pop(_ISSUED), title="The key was created")
+        key: ApiKey = self.create_once(
+            request,
+            lambda key_id: create_api_key(
+                organization=organization_of(request),
+                kind=str(_kind(request)),
+                project=next((row for row in rows if str(row.pk) == project), None),
+                service_account=next((row for row in accounts if str(row.pk) == account), None),
+                actor=actor_of(request),
+                key_id=key_id,
+                **{**values, "environment": values.get("environment")},
+            ),
+        )
+        return key
 
     def perform_update(self, request: HttpRequest, obj: Any, values: dict[str, Any]) -> None:
         """Change what the key is called, may do, and from where and until when it is accepted."""
@@ -312,7 +288,7 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
             overlap=timedelta(seconds=int(data["overlap"])),
             expected_secret_id=data["expected"],
         )
-        return self._reveal(request, issued, title="The key has a new secret")
+        return self.reveal(request, issued, title="The key has a new secret")
 
     @object_action(
         permission=P.API_KEYS_MANAGE,
@@ -342,7 +318,8 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
         messages.success(request, f"{len(ended)} {'key was' if len(ended) == 1 else 'keys were'} revoked.")
         return HttpResponseRedirect(request.get_full_path())
 
-    def _reveal(self, request: HttpRequest, issued: IssuedKey, *, title: str) -> HttpResponse:
+    def reveal(self, request: HttpRequest, issued: IssuedKey, *, title: str) -> HttpResponse:
+        """Return the page with a secret that was just made."""
         return show_secret(
             self.admin_site,
             request,
@@ -352,23 +329,6 @@ class ApiKeyAdmin(ApiKeyColumns, WithHistory, KeysetList, TenantModelAdmin):
             done_url=self.object_url(issued.key),
             try_url=root_url(_TRY),
         )
-
-    def _made_before(self, request: HttpRequest) -> ApiKey | None:
-        try:
-            key_id = once.row_id(request, _PURPOSE)
-        except DomainError:
-            return None  # said at the form
-        found: ApiKey | None = self.get_queryset(request).filter(pk=key_id).first()
-        return found
-
-    def _already_made(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
-        context = {
-            "title": "The key was created already",
-            "key": key,
-            "key_url": self.object_url(key),
-            "rotate_url": reverse("console:accounts_apikey_rotate", args=[key.pk]) if key.state == "active" else "",
-        }
-        return tenant_site.render(request, "accounts/already_made.html", context, status=_ALREADY_MADE)
 
     def _list(self) -> str:
         return reverse("console:accounts_apikey_changelist")
@@ -386,8 +346,3 @@ def _words(kind: Any) -> str:
 
 def _offered(rows: list[tuple[str, str]], empty: str) -> list[tuple[str, str]]:
     return rows if len(rows) == 1 else [("", empty), *rows]
-
-
-def _is_own(request: HttpRequest, obj: ApiKey) -> bool:
-    actor = actor_of(request)
-    return actor.kind is ActorKind.USER and obj.kind == KeyKind.PERSONAL and obj.user_id == actor.id

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.key_format import KeyKind
+from accounts.key_state import STATES
 from console.access import actor_of
 
 AGES = (30, 90, 180, 365)
@@ -20,12 +21,11 @@ class StateFilter(SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the three states."""
-        return [("active", "Active"), ("expired", "Expired"), ("revoked", "Revoked")]
+        return [(state, state.capitalize()) for state in STATES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the keys in the chosen state."""
-        known = dict(self.lookups(request, None))
-        return queryset.in_state(self.value()) if self.value() in known else queryset  # type: ignore[attr-defined]
+        return queryset.in_state(self.value()) if self.value() in STATES else queryset  # type: ignore[attr-defined]
 
 
 class SecretAgeFilter(SimpleListFilter):

@@ -7,12 +7,8 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin import SimpleListFilter
-from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.forms.api_keys import PlatformKeyForm, RevocationForm, RotationForm, life_fields, rotation_form
 from accounts.models import PlatformKey
@@ -23,21 +19,18 @@ from accounts.services.platform_keys import (
     rotate_platform_key,
     update_platform_key,
 )
-from console import once
 from console.access import actor_of
 from console.actions import object_action
 from console.options import OperatorModelAdmin
 from console.reveal import show_secret
 from console.sites import operator_site
-from isolation.exceptions import DomainError
 from tenants.permissions import P
 
-from .common import KEY_SCRIPTS, KEY_STYLE, code
+from .common import code
+from .issuing import IssuesKeys
 from .key_columns import KeyColumns
+from .key_filters import StateFilter
 
-_ISSUED = "_accounts_issued_platform_key"
-_PURPOSE = "platform_key"
-_ALREADY_MADE = 409
 _TRY = "/api/v1/introspect"
 
 
@@ -45,31 +38,8 @@ def _rotation_questions(model_admin: Any, request: HttpRequest, obj: Any) -> typ
     return rotation_form(RotationForm, obj.last_four)
 
 
-class StateFilter(SimpleListFilter):
-    """By state, which is worked out from two columns."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the three states."""
-        return [("active", "Active"), ("expired", "Expired"), ("revoked", "Revoked")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the keys in the chosen state."""
-        in_time = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-        match self.value():
-            case "active":
-                return queryset.filter(in_time, revoked_at=None)
-            case "expired":
-                return queryset.filter(~in_time, revoked_at=None)
-            case "revoked":
-                return queryset.exclude(revoked_at=None)
-        return queryset
-
-
 @admin.register(PlatformKey, site=operator_site)
-class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
+class PlatformKeyAdmin(KeyColumns, IssuesKeys, OperatorModelAdmin):
     """Keys that belong to no organization; they open introspection and nothing else."""
 
     permissions: ClassVar = {"view": P.API_KEYS_READ, "add": P.API_KEYS_MANAGE, "change": P.API_KEYS_MANAGE}
@@ -86,31 +56,11 @@ class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
     search_help_text = "Search by the beginning of a name or public id"
     ordering = ("name",)
     actions_detail = ("rotate", "revoke")
-    change_form_before_template = "console/includes/once.html"
-
-    class Media:
-        css = KEY_STYLE
-        js = KEY_SCRIPTS
+    created_title = "The platform key was created"
 
     def allows(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
         """Return whether the operator may do `verb`; a revoked key stays as it is."""
         return super().allows(request, verb, obj) and not (verb == "change" and obj is not None and obj.revoked_at)
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Show or take the form; one that was sent before makes no second key."""
-        self.demand(request, "add")
-        made = self._made_before(request) if request.method == "POST" else None
-        if made is not None:
-            rotate = reverse("operator:accounts_platformkey_rotate", args=[made.pk]) if made.state == "active" else ""
-            context = {
-                "title": "The key was created already",
-                "key": made,
-                "key_url": self.object_url(made),
-                "rotate_url": rotate,
-            }
-            return operator_site.render(request, "accounts/already_made.html", context, status=_ALREADY_MADE)
-        response: HttpResponse = super().add_view(request, form_url, extra_context)
-        return response
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is asked of a new key, or shown of one."""
@@ -139,30 +89,12 @@ class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
         """Return nothing: no link proposes values."""
         return {}
 
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Show the form; a new key's carries a token for one key."""
-        if kwargs.get("add"):
-            context["once"] = once.token(request, _PURPOSE)
-        response: HttpResponse = super().render_change_form(request, context, **kwargs)
-        return response
-
     def perform_create(self, request: HttpRequest, values: dict[str, Any]) -> PlatformKey:
-        """Create a key and remember its secret for this answer."""
-        key_id = once.row_id(request, _PURPOSE)
-        try:
-            with transaction.atomic():
-                issued = create_platform_key(actor=actor_of(request), key_id=key_id, **values)
-        except IntegrityError as error:  # the same form, sent twice at the same moment
-            raise DomainError(
-                "This form was sent twice, and the key was created by the first time.", code="already_made"
-            ) from error
-        request.__dict__[_ISSUED] = issued
-        key: PlatformKey = issued.key
+        """Create a key."""
+        key: PlatformKey = self.create_once(
+            request, lambda key_id: create_platform_key(actor=actor_of(request), key_id=key_id, **values)
+        )
         return key
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the secret, once."""
-        return self._reveal(request, request.__dict__.pop(_ISSUED), title="The platform key was created")
 
     def perform_update(self, request: HttpRequest, obj: Any, values: dict[str, Any]) -> None:
         """Change what the key is called, and from where and until when it is accepted."""
@@ -173,13 +105,8 @@ class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
         """Return where the events about this key are."""
         return f"{reverse('operator:audit_log')}?{urlencode({'target': str(obj.pk)})}"
 
-    def _made_before(self, request: HttpRequest) -> PlatformKey | None:
-        try:
-            return PlatformKey.objects.filter(pk=once.row_id(request, _PURPOSE)).first()
-        except DomainError:
-            return None  # said at the form
-
-    def _reveal(self, request: HttpRequest, issued: IssuedKey, *, title: str) -> HttpResponse:
+    def reveal(self, request: HttpRequest, issued: IssuedKey, *, title: str) -> HttpResponse:
+        """Return the page with a secret that was just made."""
         return show_secret(
             self.admin_site,
             request,
@@ -205,7 +132,7 @@ class PlatformKeyAdmin(KeyColumns, OperatorModelAdmin):
     def rotate(self, request: HttpRequest, obj: PlatformKey, data: dict[str, Any]) -> HttpResponse:
         """Give the key a new secret and show it."""
         issued = rotate_platform_key(key=obj, actor=actor_of(request), expected_last_four=data["expected"])
-        return self._reveal(request, issued, title="The platform key has a new secret")
+        return self.reveal(request, issued, title="The platform key has a new secret")
 
     @object_action(
         permission=P.API_KEYS_MANAGE,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from accounts.key_state import STATES
 from accounts.models import ApiKey
 from accounts.services.api_keys import (
     create_api_key,
@@ -26,7 +27,6 @@ from tenants.permissions import P
 
 from .key_serializers import (
     LISTED_KINDS,
-    STATES,
     BulkRevocation,
     BulkRevoked,
     IssuedKeyAnswer,

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.key_format import KeyKind
+from accounts.key_state import STATES
 from accounts.models import ServiceAccount
 from accounts.services.api_keys import LONGEST_OVERLAP
 from accounts.services.key_rules import LONGEST_NOTE, LONGEST_REASON, MOST_NETWORKS, IssuedKey
@@ -20,7 +21,6 @@ from tenants.permissions import P
 MOST_AT_ONCE = 100
 LISTED_KINDS = tuple(kind.value for kind in KeyKind if kind is not KeyKind.PLATFORM)
 MADE_KINDS = tuple(kind for kind in LISTED_KINDS if kind != KeyKind.PERSONAL)
-STATES = ("active", "expired", "revoked")
 
 
 def nameable_projects(view: ApiView) -> Any:

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.utils import timezone
 
 from accounts.key_format import KeyKind
+from accounts.key_state import HasState
 from accounts.querysets import ApiKeyQuerySet
 from audit.redaction import secret
 from isolation.managers import TenantManager
@@ -37,7 +37,7 @@ def _owned_as(kind: str) -> models.Q:
     return models.Q(kind=kind, **{f"{column}__isnull": column != owner for column in OWNERS.values()})
 
 
-class ApiKey(TenantModel):
+class ApiKey(HasState, TenantModel):
     """A key of a project, of the organization, of a person, or of a service account.
 
     What it may do is its scopes and never more than its owner may do now; see `accounts.authority`.
@@ -103,13 +103,6 @@ class ApiKey(TenantModel):
     def permissions(self) -> frozenset[P]:
         """Return the scopes as permissions; one that this version no longer has is ignored."""
         return still_known(self.scopes)
-
-    @property
-    def state(self) -> str:
-        """Return "revoked", "expired" or "active"."""
-        if self.revoked_at:
-            return "revoked"
-        return "expired" if self.expires_at and self.expires_at <= timezone.now() else "active"
 
     @property
     def owner(self) -> str:

@@ -1,16 +1,17 @@
 """Keys of the platform itself, which belong to no organization."""
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.utils import timezone
 
+from accounts.key_state import HasState
+from accounts.querysets import KeyQuerySet
 from audit.redaction import secret
 
 
-class PlatformKey(models.Model):
+class PlatformKey(HasState, models.Model):
     """Lets a service of the LLM platform verify the keys of every organization; an operator makes it.
 
     It opens introspection and nothing else.
@@ -33,6 +34,8 @@ class PlatformKey(models.Model):
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)
     revocation_reason = models.CharField(max_length=300, blank=True, editable=False)
 
+    objects: Any = models.Manager.from_queryset(KeyQuerySet)()
+
     audit_exclude = frozenset({"created_at", "created_by", "last_used_at", "last_used_ip", "expiry_warned_at"})
 
     class Meta:
@@ -54,10 +57,3 @@ class PlatformKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.public_id})"
-
-    @property
-    def state(self) -> str:
-        """Return "revoked", "expired" or "active"."""
-        if self.revoked_at:
-            return "revoked"
-        return "expired" if self.expires_at and self.expires_at <= timezone.now() else "active"

@@ -1,1 +1,1 @@
-"""Write verbs over logins."""
+"""Write verbs over logins, service accounts and keys."""

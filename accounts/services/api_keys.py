@@ -271,15 +271,16 @@ def _end(key: ApiKey, *, actor: Actor, reason: str, leaked: bool = False) -> Api
 
 def may_change(key: ApiKey, actor: Actor, permission: str = P.API_KEYS_MANAGE) -> bool:
     """Return whether an actor may change (or rotate, revoke) a key: by permission, or because it is their own."""
-    return _is_own(key, actor) or (key.kind != KeyKind.PERSONAL and actor.can(permission, key))
+    return is_own(key, actor) or (key.kind != KeyKind.PERSONAL and actor.can(permission, key))
 
 
-def _is_own(key: ApiKey, actor: Actor) -> bool:
+def is_own(key: ApiKey, actor: Actor) -> bool:
+    """Return whether it is the actor's own personal key."""
     return actor.kind is ActorKind.USER and key.kind == KeyKind.PERSONAL and key.user_id == actor.id
 
 
 def _require(key: ApiKey, actor: Actor, permission: P) -> None:
-    if not _is_own(key, actor):
+    if not is_own(key, actor):
         actor.require(permission, key)
 
 
@@ -292,7 +293,7 @@ def _changeable(key: ApiKey, actor: Actor, permission: P) -> ApiKey:
     """Return the stored key, locked, when the actor may change it and it is not revoked."""
     _require(key, actor, permission)
     stored: ApiKey = own_row(ApiKey, key.pk, related=("organization",))
-    if stored.kind == KeyKind.PERSONAL and not _is_own(stored, actor) and not actor.runs_installation:
+    if stored.kind == KeyKind.PERSONAL and not is_own(stored, actor) and not actor.runs_installation:
         raise DomainError("Only its owner changes a personal key. You can revoke it.", code="not_yours")
     if stored.revoked_at:
         raise DomainError("This key is revoked and cannot be changed any more. Create a new one.", code="revoked")

@@ -150,7 +150,7 @@ def revoke_platform_key(*, key: PlatformKey, actor: Actor, reason: str = "") -> 
 
 def _changeable(key: PlatformKey, actor: Actor) -> PlatformKey:
     operators_only(actor)
-    stored = PlatformKey.objects.select_for_update().filter(pk=key.pk).first()
+    stored: PlatformKey | None = PlatformKey.objects.select_for_update().filter(pk=key.pk).first()
     if stored is None:
         raise DomainError("This platform key no longer exists. Somebody may have removed it.", code="gone")
     if stored.revoked_at:

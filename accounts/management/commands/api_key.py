@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from accounts import key_format
 from accounts.key_format import KeyKind
+from accounts.key_state import STATES
 from accounts.management.key_options import (
     WHERE_SECRETS_ARE,
     add_value_arguments,
@@ -33,7 +34,6 @@ from tenants.models import Environment, Organization, Project
 from vault.exceptions import VaultError
 
 OLD_DAYS = 90
-STATES = ("active", "expired", "revoked")
 
 
 class Command(ScopedCommand):

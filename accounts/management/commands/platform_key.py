@@ -72,7 +72,7 @@ def _find(name: str) -> PlatformKey:
         named = Q(pk=UUID(name))
     except ValueError:
         named = Q(public_id=name) | Q(name=name)
-    key = PlatformKey.objects.filter(named).first()
+    key: PlatformKey | None = PlatformKey.objects.filter(named).first()
     if key is None:
         raise CommandError(f"There is no platform key {name}.")
     return key
