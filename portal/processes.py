@@ -1,7 +1,9 @@
 """The processes of ``make run`` under honcho, and the record by which a second run finds the first."""
 
+import contextlib
 import os
 import shlex
+import signal
 import sys
 import threading
 import time
@@ -18,6 +20,7 @@ from portal.welcome import welcome
 
 MARKER = "GATEHOUSE_RUN"  # in the environment of every process a run starts; its value is the runner's id
 STOP_SECONDS = 5
+ORDERLY_SECONDS = 1  # for the children of a process that has ended
 FIRST_ANSWER_SECONDS = 120
 
 
@@ -119,22 +122,22 @@ def commands(settings: Any) -> dict[str, list[str]]:
 
 
 class LogPrinter(Printer):  # type: ignore[misc] # honcho has no types
-    """Prints every process's lines with its name, and starts a thread when the first line comes.
+    """Prints every process's lines with its name, and starts threads when the first line comes.
 
-    Args:
-        on_start: the thread; by the first line all processes are forked.
+    Attributes:
+        on_start: the threads; by the first line all processes are forked.
     """
 
-    def __init__(self, on_start: threading.Thread) -> None:
+    def __init__(self) -> None:
         super().__init__(sys.stdout)
-        self._on_start: threading.Thread | None = on_start
+        self.on_start: list[threading.Thread] = []
 
     def write(self, message: Message) -> None:
         """Print one message."""
-        if self._on_start:
-            # Not earlier: forking a process that has threads is not safe.
-            self._on_start.start()
-            self._on_start = None
+        # Not earlier: forking a process that has threads is not safe.
+        starting, self.on_start = self.on_start, []
+        for thread in starting:
+            thread.start()
         super().write(message)
 
 
@@ -147,13 +150,47 @@ def supervise(settings: Any) -> int:
     Returns:
         0 when a signal ended it, 1 when a process ended by itself.
     """
-    announcer = threading.Thread(target=announce, args=(settings,), daemon=True)
-    manager = Manager(LogPrinter(announcer))
+    printer = LogPrinter()
+    manager = Manager(printer)
+    printer.on_start = [
+        threading.Thread(target=announce, args=(settings,), daemon=True),
+        threading.Thread(target=end_orphans, args=(manager,), daemon=True),
+    ]
     environment = os.environ | {MARKER: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     for name, command in commands(settings).items():
         manager.add_process(name, f"exec {shlex.join(command)}", env=environment, cwd=str(settings.BASE_DIR))
     manager.loop()
-    return 0 if manager.returncode in {130, 143} else 1
+    if manager.returncode in {130, 143}:
+        return 0
+    print("Gatehouse: one process ended by itself, so all were stopped; the lines above say which and why.", flush=True)
+    return 1
+
+
+def end_orphans(manager: Any) -> None:
+    """End what a killed process leaves in its group, as long as the run lasts.
+
+    honcho notices the end of a process when nobody holds its output any more, and the scheduler inside of the worker
+    or a server's own processes would hold it for ever.
+
+    Args:
+        manager: honcho's; it knows the processes' ids.
+    """
+    while True:
+        time.sleep(ORDERLY_SECONDS)
+        rows = list(manager._processes.values())
+        ended = [row["pid"] for row in rows if "pid" in row and _has_ended(row["pid"])]
+        if ended:
+            time.sleep(ORDERLY_SECONDS)
+        for pid in filter(_has_ended, ended):  # not reaped yet, so that the number is still its own
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False  # honcho knows already
 
 
 def announce(settings: Any) -> None:

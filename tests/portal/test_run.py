@@ -111,6 +111,19 @@ def test_a_second_run_is_refused_and_a_killed_one_is_cleaned_up(portal: Run) -> 
     assert_a_signal_stops_all_of_it(portal, signal.SIGTERM)
 
 
+@pytest.mark.parametrize("command", ["celery", "gateway.app:application"])
+def test_a_killed_process_ends_the_run_though_others_hold_its_output(portal: Run, command: str) -> None:
+    portal.start()
+    portal.wait_until_ready()
+    found = [process for process in portal.processes() if command in " ".join(process.cmdline())]
+    leader = next(process for process in found if process.parent() not in found)
+    leader.kill()
+    assert portal.process is not None
+    assert portal.process.wait(timeout=PATIENCE) == 1
+    assert "one process ended by itself, so all were stopped" in portal.log.read_text(encoding="utf-8").splitlines()[-1]
+    assert not portal.processes()
+
+
 def test_a_command_works_with_and_without_a_run(portal: Run) -> None:
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     subprocess.run(command, cwd=ROOT, env=portal.environment(), check=True, timeout=PATIENCE)
