@@ -7,12 +7,15 @@ import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import CommandError
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from accounts import key_format
 from accounts.scope_presets import PRESETS
 
 _DURATION = re.compile(r"(\d{1,5})([mhdw])")
@@ -102,6 +105,22 @@ def predefined_secret(options: dict[str, Any]) -> str | None:
     if not secret.strip():
         raise CommandError(f"The file {path} is empty.")
     return secret.strip()
+
+
+def named(name: str) -> Q:
+    """Return the condition on the key that a command line names by its id or public id.
+
+    Raises:
+        CommandError: it is a secret. It is never looked up, and never repeated: it would stand in terminals and logs.
+    """
+    if key_format.parse_secret(name):
+        raise CommandError(
+            "This is a secret. Name the key by its id or public id, and revoke or rotate it: its secret is out."
+        )
+    try:
+        return Q(pk=UUID(name))
+    except ValueError:
+        return Q(public_id=name)
 
 
 def add_value_arguments(parser: Any) -> None:

@@ -81,9 +81,9 @@ def person_of_key(actor: Actor, permissions: list[P], user: User | None, *, lock
     Raises:
         DomainError: it is somebody else's, they are no active member, or it would allow more than they may.
     """
-    if actor.kind is ActorKind.SYSTEM and user is not None:
-        pass
-    elif actor.kind is not ActorKind.USER or (user is not None and user.pk != actor.id):
+    for_a_member = actor.kind is ActorKind.SYSTEM and user is not None
+    for_themselves = actor.kind is ActorKind.USER and (user is None or user.pk == actor.id)
+    if not (for_a_member or for_themselves):
         raise DomainError("Personal keys are made by the person themselves, signed in.", field="kind", code="not_yours")
     memberships = Membership.objects.select_related("user")
     if lock:  # who is removed at this moment keeps no key that a later membership would bring back

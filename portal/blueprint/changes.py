@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, ClassVar
 
 from accounts.models import ServiceAccount
@@ -180,7 +181,7 @@ class Section(ABC):
     def absent(self, key: Key, item: Item) -> Iterator[Change]:
         """Yield what an entry of the file without a counterpart needs."""
         fields = {name: (None, value) for name, value in self.initial(key, item).items()}
-        yield Change(Verb.CREATE, self.noun, self.label(key), fields, item.path, lambda: self.create(key, item))
+        yield Change(Verb.CREATE, self.noun, self.label(key), fields, item.path, partial(self.create, key, item))
 
     def present(self, key: Key, item: Item, row: Row) -> Iterator[Change]:
         """Yield how an entry must change."""
@@ -191,7 +192,7 @@ class Section(ABC):
         }
         if fields:
             values = row.values | {name: new for name, (_, new) in fields.items()}
-            run = lambda: self.update(row, values, item)  # noqa: E731 - the callable of this one change
+            run = partial(self.update, row, values, item)
             yield Change(Verb.UPDATE, self.noun, self.label(key), fields, item.path, run)
 
     def removals(self) -> Iterator[Change]:
@@ -206,4 +207,4 @@ class Section(ABC):
     def removal(self, key: Key, row: Row) -> Change:
         """Return the removal of an entry."""
         path = (*self.stage.wanted.path, "prune")
-        return Change(Verb.REMOVE, self.noun, self.label(key), {}, path, lambda: self.remove(row))
+        return Change(Verb.REMOVE, self.noun, self.label(key), {}, path, partial(self.remove, row))

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
-from django.db.models import Q
 
 from accounts import key_format
 from accounts.key_format import KeyKind
@@ -18,6 +17,7 @@ from accounts.management.key_options import (
     as_json,
     duration,
     expiry,
+    named,
     predefined_secret,
     scopes,
 )
@@ -172,10 +172,10 @@ class Command(ScopedCommand):
             for key in keys:
                 if key.revoked_at:
                     self.stderr.write(f"{key} is revoked already.", self.style.NOTICE)
-            named = {key.pk for key in keys if not key.revoked_at}
+            ended = {key.pk for key in keys if not key.revoked_at}
             if not options["dry_run"]:
-                named = {key.pk for key in revoke_api_keys(keys=keys, actor=actor, reason=options["reason"])}
-            return [_shown(key) for key in keys_with_secret().filter(pk__in=named).order_by("created_at", "pk")]
+                ended = {key.pk for key in revoke_api_keys(keys=keys, actor=actor, reason=options["reason"])}
+            return [_shown(key) for key in keys_with_secret().filter(pk__in=ended).order_by("created_at", "pk")]
 
     def _report(self, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
         days = _days(options["older_than"])
@@ -214,7 +214,7 @@ def _owners(options: dict[str, Any]) -> dict[str, Any]:
     Raises:
         CommandError: one of them does not exist.
     """
-    named = {
+    asked = {
         "project": (options["project"], Project.objects.filter(slug=options["project"]), "project"),
         "service_account": (
             options["service_account"],
@@ -224,7 +224,7 @@ def _owners(options: dict[str, Any]) -> dict[str, Any]:
         "user": (options["user"], User.objects.filter(email=(options["user"] or "").strip().lower()), "login"),
     }
     owners = {}
-    for column, (given, rows, what) in named.items():
+    for column, (given, rows, what) in asked.items():
         if given:
             owners[column] = rows.first()
             if owners[column] is None:
@@ -254,20 +254,10 @@ def _find(names: Iterable[str], slug: str | None) -> list[ApiKey]:
 
 
 def _one(name: str) -> ApiKey:
-    # A secret is never looked up, and never repeated: it would stand in terminals and logs.
-    if key_format.parse_secret(name):
-        raise CommandError("This is a secret. Name the key by its id or public id, and revoke it: its secret is out.")
-    key: ApiKey | None = ApiKey.objects.filter(_named(name)).first()
+    key: ApiKey | None = ApiKey.objects.filter(named(name)).first()
     if key is None:
         raise CommandError(f"There is no API key {name}.")
     return key
-
-
-def _named(name: str) -> Q:
-    try:
-        return Q(pk=UUID(name))
-    except ValueError:
-        return Q(public_id=name)
 
 
 def _days(days: int) -> int:

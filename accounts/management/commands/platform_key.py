@@ -1,13 +1,19 @@
 """``manage.py platform_key``: the keys with which services of the platform verify keys; JSON on standard output."""
 
 from typing import Any
-from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import Q
 
 from accounts import key_format
-from accounts.management.key_options import WHERE_SECRETS_ARE, add_value_arguments, as_json, expiry, predefined_secret
+from accounts.management.key_options import (
+    WHERE_SECRETS_ARE,
+    add_value_arguments,
+    as_json,
+    expiry,
+    named,
+    predefined_secret,
+)
 from accounts.models import PlatformKey
 from accounts.services.key_rules import IssuedKey
 from accounts.services.platform_keys import create_platform_key, revoke_platform_key, rotate_platform_key
@@ -65,14 +71,7 @@ class Command(ScopedCommand):
 
 
 def _find(name: str) -> PlatformKey:
-    # A secret is never looked up, and never repeated: it would stand in terminals and logs.
-    if key_format.parse_secret(name):
-        raise CommandError("This is a secret. Name the key by its id or public id, and rotate it: its secret is out.")
-    try:
-        named = Q(pk=UUID(name))
-    except ValueError:
-        named = Q(public_id=name) | Q(name=name)
-    key: PlatformKey | None = PlatformKey.objects.filter(named).first()
+    key: PlatformKey | None = PlatformKey.objects.filter(named(name) | Q(name=name)).first()
     if key is None:
         raise CommandError(f"There is no platform key {name}.")
     return key

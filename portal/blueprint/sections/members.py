@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from allauth.account.models import EmailAddress
@@ -14,7 +14,7 @@ from portal.blueprint.document import Item, Key
 from tenants.mails import send_invitation
 from tenants.models import Invitation, Membership, ProjectMembership, Source
 from tenants.permissions import BuiltinRole
-from tenants.services.invitations import SentInvitation, invite_member, resend_invitation, revoke_invitation
+from tenants.services.invitations import invite_member, resend_invitation, revoke_invitation
 from tenants.services.members import (
     add_member,
     change_role,
@@ -142,7 +142,7 @@ class Invitations(Section):
         row = self._open.get(email)
         if row is None:
             fields = {name: (None, value) for name, value in offer.fields().items()}
-            run = lambda: self._invite(email, offer)  # noqa: E731 - the callable of this one change
+            run = partial(self._invite, email, offer)
             yield Change(Verb.CREATE, self.noun, email, fields, item.path, run, note=self._waiting(email, offer))
             return
         if self.stage.additions_only:
@@ -154,10 +154,10 @@ class Invitations(Section):
             fields = {
                 name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
             }
-            run = lambda: self._replace(row, email, offer)  # noqa: E731 - the callable of this one change
+            run = partial(self._replace, row, email, offer)
             yield Change(Verb.UPDATE, self.noun, email, fields, item.path, run, note="a new mail replaces the old one")
         elif not row.stored.is_open:
-            run = lambda: self._resend(row)  # noqa: E731 - the callable of this one change
+            run = partial(self._resend, row)
             yield Change(Verb.UPDATE, self.noun, email, {"state": (row.stored.state, "pending")}, item.path, run)
 
     def create(self, key: Key, item: Item) -> Any:
@@ -199,18 +199,14 @@ class Invitations(Section):
             project_role=stage.role(offer.project_role) if offer.project_role else None,
             actor=stage.actor,
         )
-        self._mail(sent)
+        send_invitation(sent)
 
     def _replace(self, row: Row, email: str, offer: _Offer) -> None:
         revoke_invitation(invitation=row.stored, actor=self.stage.actor, reason="Replaced by a blueprint")
         self._invite(email, offer)
 
     def _resend(self, row: Row) -> None:
-        self._mail(resend_invitation(invitation=row.stored, actor=self.stage.actor))
-
-    @staticmethod
-    def _mail(sent: SentInvitation) -> None:
-        send_invitation(sent)
+        send_invitation(resend_invitation(invitation=row.stored, actor=self.stage.actor))
 
 
 class MemberProjects(Section):
