@@ -74,6 +74,7 @@ class Migration(migrations.Migration):
                     "last_used_ip",
                     models.GenericIPAddressField(editable=False, null=True, verbose_name="last used from"),
                 ),
+                ("expiry_warned_at", models.DateTimeField(editable=False, null=True)),
                 ("revoked_at", models.DateTimeField(editable=False, null=True, verbose_name="revoked")),
                 ("revocation_reason", models.CharField(blank=True, editable=False, max_length=300)),
             ],

@@ -16,7 +16,7 @@ from tests.people import make_tenant
 
 # Events themselves, and copies of what was answered.
 NO_CHANGE_OF_STATE = {"audit_event", "api_storedresponse"}
-OURS = ("accounts", "api", "audit", "portal", "tenants", "vault")
+OURS = ("accounts", "api", "audit", "gateway", "portal", "tenants", "vault")
 
 
 @pytest.fixture
