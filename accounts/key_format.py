@@ -49,10 +49,6 @@ _PART = re.compile(
     rf"gate(sk|pk)_({'|'.join(_KINDS)})_({'|'.join(_ENVIRONMENTS)})_([0-9A-Za-z]+)_([0-9A-Za-z]{{{_CHECKSUM_DIGITS}}})",
     re.ASCII,
 )
-SECRET_LENGTHS = range(
-    len("gatesk_prj_dev_") + _SECRET_DIGITS + 1 + _CHECKSUM_DIGITS,
-    len("gatesk_prj_prod_") + _SECRET_DIGITS + 1 + _CHECKSUM_DIGITS + 1,
-)
 
 
 @dataclass(frozen=True, slots=True)

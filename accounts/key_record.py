@@ -16,7 +16,6 @@ from .key_format import KeyKind
 class Refusal(StrEnum):
     """Why a key is not accepted."""
 
-    CLOSED = "closed"
     EXPIRED = "expired"
     NETWORK = "network"
     REVOKED = "revoked"

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import key_format
 from accounts.authority import KeyAuthority
 from accounts.key_format import KeyKind
-from accounts.key_record import KeyRecord
+from accounts.key_record import KeyRecord, Refusal
 from accounts.lookups import key_by_secret, service_account_authority, touch_keys
 from isolation.actor import Actor, ActorKind
 from tenants.access import load_authority
@@ -58,7 +58,7 @@ def authenticate_key(*, secret: str, ip: str | None, public_id: str | None = Non
     if refusal := record.refusal(now=timezone.now()):
         raise KeyRefused(refusal)
     if not record.accepts_address(ip):
-        raise KeyRefused("network")
+        raise KeyRefused(Refusal.NETWORK)
     _uses.note(record.key_id, ip)
     return record
 

@@ -28,13 +28,6 @@ class ProjectName(Answer):
     name = serializers.CharField()
 
 
-class GroupName(Answer):
-    """A group, by name."""
-
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-
-
 class PersonAnswer(Answer):
     """A person."""
 
