@@ -74,7 +74,7 @@ class ApiKeyAdmin(ApiKeyColumns, IssuesKeys, WithHistory, KeysetList, TenantMode
 
     form = ApiKeyForm
     exclude = ("project", "service_account", "environment")  # chosen once; the form has fields of its own for them
-    list_display = ("title", "belongs_to", "environment_name", "used", "expires", "state")
+    list_display = ("title", "state", "belongs_to", "environment_name", "used", "expires")
     list_filter = (StateFilter, "kind", "environment", "project", SecretAgeFilter, WhoseFilter)
     search_fields = ("^name", "public_id__startswith")
     search_help_text = "Search by the beginning of a name or public id"
