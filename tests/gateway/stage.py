@@ -4,13 +4,11 @@ from typing import Any
 
 from accounts.key_format import KeyKind
 from accounts.models import ServiceAccount
-from accounts.services.api_keys import create_api_key
 from accounts.services.key_rules import IssuedKey
 from accounts.services.platform_keys import create_platform_key
-from accounts.services.service_accounts import create_service_account
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
-from isolation.scope import tenant_scope
+from tests.accounts.keys.stage import make_account, make_key
 from tests.people import Tenant
 
 
@@ -48,22 +46,9 @@ class Keys:
         """Return a new service account."""
         with self.tenant.acting("owner") as owner:
             self._made += 1
-            return create_service_account(
-                organization=self.tenant.organization,
-                name=f"Robot {self._made}",
-                kind="service",
-                role=self.tenant.role(role),
-                actor=owner,
-            )
+            return make_account(self.tenant, owner, name=f"Robot {self._made}", role=self.tenant.role(role))
 
     def _make(self, kind: str, *, person: str = "owner", **values: Any) -> IssuedKey:
         self._made += 1
-        with self.tenant.acting(person) as actor, tenant_scope(self.tenant.organization):
-            given: dict[str, Any] = {
-                "organization": self.tenant.organization,
-                "kind": kind,
-                "name": f"Key {self._made}",
-                "scopes": ["traces:read", "traces:write"],
-                "actor": actor,
-            }
-            return create_api_key(**given | values)
+        with self.tenant.acting(person) as actor:
+            return make_key(self.tenant, actor, kind, **{"name": f"Key {self._made}", **values})

@@ -6,23 +6,19 @@ from typing import Any
 from django.test import Client
 
 from accounts.key_format import KeyKind
-from accounts.services.api_keys import create_api_key
 from accounts.services.key_rules import IssuedKey
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
+from tests.accounts.keys import stage
 from tests.api.calls import Caller
 from tests.people import Tenant
 
 
 def make_key(tenant: Tenant, *scopes: str, **values: Any) -> IssuedKey:
-    """Return a key of the tenant's project, or of another kind by `values`."""
+    """Return a key of the tenant's project, or of another kind by `values`, made by the system."""
+    named = {"name": "Ingestion", "scopes": scopes or ["traces:write"]}
     with tenant_scope(tenant.organization):
-        given = {"kind": KeyKind.PROJECT, "name": "Ingestion"} | values
-        if given["kind"] == KeyKind.PROJECT:
-            given.setdefault("project", tenant.project)
-        return create_api_key(
-            organization=tenant.organization, scopes=scopes or ["traces:write"], actor=SYSTEM, **given
-        )
+        return stage.make_key(tenant, SYSTEM, **{**named, **values})
 
 
 def organization_key(tenant: Tenant, *scopes: str, **values: Any) -> IssuedKey:
