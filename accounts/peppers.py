@@ -3,16 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
+from django.utils import timezone
 
-from accounts.models import ApiKeySecret, PlatformKey
+from accounts.models import ApiKey, ApiKeySecret, PlatformKey
 from vault import usage
 
 
 def register() -> None:
     """Take part in the report."""
-    usage.register("API keys", lambda: _counts(ApiKeySecret.objects.all()))
-    usage.register("platform keys", lambda: _counts(PlatformKey.objects.all()))
+    usage.register("API keys", lambda: _counts(_accepted_secrets()))
+    usage.register("platform keys", lambda: _counts(PlatformKey.objects.active()))
+
+
+def _accepted_secrets() -> Any:
+    """Return the secrets that open something: those of ended keys keep no pepper in the keyring."""
+    overlap = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    return ApiKeySecret.objects.filter(overlap, api_key__in=ApiKey.objects.active())
 
 
 def _counts(rows: Any) -> Mapping[int, int]:

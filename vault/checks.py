@@ -5,18 +5,20 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from isolation.scope import APP
+from isolation.actor import SYSTEM
+from isolation.context import acting_as
+from isolation.scope import APP, operator_scope
 
 from .exceptions import MissingKey, VaultError
-from .keyring import KEYS, keyring
-from .usage import data_keys_by_key, samples
+from .keyring import KEYS, PEPPERS, keyring
+from .usage import data_keys_by_key, peppers, samples
 
 
 @register(Tags.database)
 def check_keyring(
     app_configs: Any = None, *, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Return an error for each key-encryption key in use that is missing, wrong or out of reach."""
+    """Return an error for each key in use that is missing, or of those that encrypt, wrong or out of reach."""
     if not databases or APP not in databases:
         return []
     messages: list[CheckMessage] = []
@@ -27,6 +29,17 @@ def check_keyring(
         except VaultError as error:
             hint = f"{count} data keys are wrapped by it: without it the secrets of their organizations do not open."
             messages.append(Error(str(error), hint=hint, id="vault.E004"))
+    return [*messages, *_missing_peppers()]
+
+
+def _missing_peppers() -> list[CheckMessage]:
+    with acting_as(SYSTEM), operator_scope("check: which peppers the digests of keys need"):
+        counted = peppers()
+    messages: list[CheckMessage] = []
+    for number in sorted({number for counts in counted.values() for number in counts}):
+        if number not in keyring().pepper_numbers:
+            refused = " and ".join(f"{counts[number]} {name}" for name, counts in counted.items() if number in counts)
+            messages.append(Error(str(MissingKey(number, PEPPERS)), hint=f"Refused: {refused}.", id="vault.E005"))
     return messages
 
 

@@ -1,5 +1,6 @@
 """Keys through the services: who may make them, what they may do, and how they end."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from tenants.permissions import P
 from tenants.services.members import change_role, remove_member
 from tests.people import Tenant
 from vault import usage
+from vault.checks import check_keyring
 
 
 def project_key(tenant: Tenant, actor: Actor, **values: object) -> IssuedKey:
@@ -235,6 +237,22 @@ def test_the_system_may_act_for_everybody(acme: Tenant) -> None:
 
 def test_the_report_of_peppers_counts_the_keys(acme: Tenant) -> None:
     with acme.acting("owner") as owner:
-        project_key(acme, owner)
+        first, second = project_key(acme, owner), project_key(acme, owner)
     with acting_as(SYSTEM), operator_scope("Report"):
-        assert sum(usage.peppers()["API keys"].values()) == 1
+        assert sum(usage.peppers()["API keys"].values()) == 2
+    with acme.acting("owner") as owner:
+        revoke_api_key(key=first.key, actor=owner, reason="")
+        ApiKey.objects.filter(pk=second.key.pk).update(expires_at=timezone.now())
+    with acting_as(SYSTEM), operator_scope("Report"):
+        assert usage.peppers()["API keys"] == {}, "ended keys keep no pepper in the keyring"
+
+
+def test_the_check_names_a_pepper_that_keys_need(acme: Tenant, settings: Any) -> None:
+    with acme.acting("owner") as owner:
+        project_key(acme, owner)
+    assert check_keyring(databases=["default"]) == []
+    (pepper,) = settings.KEYRING.peppers.values()
+    settings.KEYRING = replace(settings.KEYRING, peppers={7: pepper}, active_pepper=7)
+    (error,) = check_keyring(databases=["default"])
+    assert (error.id, error.hint) == ("vault.E005", "Refused: 1 API keys.")
+    assert "pepper 1 is not in the keyring" in error.msg
