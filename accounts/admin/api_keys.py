@@ -15,12 +15,8 @@ from accounts.forms.api_keys import (
     ApiKeyForm,
     OverlapForm,
     RevocationForm,
-    choice,
-    environment_field,
-    life_fields,
     rotation_form,
 )
-from accounts.forms.fields import scopes_field
 from accounts.key_format import KeyKind
 from accounts.models import ApiKey
 from accounts.selectors import current_secret, with_secret
@@ -48,6 +44,7 @@ from tenants.permissions import P
 from . import key_kinds
 from .issuing import IssuesKeys
 from .key_columns import ApiKeyColumns
+from .key_fields import fields_of, new_fields
 from .key_filters import SecretAgeFilter, StateFilter, WhoseFilter
 
 _TRY = "api/v1/me"
@@ -178,49 +175,13 @@ class ApiKeyAdmin(ApiKeyColumns, IssuesKeys, WithHistory, KeysetList, TenantMode
         """Return the form class, whose fields know the actor, the kind of key and the organization's rules."""
         form_class = super().get_form(request, obj, change, **kwargs)
         # Declared fields are shared by all form classes, and in each; this one speaks about one actor and kind of key.
-        made = self._fields_of(request, obj) if obj is not None else self._new_fields(request)
+        made = fields_of(request, obj) if obj is not None else new_fields(request, _kind(request))
         asked = set(flatten_fieldsets(self.get_fieldsets(request, obj)))
         asked -= set(self.get_readonly_fields(request, obj))
         form_class.base_fields = {
             name: made.get(name, field) for name, field in form_class.base_fields.items() if name in asked
         }
         return form_class
-
-    def _new_fields(self, request: HttpRequest) -> dict[str, forms.Field]:
-        kind = _kind(request)
-        fields: dict[str, forms.Field] = {
-            **life_fields(max_days=organization_of(request).api_key_max_days),
-            "environment": environment_field(),
-        }
-        project = None
-        if kind == KeyKind.PROJECT:
-            projects = key_kinds.projects_of(request, request.GET.get("project", ""))
-            wanted = request.POST.get("project") or request.GET.get("project") or ""
-            project = next((row for row in projects if str(row.pk) == wanted), None)
-            rows = [(str(row.pk), f"{row.name} · {row.get_environment_display().lower()}") for row in projects]
-            help_text = "The key counts here alone, and has the project's environment."
-            fields["project"] = choice("Project", _offered(rows, "Choose a project"), help_text)
-        if kind == KeyKind.SERVICE_ACCOUNT:
-            accounts = key_kinds.accounts_of(request.GET.get("service_account", ""))
-            rows = [(str(row.pk), row.name) for row in accounts]
-            fields["service_account"] = choice("Service account", _offered(rows, "Choose a service account"))
-        fields["scopes"] = scopes_field(
-            grantable=key_kinds.grantable(actor_of(request), str(kind), project), project_only=kind == KeyKind.PROJECT
-        )
-        return fields
-
-    def _fields_of(self, request: HttpRequest, obj: ApiKey) -> dict[str, forms.Field]:
-        personal = obj.kind == KeyKind.PERSONAL
-        lacking = "You do not hold this any more: it has no effect, and saving takes it away."
-        above = "You do not hold this yourself, so you cannot change this key."
-        return {
-            **life_fields(max_days=organization_of(request).api_key_max_days, key=obj),
-            "scopes": scopes_field(
-                grantable=key_kinds.grantable(actor_of(request), obj.kind, obj.project),
-                beyond=lacking if personal else above,
-                project_only=obj.kind == KeyKind.PROJECT,
-            ),
-        }
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Show the form; a new key's says of which kind it will be."""
@@ -342,7 +303,3 @@ def _kind(request: HttpRequest) -> KeyKind | None:
 
 def _words(kind: Any) -> str:
     return f"{str(kind).replace('_', ' ')} key"
-
-
-def _offered(rows: list[tuple[str, str]], empty: str) -> list[tuple[str, str]]:
-    return rows if len(rows) == 1 else [("", empty), *rows]
