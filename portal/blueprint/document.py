@@ -209,17 +209,16 @@ class _Reading:
             path = (*wanted.path, "keys", label)
             values = {"name": label.strip()} | _texts(entry, "name", "kind", "environment", "note", "public_id")
             values |= {"scopes": sorted(entry["scopes"])}
-            for noun, of_kind in (("project", "project"), ("service_account", "service_account")):
-                if (noun in entry) != (entry["kind"] == of_kind):
-                    word = noun.replace("_", " ")
-                    said = (
-                        f"Name the {word} of this key." if noun not in entry else f"A key of this kind has no {word}."
-                    )
-                    self._problem((*path, noun), said, at_key=True)
-                elif noun in entry:
-                    values[noun] = entry[noun].strip()
-                    key = values[noun].lower() if noun == "service_account" else values[noun]
-                    self._reference(wanted, noun.replace("_", " "), key, (*path, noun))
+            owners = {"project": "project", "service_account": "service account"}
+            for kind, noun in owners.items():
+                if kind == entry["kind"] and kind not in entry:
+                    self._problem((*path, kind), f"Name the {noun} of this key.", at_key=True)
+                elif kind != entry["kind"] and kind in entry:
+                    self._problem((*path, kind), f"A key of this kind has no {noun}.", at_key=True)
+                elif kind in entry:
+                    values[kind] = entry[kind].strip()
+                    key = values[kind].lower() if kind == "service_account" else values[kind]
+                    self._reference(wanted, noun, key, (*path, kind))
             if "allowed_networks" in entry:
                 values["allowed_networks"] = self._networks(entry["allowed_networks"], (*path, "allowed_networks"))
             if "expires_at" in entry:
