@@ -61,6 +61,7 @@ def account_links(request: Any) -> list[dict[str, str]]:
     return [
         {"title": "My organizations", "link": root_url()},
         {"title": "Profile and security", "link": root_url("accounts/profile/")},
+        {"title": "API reference", "link": root_url("api/v1/docs")},
         {"title": "Change password", "link": root_url("accounts/password/change/")},
     ]
 

@@ -32,7 +32,7 @@ from .common import organization_of, page, role_options
     permission=P.ORGANIZATION_READ,
     menu=("Organization", 10),
     icon="settings",
-    description="Name, default role, naming of projects, leaving and deleting.",
+    description="Name, default role, naming of projects, life of keys, leaving and deleting.",
 )
 def settings(request: HttpRequest) -> HttpResponse:
     """Show and save the settings."""
