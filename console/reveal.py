@@ -28,6 +28,7 @@ def show_secret(
     done_url: str,
     try_url: str = "",
     try_data: str = "",
+    try_help: str = "",
 ) -> HttpResponse:
     """Return the page with the secret; neither the browser nor anything between keeps a copy of it.
 
@@ -39,7 +40,8 @@ def show_secret(
         intro: whose secret it is, in a sentence.
         done_url: where "Done" leads.
         try_url: the address that the example command calls, on this host unless it names another.
-        try_data: a form field's name in which the example posts the secret's own text; empty for a GET.
+        try_data: the form field that the example posts, as name=value; empty for a GET.
+        try_help: what the person fills in, and what the answer means.
     """
     context = {
         "title": title,
@@ -48,6 +50,7 @@ def show_secret(
         "done_url": done_url,
         "try_url": request.build_absolute_uri(try_url) if try_url else "",
         "try_data": try_data,
+        "try_help": try_help,
     }
     response: HttpResponse = site.render(request, "console/secret.html", context)
     add_never_cache_headers(response)

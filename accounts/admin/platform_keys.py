@@ -115,7 +115,8 @@ class PlatformKeyAdmin(KeyColumns, IssuesKeys, OperatorModelAdmin):
             intro=f"Platform key “{issued.key.name}”. With it a service verifies the keys of every organization.",
             done_url=self.object_url(issued.key),
             try_url=f"{settings.GATEWAY_PUBLIC_URL}{_TRY}",
-            try_data="token",
+            try_data="token=gatesk_…",
+            try_help="Put the key of an organization in place of gatesk_…: the answer says what it may do now.",
         )
 
     # Actions -----------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ def test_the_example_command_leads_to_the_gateway(console: Client, settings: Any
     settings.GATEWAY_PUBLIC_URL = "https://keys.example.com"
     page = console.post(ADD, asked(console))
     secret = shown_secret(page)
-    command = f'curl -H "Authorization: Bearer {secret}" -d "token={secret}" https://keys.example.com/api/v1/introspect'
+    command = f'curl -H "Authorization: Bearer {secret}" -d "token=gatesk_…" https://keys.example.com/api/v1/introspect'
     assert command in page.content.decode()
     lost = Client().post("/api/v1/introspect", {"token": secret})
     assert (lost.status_code, lost.json()["code"]) == (404, "at_the_gateway")
