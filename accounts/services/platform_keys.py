@@ -139,7 +139,9 @@ def revoke_platform_key(*, key: PlatformKey, actor: Actor, reason: str = "") -> 
     Raises:
         DomainError: no operator asks, or it is revoked already.
     """
-    stored = _changeable(key, actor)
+    stored = _stored(key, actor)
+    if stored.revoked_at:
+        raise DomainError("This key is revoked already.", code="already_revoked")
     before = snapshot(stored)
     stored.revoked_at = timezone.now()
     stored.revocation_reason = check_text(reason, field="reason", longest=LONGEST_REASON)
@@ -149,10 +151,16 @@ def revoke_platform_key(*, key: PlatformKey, actor: Actor, reason: str = "") -> 
 
 
 def _changeable(key: PlatformKey, actor: Actor) -> PlatformKey:
+    """Return the stored key, locked, when the actor may change it and it is not revoked."""
+    stored = _stored(key, actor)
+    if stored.revoked_at:
+        raise DomainError("This key is revoked and cannot be changed any more. Create a new one.", code="revoked")
+    return stored
+
+
+def _stored(key: PlatformKey, actor: Actor) -> PlatformKey:
     operators_only(actor)
     stored: PlatformKey | None = PlatformKey.objects.select_for_update().filter(pk=key.pk).first()
     if stored is None:
         raise DomainError("This platform key no longer exists. Somebody may have removed it.", code="gone")
-    if stored.revoked_at:
-        raise DomainError("This key is revoked already and cannot be changed any more.", code="already_revoked")
     return stored

@@ -8,6 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import PlatformKey
+from accounts.services.platform_keys import revoke_platform_key, rotate_platform_key, update_platform_key
+from isolation.actor import SYSTEM
+from isolation.exceptions import DomainError
 from tests.accounts.keys.stage import refusal
 from tests.accounts.log import of_installation
 
@@ -34,6 +37,25 @@ def test_a_key_from_creation_to_its_end() -> None:
     assert [event.action.partition(".")[2] for event in told] == ["created", "rotated", "revoked"]
     assert {event.via for event in told} == {"cli"}
     assert not any("gatesk_" in json.dumps([event.before, event.after]) for event in told)
+
+
+def test_a_revoked_key_is_neither_changed_nor_revoked_again() -> None:
+    run("create", "--name", "Router")
+    run("revoke", "Router")
+    key = PlatformKey.objects.get()
+    refusals = []
+    for change in (
+        lambda: update_platform_key(key=key, name="Other", actor=SYSTEM),
+        lambda: rotate_platform_key(key=key, actor=SYSTEM),
+        lambda: revoke_platform_key(key=key, actor=SYSTEM),
+    ):
+        with pytest.raises(DomainError) as refused:
+            change()
+        refusals.append(refused.value.code)
+    assert refusals == ["revoked", "revoked", "already_revoked"]
+    assert PlatformKey.objects.get().name == "Router"
+    told = [event.action for event in of_installation() if event.action.startswith("platform_key.")]
+    assert told == ["platform_key.created", "platform_key.revoked"]
 
 
 def test_a_predefined_secret_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
