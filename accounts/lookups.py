@@ -21,6 +21,13 @@ def key_by_secret(secret: str) -> KeyRecord | None:
     return KeyRecord(*row) if row else None
 
 
+def peppers_in_force() -> set[int]:
+    """Return the numbers of the peppers that keys in force need, platform keys among them."""
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT pepper FROM accounts_peppers_in_force()")
+        return {number for (number,) in cursor.fetchall()}
+
+
 def service_account_authority(account_id: UUID, organization_id: UUID) -> MemberAuthority:
     """Return what a service account may do in the organization whose `tenant_scope` is open, by one SQL statement.
 

@@ -1,4 +1,4 @@
-"""Tells `manage.py rotate_keys --report` which peppers the digests of keys still need."""
+"""Tells `manage.py rotate_keys --report`, and a process that starts, which peppers the digests of keys still need."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,14 +6,16 @@ from typing import Any
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from accounts.lookups import peppers_in_force
 from accounts.models import ApiKey, ApiKeySecret, PlatformKey
 from vault import usage
 
 
 def register() -> None:
-    """Take part in the report."""
+    """Take part in the report and in the question at the start."""
     usage.register("API keys", lambda: _counts(_accepted_secrets()))
     usage.register("platform keys", lambda: _counts(PlatformKey.objects.active()))
+    usage.register_numbers("keys", peppers_in_force)
 
 
 def _accepted_secrets() -> Any:

@@ -1,5 +1,6 @@
 """Checks that the keyring holds what the stored data keys need; `manage.py check --database default` runs them."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,9 @@ from isolation.scope import APP, operator_scope
 
 from .exceptions import MissingKey, VaultError
 from .keyring import KEYS, PEPPERS, keyring
-from .usage import data_keys_by_key, peppers, samples
+from .usage import data_keys_by_key, pepper_numbers, peppers, samples
+
+logger = logging.getLogger("gatehouse.vault")
 
 
 @register(Tags.database)
@@ -52,3 +55,15 @@ def refuse_missing_keys() -> None:
     for number in data_keys_by_key():
         if number not in keyring().key_numbers:
             raise SystemExit(f"Gatehouse: {KEYS}: {MissingKey(number, KEYS)}")
+
+
+def warn_of_missing_peppers() -> None:
+    """Log a line when keys in use are refused for want of a pepper: the others work, so that the process starts."""
+    missing = sorted(pepper_numbers() - set(keyring().pepper_numbers))
+    if missing:
+        logger.warning(
+            "%s: the keyring lacks pepper %s, and every key that was made with it is refused. Add it again, or have "
+            "these keys rotated; `manage.py check --database default` counts them.",
+            PEPPERS,
+            ", ".join(map(str, missing)),
+        )

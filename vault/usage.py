@@ -1,6 +1,6 @@
 """What still uses which key: data keys are counted here, other apps register what they count."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.apps import apps
@@ -14,8 +14,10 @@ from . import envelope
 from .fields import EncryptedField
 
 PepperCount = Callable[[], Mapping[int, int]]
+PepperNumbers = Callable[[], Iterable[int]]
 
 _peppers: dict[str, PepperCount] = {}
+_numbers: dict[str, PepperNumbers] = {}
 
 
 def register(name: str, count: PepperCount) -> None:
@@ -31,6 +33,26 @@ def register(name: str, count: PepperCount) -> None:
     if name in _peppers:
         raise ValueError(f"The use of peppers {name!r} is registered twice.")
     _peppers[name] = count
+
+
+def register_numbers(name: str, numbers: PepperNumbers) -> None:
+    """Let `numbers` take part in what a starting process asks.
+
+    Args:
+        name: of what they are the peppers.
+        numbers: returns which peppers are in use, without counting; it is called without a scope.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in _numbers:
+        raise ValueError(f"The peppers of {name!r} are registered twice.")
+    _numbers[name] = numbers
+
+
+def pepper_numbers() -> set[int]:
+    """Return the numbers of the peppers in use; no scope is needed."""
+    return {number for numbers in _numbers.values() for number in numbers()}
 
 
 def peppers() -> dict[str, dict[int, int]]:

@@ -38,6 +38,7 @@ TABLES_WITHOUT_TENANT = {
 LOOKUP_FUNCTIONS = {
     "api_forget_responses(interval)",
     "accounts_keys_by_digest(bytea[])",
+    "accounts_peppers_in_force()",
     "accounts_touch_keys(uuid[],timestamp with time zone[],text[])",
     "audit_require_event()",
     "tenants_invitation_by_digest(bytea)",

@@ -17,6 +17,7 @@ from isolation.actor import SYSTEM, Actor
 from isolation.context import acting_as
 from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import operator_scope, tenant_scope
+from portal.startup import prepare_process
 from tenants.permissions import P
 from tenants.services.members import change_role, remove_member
 from tests.people import Tenant
@@ -256,3 +257,23 @@ def test_the_check_names_a_pepper_that_keys_need(acme: Tenant, settings: Any) ->
     (error,) = check_keyring(databases=["default"])
     assert (error.id, error.hint) == ("vault.E005", "Refused: 1 API keys.")
     assert "pepper 1 is not in the keyring" in error.msg
+
+
+def test_a_process_that_starts_says_which_pepper_keys_in_force_need(
+    acme: Tenant, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with acme.acting("owner") as owner:
+        key = project_key(acme, owner).key
+    prepare_process()
+    assert not caplog.messages
+    (pepper,) = settings.KEYRING.peppers.values()
+    settings.KEYRING = replace(settings.KEYRING, peppers={7: pepper}, active_pepper=7)
+    prepare_process()
+    (line,) = [record for record in caplog.records if record.name == "gatehouse.vault"]
+    assert line.levelname == "WARNING"
+    assert line.getMessage().startswith("KEYRING_PEPPERS: the keyring lacks pepper 1, and every key")
+    caplog.clear()
+    with acme.acting("owner") as owner:
+        revoke_api_key(key=key, actor=owner, reason="")
+    prepare_process()
+    assert not caplog.messages, "a key that ended needs no pepper"
