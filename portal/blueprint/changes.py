@@ -1,5 +1,6 @@
 """What differs between a section of the file and the organization, and how it is made the same."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -188,7 +189,7 @@ class Section(ABC):
         fields = {
             name: (row.values[name], value)
             for name, value in item.values.items()
-            if name in row.values and row.values[name] != value
+            if name in row.values and not _is_same(row.values[name], value)
         }
         if fields:
             values = row.values | {name: new for name, (_, new) in fields.items()}
@@ -208,3 +209,10 @@ class Section(ABC):
         """Return the removal of an entry."""
         path = (*self.stage.wanted.path, "prune")
         return Change(Verb.REMOVE, self.noun, self.label(key), {}, path, partial(self.remove, row))
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    """Return whether two values are stored alike; in a JSON object 1, 1.0 and true are three things."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
+    return bool(old == new)

@@ -167,6 +167,7 @@ class _Reading:
     def _projects(self, wanted: WantedOrganization) -> None:
         for slug, entry in wanted.raw.get("projects", {}).items():
             values = _texts(entry, "name", "description", "environment")
+            values |= {"metadata": entry["metadata"]} if "metadata" in entry else {}
             wanted.add("projects", slug, Item((*wanted.path, "projects", slug), values))
 
     def _members(self, wanted: WantedOrganization) -> None:

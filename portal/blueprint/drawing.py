@@ -12,6 +12,7 @@ from accounts.models.service_account import ServiceAccountKind
 from tenants.models import Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
 from tenants.permissions import CATALOGUE
+from tenants.services.projects import LARGEST_METADATA
 
 from .schema import DIALECT, FILE, KEY_KINDS, SECTIONS
 
@@ -124,6 +125,10 @@ def _project() -> dict[str, Any]:
             "name": _text(NAME, _length(Project, "name"), "What people read; the identifier when left out."),
             "environment": {"enum": list(Environment.values)},
             "description": _text("", _length(Project, "description")),
+            "metadata": {
+                "type": "object",
+                "description": f"An object of your own; replaces what was there. {LARGEST_METADATA:,} bytes at most.",
+            },
         }
     )
 

@@ -53,7 +53,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "settings": {name: value for name, value in settings.items() if value != ""},
         "roles": {key: _filled(row.values) for key, row in Roles(stage).current().items()},
         "projects": {
-            key: _filled(row.values)
+            key: {name: value for name, value in _filled(row.values).items() if value != {}}
             for key, row in Projects(stage).current().items()
             if not row.stored.is_being_deleted
         },

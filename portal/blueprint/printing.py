@@ -93,6 +93,8 @@ def _text(value: Any) -> str:
         return ", ".join(_text(item) for item in value) or "none"
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, dict):
+        return shown(json.dumps(value, ensure_ascii=False))
     text = shown(str(value))
     return text if text and " " not in text else f'"{text}"'
 

@@ -2,11 +2,14 @@
 
 PyYAML composes the nodes; how they become values is decided here: words are texts (``no`` is not False), a key stands
 once, aliases cannot grow without end, and nothing but maps, lists, texts, whole numbers, true, false and null exists.
+Only a project's metadata, which is any JSON, has fractions and long numbers besides.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -16,9 +19,13 @@ from .problems import BlueprintError, Path, Problem
 
 MOST_BYTES = 2 * 1024 * 1024
 MOST_VALUES = 200_000
-DEEPEST = 20
+DEEPEST = 25  # metadata of 20 levels, below the five that lead to it
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+# What YAML 1.1, and so the export, takes for a number: 1e5 is a text. More digits Python does not read.
+_LONG_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,4299})")
+_FRACTION = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+][0-9]+)?")
+_LARGEST_FRACTION = 10**16  # from here on Python writes an exponent, and PostgreSQL a whole number
 _WORDS: dict[str, Any] = {
     "true": True,
     "True": True,
@@ -196,8 +203,19 @@ class _Reading:
                 return _WORDS[text]
             if _NUMBER.fullmatch(text):
                 return int(text)
+            if _is_metadata(path) and _LONG_NUMBER.fullmatch(text):
+                return int(text)
+            if _is_metadata(path) and _FRACTION.fullmatch(text):
+                return self._fraction(text, path)
         self._refuse_unstorable(text, path)
         return text
+
+    def _fraction(self, text: str, path: Path) -> float | int:
+        """Return a number in the form in which it comes back from the database."""
+        number = float(text) + 0.0  # -0.0 comes back as 0.0
+        if not math.isfinite(number):
+            self._refuse(path, f"{text} is too large for a number. Put it in quotes.")
+        return number if abs(number) < _LARGEST_FRACTION else int(Decimal(repr(number)))
 
     def _refuse_unstorable(self, text: str, path: Path, *, at_key: bool = False) -> None:
         """Refuse what PostgreSQL cannot store: NUL, and half a surrogate pair."""
@@ -207,6 +225,11 @@ class _Reading:
 
     def _refuse(self, path: Path, message: str, *, at_key: bool = False) -> None:
         raise BlueprintError([self._source.problem(path, message, at_key=at_key)])
+
+
+def _is_metadata(path: Path) -> bool:
+    """Return whether a place is in a project's metadata: organizations.acme.projects.chatbot.metadata and below."""
+    return len(path) > 5 and (path[0], path[2], path[4]) == ("organizations", "projects", "metadata")  # noqa: PLR2004 - counts the line above
 
 
 def _mark(node: yaml.Node) -> tuple[int, int]:

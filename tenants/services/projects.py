@@ -28,7 +28,7 @@ from .lifecycle import call_deletion_off, refuse_purge_before_due, schedule_dele
 from .naming import check_name, check_slug
 from .rules import lock_organization, one_of_a_kind, own_row
 
-_LARGEST_METADATA = 8_000
+LARGEST_METADATA = 8_000
 _DEEPEST_METADATA = 20
 
 
@@ -208,8 +208,8 @@ def transfer_project(*, project: Project, target_id: UUID, user: Any, actor: Act
 def _checked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     if _is_deeper(metadata, _DEEPEST_METADATA):
         raise DomainError(f"Nest {_DEEPEST_METADATA} levels at most.", field="metadata", code="too_deep")
-    if len(json.dumps(metadata)) > _LARGEST_METADATA:
-        raise DomainError(f"Use {_LARGEST_METADATA:,} bytes at most.", field="metadata", code="too_long")
+    if len(json.dumps(metadata)) > LARGEST_METADATA:
+        raise DomainError(f"Use {LARGEST_METADATA:,} bytes at most.", field="metadata", code="too_long")
     return dict(metadata)
 
 

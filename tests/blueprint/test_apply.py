@@ -1,5 +1,7 @@
 """Applying a blueprint: what is made, what is left alone, and that a second time changes nothing."""
 
+import json
+
 import pytest
 
 from audit.models import Event
@@ -131,3 +133,36 @@ def test_a_new_organization_gets_its_owner(file: File) -> None:
         assert Membership.objects.get().role.key == "owner"
         assert Event.objects.filter(action="organization.created").count() == 1
     assert file.plan()[0] == 0
+
+
+def test_metadata_is_shown_in_the_plan_replaced_and_left_alone(acme: Tenant, file: File) -> None:
+    def plan(project: str) -> tuple[int, str]:
+        return file.write(f"version: 1\norganizations: {{acme: {{projects: {{{project}}}}}}}\n").plan()
+
+    assert '      metadata: {"team": "Süd"}' in plan("search: {metadata: {team: Süd}}")[1].splitlines()
+    steps = [
+        ("{team: Süd, on: true}", {}, {"team": "Süd", "on": True}),
+        ("{team: Süd, on: 1}", {"on": True, "team": "Süd"}, {"team": "Süd", "on": 1}),
+        ('{team: "\\x1b[2J"}', {"on": 1, "team": "Süd"}, {"team": "\x1b[2J"}),
+    ]
+    for written, old, new in steps:
+        code, said = plan(f"chatbot: {{metadata: {written}}}")
+        assert code == 2
+        assert f"      metadata: {json.dumps(old, ensure_ascii=False)} -> " in said
+        assert "\x1b" not in said
+        change = json.loads(file.plan("--json")[1])["changes"][0]
+        assert change["fields"] == {"metadata": {"old": old, "new": new}}
+        file.apply()
+        assert file.plan()[0] == 0
+        with tenant_scope(acme.organization):
+            stored = Project.objects.get(slug="chatbot")
+            assert json.dumps(stored.metadata, sort_keys=True) == json.dumps(new, sort_keys=True)
+        assert "metadata" in events(acme, "project.updated")[-1].after
+    plan("chatbot: {description: Answers.}")
+    file.apply()
+    with tenant_scope(acme.organization):
+        assert Project.objects.get(slug="chatbot").metadata == {"team": "\x1b[2J"}, "not mentioned"
+    plan("chatbot: {metadata: {}}")
+    file.apply()
+    with tenant_scope(acme.organization):
+        assert Project.objects.get(slug="chatbot").metadata == {}

@@ -24,6 +24,7 @@ organizations:
     projects:
       made-before-the-mistake: {}
 """
+METADATA = "organizations.acme.projects.chatbot.metadata"
 BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
     f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefghi")
 )
@@ -53,6 +54,20 @@ BOMB = "a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
             "roles: {a: {permissions: [traces:read, traces:read]}}",
             "6:30: organizations.acme.roles.a.permissions: Something stands in this list twice.",
         ),
+        ("  chatbot: {metadata: [1]}", f"6:27: {METADATA}: This must be a map (name: value)."),
+        (
+            "  chatbot: {metadata: }",
+            f"6:26: {METADATA}: This must be a map (name: value). Write {{}} for an empty one.",
+        ),
+        ("  chatbot: {metadata: team}", f"6:27: {METADATA}: This must be a map (name: value)."),
+        ("  chatbot: {meta: {}}", "6:17: organizations.acme.projects.chatbot.meta: There is no field meta. "),
+        (f"  chatbot: {{metadata: {{a: {'x' * 8_000}}}}}", f"6:17: {METADATA}: Use 8,000 bytes at most."),
+        ("  chatbot: {metadata: {a: -1.0e+999}}", f"6:31: {METADATA}.a: -1.0e+999 is too large for a number."),
+        (
+            f"  chatbot: {{metadata: {'{a: ' * 21}1{'}' * 21}}}",
+            f"6:107: {METADATA}{'.a' * 20}: This is nested deeper than",
+        ),
+        ('  chatbot: {metadata: {a: ["b\\0"]}}', f"6:32: {METADATA}.a[0]: The character U+0000 cannot be stored."),
         ("members: {ada: {role: member}}", "6:15: organizations.acme.members.ada: ada is no e-mail address."),
         (
             "members: {a@b.example: {role: member}, A@B.example: {role: viewer}}",
@@ -185,8 +200,8 @@ def test_the_head_of_the_file(text: str, said: str) -> None:
     ("text", "said"),
     [
         (BOMB, "There are more than 200000 values"),
-        ("a: &a [*a]", "This is nested deeper than 20 levels."),
-        ("[" * 5_000, "This is nested deeper than 20 levels."),
+        ("a: &a [*a]", "This is nested deeper than 25 levels."),
+        ("[" * 5_000, "This is nested deeper than 25 levels."),
         ("a: \x07", "There is a character that YAML does not allow."),
         ('a: "\\UFFFFFFFF"', "There is an escaped character that does not exist."),
         ("a: 1\n--- \nb: 2", "This is not YAML"),
@@ -202,6 +217,17 @@ def test_words_stay_words() -> None:
     data = parse('a: no\nb: 2026-01-01\nc: 0x1F\nd: 1e3\ne: 12\nf: true\ng: ~\nh: "12"\n1: on\n', name="f").data
     assert data == {
         "a": "no", "b": "2026-01-01", "c": "0x1F", "d": "1e3", "e": 12, "f": True, "g": None, "h": "12", "1": "on"
+    }  # fmt: skip
+
+
+def test_only_metadata_has_fractions_and_long_numbers() -> None:
+    values = "{a: 1.5, b: -2.5e-07, c: 1.0e+20, d: 12345678901234567890, e: 1e5, f: '1.5', g: .5}"
+    data = parse(f"organizations: {{x: {{projects: {{y: {{metadata: {values}, name: 1.5}}}}}}}}", name="f").data
+    assert data["organizations"]["x"]["projects"]["y"] == {
+        "metadata": {
+            "a": 1.5, "b": -2.5e-07, "c": 10**20, "d": 12345678901234567890, "e": "1e5", "f": "1.5", "g": ".5"
+        },
+        "name": "1.5",
     }  # fmt: skip
 
 

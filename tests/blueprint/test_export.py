@@ -11,15 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from isolation.actor import SYSTEM
+from isolation.scope import tenant_scope
 from portal.blueprint.document import understand
 from portal.blueprint.drawing import generate
 from portal.blueprint.engine import Engine
 from portal.blueprint.exporting import export
 from portal.blueprint.reader import parse
 from portal.blueprint.schema import FILE, SECTIONS, published
+from tenants.lookups import organization_id_of
+from tenants.models import Project
 from tenants.permissions import BuiltinRole, P
 from tenants.services.groups import create_group
 from tenants.services.invitations import invite_member
+from tenants.services.projects import update_project
 from tests.blueprint.conftest import File, exported
 from tests.people import Tenant
 
@@ -34,6 +38,19 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 names = st.sampled_from(["Name", "no", "1e3", " spaced ", "- dash", "ünï", "{a}", "*x", "&y", "2026-01-01", "~x"])
 roles = st.sampled_from(["admin", "member", "viewer", "auditor", "none", *CUSTOM])
 project_roles = st.dictionaries(st.sampled_from(PROJECTS), roles, max_size=2)
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | texts
+    | names
+    | st.integers(-(10**40), 10**40)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts | names, inner, max_size=3),
+    max_leaves=8,
+)
+objects = st.dictionaries(texts | st.sampled_from(GROUPS), values, max_size=3)
 
 
 def entry(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
@@ -53,7 +70,12 @@ organizations = st.fixed_dictionaries(
         ),
         "projects": st.fixed_dictionaries(
             {
-                slug: entry(name=names, description=texts, environment=st.sampled_from(["production", "staging"]))
+                slug: entry(
+                    name=names,
+                    description=texts,
+                    metadata=objects,
+                    environment=st.sampled_from(["production", "staging"]),
+                )
                 for slug in PROJECTS
             }
         ),
@@ -131,6 +153,53 @@ def test_what_was_made_by_hand_is_exported_too(acme: Tenant, file: File) -> None
     assert acme_data["groups"] == {"On call": {"description": "Lines\nand\ttabs"}}
     assert acme_data["projects"] == {"chatbot": {"name": "Chatbot", "environment": "development"}}
     assert file.write(exported("acme")).plan() == EMPTY
+
+
+METADATA = {
+    "team": "support",
+    "numbers": [0, -7, 1.5, -0.0, 1e-7, 5e-324, 1e16, 1.7e308, 0.1, 10**18, -(10**400)],
+    "words": [
+        "1.5",
+        "1e5",
+        "1.5e5",
+        "1.5e+5",
+        "12",
+        "true",
+        "~",
+        "null",
+        "",
+        "no",
+        "<<",
+        "2026-01-01",
+        " a\n\tb ",
+        "=",
+        "0x1F",
+    ],
+    "<<": {"": None, "?": True, "secret": "not a reference", "password": {"env": "X"}},
+    "a: b #": [[], {}, [[{"k" * 200: False}]]],
+}
+
+
+def nested(levels: int) -> dict[str, Any]:
+    value: Any = "leaf"
+    for _ in range(levels):
+        value = {"in": value}
+    return {"in": value}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("metadata", [METADATA, nested(19), {"long": "x y " * 1_900}], ids=["kinds", "deep", "long"])
+def test_metadata_of_any_form_comes_back_as_it_is(acme: Tenant, file: File, metadata: dict[str, Any]) -> None:
+    with acme.acting("owner") as actor:
+        update_project(project=acme.project, name="Chatbot", environment="development", metadata=metadata, actor=actor)
+    text = exported("acme")
+    assert file.write(text).plan() == EMPTY
+    with tenant_scope(acme.organization):
+        before = Project.objects.get().metadata
+    file.write(text.replace("  acme:", "  initech:").replace("name: Acme", "name: Initech")).apply()
+    assert file.plan() == EMPTY
+    with tenant_scope(organization_id_of("initech")):
+        assert json.dumps(Project.objects.get().metadata) == json.dumps(before)
 
 
 @pytest.mark.django_db

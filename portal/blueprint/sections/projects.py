@@ -21,7 +21,12 @@ class Projects(Section):
     def current(self) -> dict[Key, Row]:
         return {
             project.slug: Row(
-                {"name": project.name, "environment": project.environment, "description": project.description},
+                {
+                    "name": project.name,
+                    "environment": project.environment,
+                    "description": project.description,
+                    "metadata": project.metadata,
+                },
                 project,
             )
             for project in Project.objects.order_by("slug")
