@@ -1,5 +1,6 @@
 """Projects: their settings, who has a role in them, exceptions, deletion and transfer."""
 
+import json
 from collections.abc import Callable
 from typing import Any, ClassVar
 from uuid import UUID
@@ -157,12 +158,13 @@ class ProjectAdmin(WithHistory, TenantModelAdmin):
         )
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Show the form with other apps' sections and the exceptions below it."""
+        """Show the form with other apps' sections, the exceptions and the metadata below it."""
         obj = kwargs.get("obj")
         if obj is not None:
             manages = can(request, P.PROJECTS_MANAGE, obj)
             context.update(
                 project=obj,
+                metadata=json.dumps(obj.metadata, indent=2, ensure_ascii=False) if obj.metadata else "",
                 may_restore=can(request, P.PROJECTS_DELETE, obj),
                 may_manage=manages,
                 shows_exceptions=manages or can(request, P.MEMBERS_READ),

@@ -1,5 +1,7 @@
 """Projects: creation by pattern, change, exceptions, deletion in two steps, transfer."""
 
+import json
+from html import unescape
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 from tenants.models import Membership, Project, ProjectGroupGrant, ProjectMembership, ProjectUserGrant, Role
 from tenants.services.members import add_member, set_project_role
+from tenants.services.projects import update_project
 from tests.people import Tenant, signed_in
 from tests.tenants.admin.conftest import Furniture, inline, member_of
 
@@ -65,6 +68,28 @@ def test_a_project_is_changed_but_not_its_identifier(owner: Client, acme: Tenant
     assert project is not None
     assert (project.name, project.environment) == ("Renamed", "production")
     assert stored(acme, "other") is None
+
+
+def test_metadata_is_shown_escaped_and_survives_the_form(owner: Client, viewer: Client, acme: Tenant) -> None:
+    url = f"{PROJECTS}{acme.project.pk}/change/"
+    assert "tn-json" not in owner.get(url).content.decode(), "an empty one is not shown"
+    metadata = {"</pre><script>alert(1)</script>": ["<img src=x onerror=alert(2)>", {"wörter": "Ünï & “so”"}]}
+    with acme.acting("owner") as actor:
+        update_project(project=acme.project, name="Chatbot", environment="development", metadata=metadata, actor=actor)
+
+    for client in (owner, viewer):
+        page = client.get(url).content.decode()
+        shown = page.partition('<pre class="tn-json"')[2].partition(">")[2].partition("</pre>")[0]
+        assert json.loads(unescape(shown)) == metadata
+        assert not set('<>"') & set(shown)
+        assert "\n  &quot;" in shown, "one entry a line"
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+    data = {**NEW, "name": "Renamed", "metadata": "{}", **inline("project_memberships")}
+    assert owner.post(url, data).status_code == 302
+    project = stored(acme, "chatbot")
+    assert project is not None
+    assert (project.name, project.metadata) == ("Renamed", metadata)
 
 
 def test_a_role_in_the_project_is_given_and_replaced(owner: Client, admin: Client, acme: Tenant) -> None:
