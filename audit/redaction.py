@@ -1,5 +1,6 @@
 """How a row becomes the before and after of an event: secrets are left out because their field says so."""
 
+import json
 from typing import Any
 
 from django.db import models
@@ -69,6 +70,8 @@ def _value(instance: models.Model, field: Any) -> Any:
     value = field.value_from_object(instance)
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
     if isinstance(value, list | tuple | set | frozenset):
         return sorted(str(item) for item in value)
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -100,6 +100,11 @@ def test_values_of_every_kind_become_json() -> None:
     assert snapshot(Role(organization=organization, custom_permissions=["b", "a"]))["custom_permissions"] == ["a", "b"]
 
 
+def test_an_object_is_told_as_json() -> None:
+    project = Project(organization=Organization(name="Acme"), metadata={"team": "Größe", "n": [1, None, True]})
+    assert snapshot(project)["metadata"] == '{"n": [1, null, true], "team": "Größe"}'
+
+
 def test_only_what_differs_is_kept() -> None:
     assert changes({"a": 1, "b": 2}, {"a": 1, "b": 3}) == ({"b": 2}, {"b": 3})
     assert changes(None, {"a": 1}) == ({}, {"a": 1})
