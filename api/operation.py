@@ -26,11 +26,13 @@ class Filter:
         field: reads and checks the value; its `help_text` describes it.
         lookup: the ORM lookup it becomes; empty: the handler looks at `self.query` itself.
         required: whether it must be given.
+        name_lookup: the lookup for a value of an `IdOrNameField` that is a name.
     """
 
     field: serializers.Field[Any, Any, Any, Any]
     lookup: str = ""
     required: bool = False
+    name_lookup: str = ""
 
 
 @dataclass(frozen=True, slots=True)

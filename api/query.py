@@ -90,7 +90,11 @@ def read_query(operation: Operation, method: str, given: QueryDict) -> dict[str,
 
 def filtered(rows: "QuerySet[Any]", operation: Operation, values: Mapping[str, Any]) -> "QuerySet[Any]":
     """Return the rows that pass the filters which are plain lookups."""
-    lookups = {one.lookup: values[name] for name, one in operation.filters.items() if one.lookup and name in values}
+    lookups = {
+        one.name_lookup if one.name_lookup and isinstance(values[name], str) else one.lookup: values[name]
+        for name, one in operation.filters.items()
+        if one.lookup and name in values
+    }
     return rows.filter(**lookups) if lookups else rows
 
 
