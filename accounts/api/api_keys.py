@@ -22,6 +22,7 @@ from api.operation import Filter, listing, operation
 from api.problems import FieldError, Problem
 from api.views import OrganizationView
 from tenants.api.common import reason_of
+from tenants.api.serializers import project_filter
 from tenants.models import Environment
 from tenants.permissions import P
 
@@ -79,7 +80,7 @@ FILTERS = {
     "environment": Filter(
         serializers.ChoiceField(choices=Environment.values, help_text="Of this environment."), "environment"
     ),
-    "project": Filter(serializers.UUIDField(help_text="Of this project, by its id."), "project_id"),
+    "project": project_filter("Of this project."),
     "service_account": Filter(
         serializers.UUIDField(help_text="Of this service account, by its id."), "service_account_id"
     ),

@@ -14,7 +14,7 @@ from accounts.services.key_rules import LONGEST_NOTE, LONGEST_REASON, MOST_NETWO
 from api.fields import ReferenceField
 from api.serializers import Answer, Body, Change
 from api.views import ApiView
-from tenants.api.serializers import PersonAnswer, ProjectName
+from tenants.api.serializers import PersonAnswer, ProjectName, project_field
 from tenants.models import Environment, Project
 from tenants.permissions import P
 
@@ -138,7 +138,7 @@ class NewKey(NewPersonalKey):
     """What a new key of a project, of the organization or of a service account needs."""
 
     kind = serializers.ChoiceField(choices=MADE_KINDS)
-    project = ReferenceField(nameable_projects, required=False, help_text="The project, for the kind “project”.")
+    project = project_field(nameable_projects, required=False, help_text="The project, for the kind “project”.")
     service_account = ReferenceField(
         nameable_accounts, required=False, help_text="The service account, for the kind “service_account”."
     )

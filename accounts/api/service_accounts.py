@@ -45,7 +45,7 @@ class NewServiceAccount(Body):
 
     name = serializers.CharField(max_length=120)
     kind = serializers.ChoiceField(choices=_KINDS)
-    role = role_field(help_text="The id of a role that is not above your own.")
+    role = role_field(help_text="One that is not above your own.")
     description = serializers.CharField(required=False, allow_blank=True, max_length=300)
 
 
@@ -117,7 +117,7 @@ class ServiceAccounts(OrganizationView):
         response=ServiceAccountAnswer,
         status=HTTPStatus.CREATED,
         example=EXAMPLE,
-        request_example={"name": "Evaluation runner", "kind": "evaluator", "role": ROLE_EXAMPLE["id"]},
+        request_example={"name": "Evaluation runner", "kind": "evaluator", "role": ROLE_EXAMPLE["key"]},
     )
     def post(self) -> ServiceAccount:
         """It has no key yet: create one with the kind “service_account”."""

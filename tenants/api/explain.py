@@ -5,6 +5,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from api.fields import IdOrNameField
 from api.operation import MEMBER, Filter, operation
 from api.serializers import Answer
 from api.views import OrganizationView
@@ -39,7 +40,7 @@ class Explain(OrganizationView):
                 serializers.ChoiceField(choices=[name.value for name in P], help_text="What is asked."), required=True
             ),
             "member": Filter(serializers.UUIDField(help_text="Who, by the member's id; left out: you.")),
-            "project": Filter(serializers.UUIDField(help_text="Where, by its id; left out: the organization.")),
+            "project": Filter(IdOrNameField("slug", help_text="Where; left out: the organization.")),
         },
         example={
             "allowed": True,
@@ -51,7 +52,9 @@ class Explain(OrganizationView):
         """The same answer as the checks themselves give. Asking about others needs `members:read`."""
         obj = self.organization
         if "project" in self.query:
-            obj = self.find(Project.objects.visible_to(self.actor), pk=self.query["project"])
+            project = self.query["project"]
+            lookup = {"pk": project} if isinstance(project, UUID) else {"slug": project}
+            obj = self.find(Project.objects.visible_to(self.actor), **lookup)
         return explain(self._who(self.query.get("member")), self.query["permission"], obj)
 
     def _who(self, member: UUID | None) -> Actor:

@@ -62,7 +62,7 @@ class GroupRoles(OrganizationView):
         response=GroupRoleAnswer,
         status=HTTPStatus.CREATED,
         example=EXAMPLE,
-        request_example={"role": ROLE_EXAMPLE["id"], "project": PROJECT_EXAMPLE["id"]},
+        request_example={"role": ROLE_EXAMPLE["key"], "project": PROJECT_EXAMPLE["slug"]},
     )
     def post(self, group: UUID) -> GroupRole:
         """A group has one role in the organization and one in each project: a new one replaces the one before."""

@@ -109,7 +109,7 @@ class Invitations(OrganizationView):
         response=InvitationAnswer,
         status=HTTPStatus.CREATED,
         example=EXAMPLE,
-        request_example={"email": "grace@acme.example", "role": ROLE_EXAMPLE["id"]},
+        request_example={"email": "grace@acme.example", "role": ROLE_EXAMPLE["key"]},
     )
     def post(self) -> Invitation:
         """The mail leaves when the request has succeeded. Nobody invites above their own role."""

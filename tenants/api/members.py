@@ -13,7 +13,7 @@ from tenants.permissions import P
 from tenants.services.members import change_role, leave_organization, remove_member, set_member_active
 
 from .common import REASON, AddressField, person_of, reason_of
-from .serializers import MEMBER_EXAMPLE, ROLE_EXAMPLE, PersonAnswer, RoleName, role_field
+from .serializers import MEMBER_EXAMPLE, ROLE_EXAMPLE, PersonAnswer, RoleName, role_field, role_filter
 
 TAG = "Members"
 
@@ -58,7 +58,7 @@ class Members(OrganizationView):
         filters={
             "email": Filter(AddressField(help_text="Exactly this address."), "user__email"),
             "user": Filter(serializers.UUIDField(help_text="The id of this person."), "user_id"),
-            "role": Filter(serializers.UUIDField(help_text="With this role, by its id."), "role_id"),
+            "role": role_filter("With this role."),
             "is_active": Filter(serializers.BooleanField(help_text="Whether the membership is active."), "is_active"),
         },
         ordering={"created_at": "created_at", "email": "user__email"},
@@ -88,7 +88,7 @@ class OneMember(OrganizationView):
         request=MemberChange,
         response=MemberAnswer,
         example=EXAMPLE,
-        request_example={"role": ROLE_EXAMPLE["id"]},
+        request_example={"role": ROLE_EXAMPLE["key"]},
     )
     def patch(self, member: UUID) -> Membership:
         """Nobody gives or takes a role above their own, and an organization keeps an active owner."""

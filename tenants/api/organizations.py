@@ -4,12 +4,11 @@ from http import HTTPStatus
 
 from rest_framework import serializers
 
-from api.fields import ReferenceField
 from api.operation import AUTHENTICATED, listing, operation
 from api.serializers import Answer, Body, Change
 from api.views import ApiView, OrganizationView
 from tenants.lookups import MembershipSummary, memberships_of
-from tenants.models import Organization, Role
+from tenants.models import Organization
 from tenants.models.organization import MAX_KEY_DAYS
 from tenants.permissions import P
 from tenants.services.organizations import (
@@ -20,7 +19,7 @@ from tenants.services.organizations import (
 )
 
 from .common import REASON, person_of, reason_of
-from .serializers import EXAMPLE_ID, ROLE_EXAMPLE, RoleName
+from .serializers import EXAMPLE_ID, ROLE_EXAMPLE, RoleName, role_field
 
 TAG = "Organizations"
 
@@ -65,7 +64,7 @@ class OrganizationChange(Change):
     """The settings; those left out stay as they are."""
 
     name = serializers.CharField(max_length=120)
-    default_role = ReferenceField(lambda _: Role.objects.all(), allow_null=True)
+    default_role = role_field(allow_null=True)
     project_naming_pattern = serializers.CharField(max_length=200, allow_blank=True)
     project_naming_hint = serializers.CharField(max_length=200, allow_blank=True)
     api_key_max_days = serializers.IntegerField(

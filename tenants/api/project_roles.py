@@ -5,14 +5,14 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from api.operation import Filter, listing, operation
+from api.operation import listing, operation
 from api.serializers import Answer, Body
 from tenants.models import Membership, Project, ProjectMembership, Source
 from tenants.permissions import P
 from tenants.services.members import remove_project_role, set_project_role
 
 from .places import ProjectView
-from .serializers import MEMBER_EXAMPLE, ROLE_EXAMPLE, MemberName, RoleName, role_field
+from .serializers import MEMBER_EXAMPLE, ROLE_EXAMPLE, MemberName, RoleName, role_field, role_filter
 
 TAG = "Project roles"
 
@@ -52,7 +52,7 @@ class ProjectRoles(ProjectView):
         "List the members' own roles in a project",
         permission=P.MEMBERS_READ,
         response=ProjectRoleAnswer,
-        filters={"role": Filter(serializers.UUIDField(help_text="This role, by its id."), "role_id")},
+        filters={"role": role_filter("With this role.")},
         ordering={"created_at": "created_at", "email": "membership__user__email"},
         default_ordering="-created_at",
         example=EXAMPLE,
@@ -86,7 +86,7 @@ class OneProjectRole(ProjectView):
         request=ProjectRoleBody,
         response=ProjectRoleAnswer,
         example=EXAMPLE,
-        request_example={"role": ROLE_EXAMPLE["id"]},
+        request_example={"role": ROLE_EXAMPLE["key"]},
     )
     def put(self, member: UUID) -> ProjectMembership:
         """It replaces the role in the organization there, up or down; the role None hides the project."""

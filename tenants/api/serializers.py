@@ -1,10 +1,12 @@
 """What several endpoints of this app show, and how they name things in a body."""
 
+from collections.abc import Callable
 from typing import Any
 
 from rest_framework import serializers
 
-from api.fields import ReferenceField
+from api.fields import IdOrNameField, NamedReferenceField, ReferenceField
+from api.operation import Filter
 from api.serializers import Answer
 from api.views import ApiView
 from tenants.models import Group, Membership, Project, Role
@@ -48,14 +50,24 @@ def visible_projects(view: ApiView) -> Any:
     return Project.objects.visible_to(view.actor)
 
 
-def role_field(**options: Any) -> ReferenceField:
-    """Return a field that takes a role's id."""
-    return ReferenceField(lambda _: Role.objects.all(), **options)
+def role_field(**options: Any) -> NamedReferenceField:
+    """Return a field that takes a role's id or key."""
+    return NamedReferenceField(lambda _: Role.objects.all(), "key", **options)
 
 
-def project_field(**options: Any) -> ReferenceField:
-    """Return a field that takes the id of a project that the actor sees."""
-    return ReferenceField(visible_projects, **options)
+def project_field(rows: Callable[[ApiView], Any] = visible_projects, **options: Any) -> NamedReferenceField:
+    """Return a field that takes the id or slug of one of `rows`: left out, those that the actor sees."""
+    return NamedReferenceField(rows, "slug", **options)
+
+
+def role_filter(about: str) -> Filter:
+    """Return a filter of rows by their role, which its id or key names."""
+    return Filter(IdOrNameField("key", help_text=about), "role_id", name_lookup="role__key")
+
+
+def project_filter(about: str) -> Filter:
+    """Return a filter of rows by their project, which its id or slug names."""
+    return Filter(IdOrNameField("slug", help_text=about), "project_id", name_lookup="project__slug")
 
 
 def member_field(**options: Any) -> ReferenceField:

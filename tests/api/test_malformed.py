@@ -33,9 +33,9 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "the wrong type": (b'{"name": {"a": 1}}', 422, "invalid"),
     "null for a text": (b'{"name": null}', 422, "invalid"),
     "too long": (json.dumps({"name": "x" * 121}).encode(), 422, "invalid"),
-    "no UUID": (b'{"default_role": "abc"}', 422, "invalid"),
-    "a number for a UUID": (b'{"default_role": 17}', 422, "invalid"),
-    "a list for a UUID": (b'{"default_role": [1]}', 422, "invalid"),
+    "no role": (b'{"default_role": "abc"}', 422, "invalid"),
+    "a number for a role": (b'{"default_role": 17}', 422, "invalid"),
+    "a list for a role": (b'{"default_role": [1]}', 422, "invalid"),
 }
 
 
@@ -135,7 +135,7 @@ def test_addresses_that_are_none(path: str, acme: Tenant) -> None:
         "fields=",
         "fields=password",
         "fields=id,,user.password",
-        "role=17",
+        "role=a+b",
         "role=%00",
         "email=nobody",
         "is_active=perhaps",

@@ -142,7 +142,8 @@ def test_each_kind_has_its_owner(acme: Tenant) -> None:
         ({"allowed_networks": [7]}, "#/allowed_networks"),
         ({"name": ""}, "#/name"),
         ({"name": 7.5, "note": []}, "#/note"),
-        ({"project": "chatbot"}, "#/project"),
+        ({"project": "Chat bot"}, "#/project"),
+        ({"project": "no-such-project"}, "#/project"),
         ({"project": str(uuid4())}, "#/project"),
         ({"secret": "gatesk_prj_dev_short"}, "#/secret"),
         ({"public_id": "gatepk_prj_dev_short"}, "#/public_id"),
@@ -299,7 +300,7 @@ def test_the_list_is_narrowed(acme: Tenant, superuser) -> None:
         {str(first.pk)},
         {str(second.pk)},
     )
-    for wrong in ("kind=platform", "state=x", "project=chatbot", "older_than_days=-1", "older_than_days=99999999999"):
+    for wrong in ("kind=platform", "state=x", "project=Chat+bot", "older_than_days=-1", "older_than_days=99999999999"):
         assert owner.get(f"{KEYS}?{wrong}").status_code == 400, wrong
 
 

@@ -112,6 +112,6 @@ def test_a_key_manages_accounts_within_its_scopes(acme: Tenant) -> None:
     assert with_key(make_key(acme, "traces:read").secret).get(ACCOUNTS).status_code == 403
 
 
-@pytest.mark.parametrize("body", [{}, {"name": "X", "kind": "robot"}, {"name": "X", "kind": "agent", "role": "owner"}])
+@pytest.mark.parametrize("body", [{}, {"name": "X", "kind": "robot"}, {"name": "X", "kind": "agent", "role": "Owner"}])
 def test_a_wrong_body_is_refused(body: dict[str, Any], acme: Tenant) -> None:
     assert by(acme.owner).post(ACCOUNTS, body).status_code == 422
