@@ -10,8 +10,14 @@ STATES = ("active", "expired", "revoked")
 class HasState:
     """Mixed into the models of keys."""
 
+    name: Any
     expires_at: Any
     revoked_at: Any
+
+    @property
+    def heading(self) -> str:
+        """Return what the key's pages are called; its public id stands on them."""
+        return str(self.name)
 
     @property
     def state(self) -> str:

@@ -24,6 +24,11 @@ class KeyQuerySet(BaseQuerySet):
         """Return the keys that are neither revoked nor expired."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
 
+    def expiring_within(self, span: timedelta) -> Self:
+        """Return the active keys that expire before `span` is over."""
+        now = timezone.now()
+        return self.filter(revoked_at=None, expires_at__gt=now, expires_at__lte=now + span)
+
     def in_state(self, state: str) -> Self:
         """Return the keys that are in one of `key_state.STATES` now."""
         if state == "revoked":

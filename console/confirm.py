@@ -146,7 +146,7 @@ def show_confirmation(
     """
     context = {
         "title": title,
-        "subtitle": str(obj) if obj is not None else None,
+        "subtitle": str(getattr(obj, "heading", obj)) if obj is not None else None,
         "message": message,
         "consequences": consequences,
         "form": form,

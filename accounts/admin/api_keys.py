@@ -45,7 +45,7 @@ from . import key_kinds
 from .issuing import IssuesKeys
 from .key_columns import ApiKeyColumns
 from .key_fields import fields_of, new_fields
-from .key_filters import SecretAgeFilter, StateFilter, WhoseFilter
+from .key_filters import ExpiryFilter, SecretAgeFilter, StateFilter, WhoseFilter
 
 _TRY = "api/v1/me"
 
@@ -72,7 +72,7 @@ class ApiKeyAdmin(ApiKeyColumns, IssuesKeys, WithHistory, KeysetList, TenantMode
     form = ApiKeyForm
     exclude = ("project", "service_account", "environment")  # chosen once; the form has fields of its own for them
     list_display = ("title", "state", "belongs_to", "environment_name", "used", "expires")
-    list_filter = (StateFilter, "kind", "environment", "project", SecretAgeFilter, WhoseFilter)
+    list_filter = (StateFilter, "kind", "environment", "project", ExpiryFilter, SecretAgeFilter, WhoseFilter)
     search_fields = ("^name", "public_id__startswith")
     search_help_text = "Search by the beginning of a name or public id"
     ordering = ("-created_at", "-pk")
@@ -112,11 +112,12 @@ class ApiKeyAdmin(ApiKeyColumns, IssuesKeys, WithHistory, KeysetList, TenantMode
         """Return the keys that the actor sees, with what a row shows."""
         return with_secret(super().narrow(request, queryset))
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show the list; for whoever sees no others, as their own keys."""
-        sees_others = authority_of(request).allows_somewhere(P.API_KEYS_READ)
-        extra = {} if sees_others else {"title": "My keys"}
-        return super().changelist_view(request, {**extra, **(extra_context or {})})
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list; an empty one offers the kinds of key that the actor may make."""
+        found = super().get_changelist_instance(request)
+        if key_kinds.may_make(request) == [KeyKind.PERSONAL]:
+            found.empty_text = "A program of yours signs in with a key. Make one for your own scripts."
+        return found
 
     # The form ----------------------------------------------------------------------------------------
 

@@ -47,9 +47,11 @@ class IssuesKeys(ScopedModelAdmin):
         return response
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        """Show the form; a new key's carries a token for one key."""
+        """Show the form; a new key's carries a token for one key, the others are called by the key's name."""
         if kwargs.get("add"):
             context["once"] = once.token(request, str(self.opts.model_name))
+        elif kwargs.get("obj") is not None:
+            context["subtitle"] = kwargs["obj"].heading
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response
 

@@ -10,6 +10,8 @@ from accounts.key_format import KeyKind
 from accounts.key_state import STATES
 from console.access import actor_of
 
+from .common import SOON
+
 AGES = (30, 90, 180, 365)
 
 
@@ -26,6 +28,21 @@ class StateFilter(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the keys in the chosen state."""
         return queryset.in_state(self.value()) if self.value() in STATES else queryset  # type: ignore[attr-defined]
+
+
+class ExpiryFilter(SimpleListFilter):
+    """What somebody should look after before it ends."""
+
+    title = "expiry"
+    parameter_name = "expires"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the one choice."""
+        return [("soon", f"Within {SOON.days} days")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the active keys that expire soon."""
+        return queryset.expiring_within(SOON) if self.value() == "soon" else queryset  # type: ignore[attr-defined]
 
 
 class SecretAgeFilter(SimpleListFilter):

@@ -120,6 +120,12 @@ class ServiceAccountAdmin(WithHistory, TenantModelAdmin):
         formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
         return role_field(formfield, role_options(request)) if db_field.name == "role" else formfield
 
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Say what the kind is for."""
+        if db_field.name == "kind":
+            kwargs["help_text"] = "For people, to tell programs apart: it changes no rights. The role does that."
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Lead to the account's page, where its keys are made."""
         messages.success(request, f"The service account {obj} was created. Make a key for it.")

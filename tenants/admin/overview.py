@@ -1,5 +1,6 @@
 """What the tenant console's overview tells on top of its cards."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
@@ -16,6 +17,9 @@ from .common import authority_of, organization_of
 
 _LATEST = 6
 
+FIGURES: list[Callable[[HttpRequest], list[dict[str, Any]]]] = []
+"""Further numbers: apps above this one add functions that return key, number, label, url and perhaps words after it."""
+
 
 def overview(request: HttpRequest) -> dict[str, Any]:
     """Return numbers, next steps and the latest events, each only for whoever may see it."""
@@ -26,7 +30,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "title": organization.name,
         "organization": organization,
         "may_delete": can(request, P.ORGANIZATION_DELETE),
-        "figures": figures,
+        "figures": [*figures, *(figure for more in FIGURES for figure in more(request))],
         "counted": COUNT_CAP,
         "steps": [] if organization.is_being_deleted else _steps(request, figures),
         "shows_events": reads_log,

@@ -34,6 +34,7 @@ from tenants.models import Environment, Organization, Project
 from vault.exceptions import VaultError
 
 OLD_DAYS = 90
+MOST_NAMED = 5
 
 
 class Command(ScopedCommand):
@@ -228,8 +229,23 @@ def _owners(options: dict[str, Any]) -> dict[str, Any]:
         if given:
             owners[column] = rows.first()
             if owners[column] is None:
-                raise CommandError(f"There is no {what} {given}.")
+                raise CommandError(f"There is no {what} {given}.{_existing(column)}")
     return owners
+
+
+def _existing(column: str) -> str:
+    """Return a sentence with the first few that could have been named; nothing about people."""
+    if column == "user":
+        return ""
+    rows, name, what = {
+        "project": (Project.objects.all(), "slug", "projects"),
+        "service_account": (ServiceAccount.objects.all(), "name", "service accounts"),
+    }[column]
+    names = list(rows.order_by(name).values_list(name, flat=True)[: MOST_NAMED + 1])
+    if not names:
+        return f" The organization has no {what} yet."
+    more = " and more" if len(names) > MOST_NAMED else ""
+    return f" There {'is' if len(names) == 1 else 'are'} {', '.join(names[:MOST_NAMED])}{more}."
 
 
 def _kind_of(owners: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Making, changing, finding and ending keys in the console."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,8 @@ from accounts.services.key_authentication import authenticate_key
 from tenants.services.organizations import update_organization
 from tests.accounts.admin.conftest import ADD, LIST, Keys, create, make, shown_secret, state, stored
 from tests.people import Tenant
+
+CRUMB = re.compile(r'class="gh-crumb"[^>]*>\s*([^<]*?)\s*<')
 
 XSS = "<script>alert(1)</script>\"'&"
 
@@ -302,3 +305,13 @@ def test_pages_of_keys_go_on(owner: Client, acme: Tenant) -> None:
     first = owner.get(LIST).context["cl"]
     assert len(first.result_list) == 50
     assert len(owner.get(f"{LIST}{first.older_url}").context["cl"].result_list) == 10
+
+
+def test_the_pages_of_a_key_are_called_by_its_name(owner: Client, keys: Keys) -> None:
+    for part in ("change", "rotate", "revoke"):
+        page = owner.get(f"{LIST}{keys.pk('project')}/{part}/").content.decode()
+        title = page.partition("<title>")[2].partition("</title>")[0].strip()
+        assert title.startswith("Ingestion · ")
+        assert "gatepk_" not in title
+        assert CRUMB.findall(page)[-1] in {"Ingestion", part.capitalize()}
+        assert "Ingestion (gatepk_" not in page

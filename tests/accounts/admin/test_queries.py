@@ -14,9 +14,11 @@ from tests.accounts.admin.conftest import Keys, make
 from tests.people import make_project
 
 PAGES = [
+    "",
     "accounts/apikey/",
     "accounts/apikey/?q=k",
     "accounts/apikey/?older_than=90",
+    "accounts/apikey/?expires=soon",
     "accounts/apikey/add/",
     "accounts/apikey/add/?kind=project",
     "accounts/apikey/add/?kind=service_account",

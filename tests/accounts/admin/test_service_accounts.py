@@ -141,3 +141,7 @@ def test_markup_stays_text(owner: Client, keys: Keys) -> None:
     owner.post(f"{LIST}{keys.account}/change/", settings_of(keys, name=xss, description=xss))
     for url in (LIST, f"{LIST}{keys.account}/change/", f"{LIST}{keys.account}/delete/"):
         assert "<script>alert" not in owner.get(url).content.decode()
+
+
+def test_the_kind_says_that_it_changes_no_rights(owner: Client) -> None:
+    assert "it changes no rights" in owner.get(f"{LIST}add/").content.decode()

@@ -1,7 +1,10 @@
 """Each role sees its keys and buttons, and no others."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.key_format import KeyKind
 from accounts.models import User
@@ -98,8 +101,8 @@ def test_who_makes_which_kind_of_key(keys: Keys, acme: Tenant, person: str, kind
 def test_a_viewer_makes_a_personal_key_and_finds_it_among_theirs(keys: Keys, acme: Tenant, viewer: Client) -> None:
     assert shown_secret(create(viewer, "personal", name="Notebook"))
 
-    page = viewer.get(LIST).content.decode()
-    assert "My keys" in page
+    page = viewer.get(LIST)
+    assert page.context["title"] == "API keys", "as the menu calls it"
     assert listed(viewer) == {"Notebook"}
     assert listed(signed_in(acme.owner), "?whose=mine") == set()
 
@@ -202,3 +205,27 @@ def test_keys_lead_to_their_events(keys: Keys, owner: Client, member: Client) ->
     history = owner.get(f"{url}history/", follow=True)
     assert "Created an API key" in history.content.decode()
     assert "Terraform" not in history.content.decode()
+
+
+@pytest.mark.parametrize("person", ["viewer", "auditor"])
+def test_who_makes_personal_keys_only_is_offered_no_others(acme: Tenant, person: str) -> None:
+    page = signed_in(acme.people[person]).get(LIST).content.decode()
+    assert "Make one for your own scripts." in page
+    assert "a service account or for" not in page
+
+
+@pytest.mark.parametrize(("person", "numbers"), [("owner", (6, 1)), ("member", (6, 1)), ("viewer", None)])
+def test_the_overview_counts_keys_for_who_reads_them(
+    keys: Keys, acme: Tenant, globex: Tenant, person: str, numbers: tuple[int, int] | None
+) -> None:
+    for tenant in (acme, globex):
+        with tenant.acting("owner") as actor:
+            for days in (13, 15):
+                expires = timezone.now() + timedelta(days=days)
+                make(tenant, actor, KeyKind.ORGANIZATION, f"Ends in {days}", ["projects:read"], expires_at=expires)
+    client = signed_in(acme.people[person])
+    figures = {figure["key"]: figure["number"] for figure in client.get("/o/acme/").context["figures"]}
+    found = (figures["keys"], figures["expiring_keys"]) if "keys" in figures else None
+    assert found == numbers
+    if found:
+        assert listed(client, "?expires=soon") == {"Ends in 13"}

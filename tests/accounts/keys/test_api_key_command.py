@@ -16,7 +16,7 @@ from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 from tenants.services.organizations import update_organization
 from tests.accounts.keys.stage import make_account, make_key, refusal
-from tests.people import Tenant
+from tests.people import Tenant, make_project
 from tests.tenants.stage import events
 
 PROJECT = ["--organization", "acme", "--project", "chatbot", "--preset", "ingest"]
@@ -63,7 +63,8 @@ def test_keys_of_another_organization_are_not_reached_through_ones_own(acme: Ten
         foreign = make_key(globex, owner)
     for verb in ("rotate", "revoke"):
         assert line(verb, str(foreign.key.pk), "--organization", "acme") == f"There is no API key {foreign.key.pk}."
-    assert line("create", *PROJECT, "--name", "x", "--service-account", "Judge") == "There is no service account Judge."
+    said = line("create", *PROJECT, "--name", "x", "--service-account", "Judge")
+    assert said == "There is no service account Judge. The organization has no service accounts yet."
     assert run("list", "--organization", "acme") == []
     assert refusal(foreign.secret) == ""
 
@@ -149,7 +150,7 @@ def test_nothing_is_generated_that_is_stored(acme: Tenant) -> None:
         (["create", *PROJECT, "--name", "x", "--kind", "organization"], "A key of the kind “organization” names no"),
         (["create", *PROJECT, "--name", "x", "--kind", "robot"], "A key is one of project,"),
         (["create", *PROJECT, "--name", "x", "--user", "viewer@acme.example"], "Name one of --project,"),
-        (["create", *PROJECT, "--name", "x", "--project", "none"], "There is no project none."),
+        (["create", *PROJECT, "--name", "x", "--project", "none"], "There is no project none. There is "),
         (["create", *PROJECT, "--name", "x", "--environment", "production"], "A project's key has the project's env"),
         (["create", *PROJECT, "--name", "x", "--expires-in", "soon"], "“soon” is no length of time."),
         (["create", *PROJECT, "--name", "x", "--expires-at", "2001-01-01T00:00:00Z"], "Choose a moment in the future."),
@@ -241,3 +242,16 @@ def test_an_expired_key_says_so(acme: Tenant, superuser: Any) -> None:
         superuser.execute("UPDATE accounts_apikey SET expires_at = now() - interval '1 second'")
     assert [key["state"] for key in run("list", "--organization", "acme", "--state", "expired")] == ["expired"]
     assert line("rotate", issued.public_id).startswith("This key has expired.")
+
+
+def test_what_is_named_wrongly_is_answered_with_what_there_is(acme: Tenant, globex: Tenant) -> None:
+    def create(*owner: str) -> str:
+        return line("create", "--organization", "acme", "--name", "x", "--scope", "traces:read", *owner)
+
+    assert create("--project", "x") == "There is no project x. There is chatbot."
+    assert create("--service-account", "x").endswith(" x. The organization has no service accounts yet.")
+    assert create("--user", "x@acme.example") == "There is no login x@acme.example."
+    with acme.acting("owner"):
+        for letter in "abcdef":
+            make_project(acme, letter)
+    assert create("--project", "x") == "There is no project x. There are a, b, c, chatbot, d and more."
