@@ -42,6 +42,9 @@ INTROSPECT = "/api/v1/introspect"
 LOOK_SECONDS = 2.0
 BODY_SECONDS = 10.0
 START_SECONDS = 5.0
+# A body this large is read to its end before it is refused: a client that is still sending when the connection closes
+# may never see the answer (RFC 9112 section 9.6).
+DRAINED_BYTES = 2**20
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _JSON: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
@@ -326,17 +329,21 @@ async def _read(headers: dict[bytes, bytes], event: Message, receive: Receive) -
         raise ConnectionError  # http.disconnect
     body: bytes = event["body"]
     length = headers.get(b"content-length", b"0")
-    too_large = not length.isdigit() or len(length) > len(str(BODY_BYTES)) or int(length) > BODY_BYTES
+    too_large = not length.isdigit() or len(length) > len(str(DRAINED_BYTES)) or int(length) > DRAINED_BYTES
+    received = len(body)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while event.get("more_body") and len(body) <= BODY_BYTES and not too_large:
+            while event.get("more_body") and received <= DRAINED_BYTES and not too_large:
                 event = await receive()
                 if event["type"] == "http.disconnect":
                     raise ConnectionError
-                body += event.get("body", b"")
+                part = event.get("body", b"")
+                received += len(part)
+                if received <= BODY_BYTES:
+                    body += part
     except TimeoutError:
         raise _too_slow() from None
-    if too_large or len(body) > BODY_BYTES:
+    if too_large or received > BODY_BYTES:
         detail = f"The body is larger than {BODY_BYTES // 1024} KiB. Send fewer tokens at once."
         raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", detail)
     return body
