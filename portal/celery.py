@@ -28,6 +28,10 @@ app.conf.beat_schedule = {
         "task": "accounts.tasks.warn_of_expiring_keys",
         "schedule": crontab(minute="7"),
     },
+    "look whether verified domains still carry their record": {
+        "task": "tenants.tasks.check_domains",
+        "schedule": crontab(minute="47", hour="4"),
+    },
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),

@@ -15,6 +15,7 @@ from portal.embedded_postgres import PORT as SOCKET_PORT
 from portal.embedded_postgres import EmbeddedPostgres
 from portal.environment import ConfigurationError, Environment, checked, initial_variables, own_names, read_dotenv
 from portal.logs import logging_config
+from tenants.resolvers import read_resolvers
 from vault import configuration as vault
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -412,6 +413,11 @@ EMAIL_HOST_USER = email.get("EMAIL_HOST_USER") or ""
 EMAIL_HOST_PASSWORD = email.get("EMAIL_HOST_PASSWORD") or env.text("EMAIL_PASSWORD")
 EMAIL_USE_TLS = email.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = email.get("EMAIL_USE_SSL", False)
+
+# --- DNS: what proves that a domain is an organization's ----------------------------------------------
+# Its answers are believed: name resolvers of your own, or ones that validate. Empty: the system's.
+DNS_RESOLVERS = checked("DNS_RESOLVERS", read_resolvers, env.strings("DNS_RESOLVERS"))
+DNS_TIMEOUT = env.integer("DNS_TIMEOUT", default=5, minimum=1, maximum=30)
 
 # --- Background work: a broker may lose every message and nothing is lost ------------------------------
 CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", ("redis", "rediss", "amqp", "amqps", "sqla+postgresql+psycopg"))

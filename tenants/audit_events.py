@@ -53,6 +53,13 @@ records(signals.invitation_resent, "invitation.resent", "Sent an invitation agai
 records(signals.invitation_revoked, "invitation.revoked", "Revoked an invitation")
 records(signals.invitation_accepted, "invitation.accepted", "Accepted an invitation")
 
+records(signals.domain_claimed, "domain.claimed", "Added a domain")
+records(signals.domain_verified, "domain.verified", "Verified a domain")
+records(signals.domain_failing, "domain.failing", "Found a domain's record missing")
+records(signals.domain_recovered, "domain.recovered", "Found a domain's record again")
+records(signals.domain_lost, "domain.lost", "Took a domain's verification back")
+records(signals.domain_removed, "domain.removed", "Removed a domain")
+
 records(signals.exception_granted, "exception.granted", "Granted an exception")
 records(signals.exception_revoked, "exception.revoked", "Revoked an exception")
 

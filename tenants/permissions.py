@@ -22,6 +22,8 @@ class P(StrEnum):
     DATASETS_DELETE = "datasets:delete"
     DATASETS_READ = "datasets:read"
     DATASETS_WRITE = "datasets:write"
+    DOMAINS_MANAGE = "domains:manage"
+    DOMAINS_READ = "domains:read"
     EVALUATIONS_DELETE = "evaluations:delete"
     EVALUATIONS_READ = "evaluations:read"
     EVALUATIONS_WRITE = "evaluations:write"
@@ -260,6 +262,21 @@ CATALOGUE: tuple[PermissionGroup, ...] = (
                 P.SERVICE_ACCOUNTS_MANAGE,
                 "Manage service accounts",
                 "Create, change and delete them.",
+            ),
+        ),
+    ),
+    PermissionGroup(
+        "Domains",
+        (
+            _organization(
+                P.DOMAINS_READ,
+                "See domains",
+                "See which domains are the organization's, and how each is proven.",
+            ),
+            _organization(
+                P.DOMAINS_MANAGE,
+                "Manage domains",
+                "Add, verify and remove domains.",
             ),
         ),
     ),

@@ -14,8 +14,11 @@ from isolation.actor import Actor
 
 from .access import authority_for
 from .authority import GrantSource, MemberAuthority, RoleGrant
+from .domain_names import mail_domain
 from .lookups import MembershipSummary
 from .models import (
+    Domain,
+    DomainMethod,
     GroupMember,
     Invitation,
     Membership,
@@ -189,6 +192,21 @@ def members_number() -> int:
 def projects_number(actor: Actor) -> int:
     """Return how many projects the actor sees, counted up to a cap."""
     return capped_count(Project.objects.visible_to(actor))[0]
+
+
+def is_verified_domain(email: str) -> bool:
+    """Return whether an address's domain is verified for the organization whose scope is open.
+
+    Exactly this domain: a subdomain is another one. An address that two programs could read differently is at none.
+    """
+    name = mail_domain(email)
+    return name is not None and Domain.objects.filter(name=name, verified_at__isnull=False).exists()
+
+
+def domains_to_check() -> "QuerySet[Domain]":
+    """Return the verified domains whose record the daily check looks for, in every organization that is in scope."""
+    domains: QuerySet[Domain] = Domain.objects.filter(method=DomainMethod.DNS).order_by("organization_id", "name")
+    return domains
 
 
 def _may_receive(user: Any, organization_id: UUID) -> bool:

@@ -45,6 +45,13 @@ invitation_resent = ChangeSignal()
 invitation_revoked = ChangeSignal()
 invitation_accepted = ChangeSignal()
 
+domain_claimed = ChangeSignal()
+domain_verified = ChangeSignal()
+domain_failing = ChangeSignal()
+domain_recovered = ChangeSignal()
+domain_lost = ChangeSignal()
+domain_removed = ChangeSignal()
+
 exception_granted = ChangeSignal()
 exception_revoked = ChangeSignal()
 

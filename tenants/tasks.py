@@ -1,4 +1,4 @@
-"""Deleting for good what was scheduled and whose grace period is over."""
+"""What happens by itself: deleting for good what was scheduled, and checking verified domains."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -8,7 +8,9 @@ from isolation.context import acting_as
 from isolation.scope import operator_scope
 from isolation.tasks import TenantTask
 
-from .models import Organization, Project
+from .models import Domain, Organization, Project
+from .selectors import domains_to_check
+from .services.domains import recheck_domain
 from .services.organizations import purge_organization
 from .services.projects import purge_project
 
@@ -48,3 +50,25 @@ def purge_due_project(organization_id: str, project_id: str) -> None:
     project = Project.objects.filter(pk=project_id).first()
     if project is not None and project.is_due():
         purge_project(project=project, actor=SYSTEM)
+
+
+@shared_task(name="tenants.tasks.check_domains")
+def check_domains() -> int:
+    """Start a check of each verified domain; a lost start is made up by the next day's.
+
+    Returns:
+        how many domains these are.
+    """
+    with acting_as(SYSTEM), operator_scope("Sweep for verified domains to check"):
+        domains = list(domains_to_check().values_list("organization_id", "pk"))
+    for organization_id, pk in domains:
+        check_domain.delay(str(organization_id), str(pk))
+    return len(domains)
+
+
+@shared_task(base=TenantTask, name="tenants.tasks.check_domain")
+def check_domain(organization_id: str, domain_id: str) -> None:
+    """Look for the record of one verified domain; name servers that do not answer keep no other waiting."""
+    domain = Domain.objects.select_related("organization").filter(pk=domain_id).first()
+    if domain is not None:
+        recheck_domain(domain=domain)

@@ -15,6 +15,8 @@ for name in OURS:
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)
 os.environ["GATEHOUSE_ENV"] = "test"
+os.environ["DNS_RESOLVERS"] = "127.0.0.1:9"  # nobody: tests that look something up run a name server of their own
+os.environ["DNS_TIMEOUT"] = "1"
 os.environ["GATEHOUSE_DOTENV"] = ""
 os.environ["GATEHOUSE_HOME"] = str(Path(__file__).resolve().parent.parent / ".gatehouse" / "test")
 

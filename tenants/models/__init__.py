@@ -1,6 +1,7 @@
 """What you have: organizations, projects, roles, memberships, groups, invitations."""
 
 from .base import TenantModel
+from .domain import Domain, DomainMethod
 from .grant import ProjectGroupGrant, ProjectUserGrant
 from .group import Group, GroupMember, GroupRole
 from .installation import InstallationSettings
@@ -11,6 +12,8 @@ from .project import Environment, Project
 from .role import Role
 
 __all__ = [
+    "Domain",
+    "DomainMethod",
     "Environment",
     "Group",
     "GroupMember",

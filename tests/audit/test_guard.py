@@ -97,6 +97,7 @@ UNIQUE_PAIRS = {
     "accounts_apikeysecret": "api_key_id",
     "accounts_serviceaccountprojectrole": "account_id",
     "vault_datakey": "organization_id",
+    "tenants_domain": "name",
     "tenants_membership": "user_id",
     "tenants_projectmembership": "membership_id",
     "tenants_groupmember": "membership_id",

@@ -14,6 +14,7 @@ from tests.isolation.tables import FOREIGN_KEYS, TENANT_TABLES
 UNIQUE_IN_THE_INSTALLATION = {
     "accounts_apikey": {("public_id",)},
     "accounts_apikeysecret": {("digest",)},
+    "tenants_domain": {("name",)},  # of verified ones: a domain is one organization's
     "tenants_invitation": {("token_digest",)},
     "tenants_organization": {("slug",)},
 }

@@ -15,6 +15,7 @@ from accounts.services.service_accounts import create_service_account, set_servi
 from api.models import StoredResponse
 from isolation.scope import tenant_scope
 from tenants.models import Project, Role
+from tenants.services.domains import claim_domain
 from tenants.services.exceptions import grant_to_group, grant_to_member
 from tenants.services.groups import add_group_member, create_group, set_group_role
 from tenants.services.invitations import invite_member
@@ -52,6 +53,7 @@ def fill(tenant: Tenant) -> None:
             project_role=viewer,
             actor=actor,
         )
+        claim_domain(organization=tenant.organization, name=f"{tenant.organization.slug}.example", actor=actor)
         account = create_service_account(
             organization=tenant.organization, name="Nightly judge", kind="evaluator", role=viewer, actor=actor
         )
