@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -30,6 +30,7 @@ from .models import (
 )
 from .permissions import PERMISSIONS, BuiltinRole, P
 
+DOMAIN_STATES = ("pending", "verified", "failing")
 MOST_EXCEPTIONS = 200
 
 _ORIGINS = {
@@ -201,6 +202,16 @@ def is_verified_domain(email: str) -> bool:
     """
     name = mail_domain(email)
     return name is not None and Domain.objects.filter(name=name, verified_at__isnull=False).exists()
+
+
+def domains_in_state(domains: Any, state: str) -> Any:
+    """Return the domains of a queryset that are in one of `DOMAIN_STATES`, by the columns behind `Domain.state`."""
+    conditions = {
+        "pending": Q(verified_at=None),
+        "verified": Q(verified_at__isnull=False, failing_since=None),
+        "failing": Q(failing_since__isnull=False),
+    }
+    return domains.filter(conditions[state])
 
 
 def domains_to_check() -> "QuerySet[Domain]":

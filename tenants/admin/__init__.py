@@ -1,11 +1,13 @@
 """The pages of both consoles, one module for each noun; `operator_` ones are the operators'."""
 
 from . import (
+    domains,
     groups,
     invitations,
     invite,
     member_projects,
     members,
+    operator_domains,
     operator_installation,
     operator_organizations,
     operator_overview,
@@ -17,11 +19,13 @@ from . import (
 )
 
 __all__ = [
+    "domains",
     "groups",
     "invitations",
     "invite",
     "member_projects",
     "members",
+    "operator_domains",
     "operator_installation",
     "operator_organizations",
     "operator_overview",

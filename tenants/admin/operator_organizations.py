@@ -21,10 +21,11 @@ from console.sites import operator_site
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tenants.forms.members import ReasonForm
-from tenants.forms.operator import NewOrganizationForm, OwnerForm, SuspensionForm
-from tenants.models import Membership, Organization
+from tenants.forms.operator import NewDomainForm, NewOrganizationForm, OwnerForm, SuspensionForm
+from tenants.models import Domain, Membership, Organization
 from tenants.permissions import P
 from tenants.selectors import number_of
+from tenants.services.domains import confirm_domain
 from tenants.services.organizations import (
     create_organization,
     request_deletion,
@@ -83,7 +84,7 @@ class OrganizationAdmin(OperatorModelAdmin):
     list_filter = (StateFilter,)
     search_fields = ("^slug", "^name")
     search_help_text = "Search by the beginning of an identifier or name"
-    actions_detail = ("suspend", "resume", "add_owner", "schedule_deletion", "restore")
+    actions_detail = ("suspend", "resume", "add_owner", "confirm_domain", "schedule_deletion", "restore")
 
     class Media:
         css = STYLE
@@ -106,7 +107,7 @@ class OrganizationAdmin(OperatorModelAdmin):
         """Return what is asked of a new organization, or shown of one."""
         if obj is None:
             return ("slug", "name", "owner")
-        shown = ("slug", "name", "state", "owners", "member_count", "created", "support")
+        shown = ("slug", "name", "state", "owners", "member_count", "domains", "created", "support")
         return (*shown, "suspension_reason") if obj.is_suspended else shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -164,6 +165,12 @@ class OrganizationAdmin(OperatorModelAdmin):
         more = " and more" if len(emails) > _MOST_OWNERS else ""
         return f"{', '.join(emails[:_MOST_OWNERS])}{more}" or "None"
 
+    @admin.display(description="Verified domains")
+    def domains(self, obj: Any) -> str:
+        """Return the domains that count as its own."""
+        rows = Domain.objects.filter(organization_id=obj.pk, verified_at__isnull=False)
+        return ", ".join(rows.order_by("name").values_list("name", flat=True)) or "None"
+
     @admin.display(description="Support")
     def support(self, obj: Any) -> SafeString:
         """Return the link to the page that asks for the reason."""
@@ -217,6 +224,21 @@ class OrganizationAdmin(OperatorModelAdmin):
         with tenant_scope(obj):
             appoint_owner(organization=obj, user=user, actor=actor_of(request), reason=data["reason"])
         messages.success(request, f"{user} owns {obj} now.")
+
+    @object_action(
+        permission=P.DOMAINS_MANAGE,
+        description="Confirm a domain",
+        confirm="The domain counts as this organization's from now on, on your word. No record is looked for, and no "
+        "other organization can verify it.",
+        url_path="confirm-domain",
+        icon="dns",
+        form=NewDomainForm,
+    )
+    def confirm_domain(self, request: HttpRequest, obj: Any, data: dict[str, Any]) -> None:
+        """Vouch for a domain of the organization."""
+        with tenant_scope(obj):
+            domain = confirm_domain(organization=obj, actor=actor_of(request), **data)
+        messages.success(request, f"{domain} is confirmed for {obj}.")
 
     @object_action(
         permission=P.ORGANIZATION_DELETE,

@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from api.views import ApiView
 
 from . import (
+    domains,
     exceptions,
     explain,
     group_roles,
@@ -47,6 +48,9 @@ _OF_ORGANIZATION = {
     "/invitations/<uuid:invitation>": invitations.OneInvitation,
     "/invitations/<uuid:invitation>/resend": invitations.InvitationResend,
     "/groups": groups.Groups,
+    "/domains": domains.Domains,
+    "/domains/<uuid:domain>": domains.OneDomain,
+    "/domains/<uuid:domain>/verify": domains.DomainVerification,
     "/roles": roles.Roles,
     "/roles/<uuid:role>": roles.OneRole,
 }

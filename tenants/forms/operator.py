@@ -40,6 +40,27 @@ class OwnerForm(forms.Form):
     reason = forms.CharField(max_length=400, help_text="It is kept in the organization's audit log.")
 
 
+class ConfirmDomainForm(forms.Form):
+    """Asks how an operator knows that a domain is an organization's."""
+
+    reason = forms.CharField(
+        max_length=400, help_text="How you know that it is theirs. Its owners and auditors read it."
+    )
+
+
+class NewDomainForm(ConfirmDomainForm):
+    """Asks which domain an operator vouches for, too."""
+
+    name = forms.CharField(label="Domain", max_length=300, help_text="Such as acme.com, without its subdomains.")
+    field_order = ("name", "reason")
+
+
+class WithdrawDomainForm(forms.Form):
+    """Asks why a domain counts no longer."""
+
+    reason = forms.CharField(max_length=400, help_text="Its owners get it by mail.")
+
+
 class InstallationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """The one row of settings; organization and project are chosen from what exists."""
 

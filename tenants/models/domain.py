@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import idna
 from django.db import models
 
 from .base import TenantModel
@@ -67,6 +68,11 @@ class Domain(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def readable_name(self) -> str:
+        """Return the name with the letters that people write (``bücher.de``)."""
+        return idna.decode(self.name)
 
     @property
     def is_verified(self) -> bool:

@@ -11,6 +11,7 @@ from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.permissions import P
+from tenants.services.domains import confirm_domain
 from tenants.services.exceptions import grant_to_member
 from tenants.services.groups import add_group_member, create_group, set_group_role
 from tenants.services.invitations import invite_member
@@ -69,6 +70,8 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         account = create_service_account(
             organization=organization, name="Acme judge", kind="evaluator", role=viewer, actor=SYSTEM
         )
+        # An operator's word: nothing of it is looked up in DNS.
+        domain = confirm_domain(organization=organization, name="acme.example", reason="Acme's own", actor=SYSTEM)
         set_service_account_project_role(account=account, project=project, role=viewer, actor=SYSTEM)
         return {
             "organization": organization.slug,
@@ -82,6 +85,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "exception": str(grant.pk),
             "key": str(key.key.pk),
             "account": str(account.pk),
+            "domain": str(domain.pk),
             "project_id": str(project.pk),
             "event": str(Event.objects.first().pk),
         }
