@@ -10,7 +10,13 @@ OURS += ["KEYRING_KMS_ENDPOINT", "KEYRING_CACHE_SECONDS", "KEYRING_TIMEOUT"]
 OURS += ["GATEWAY_HOST", "GATEWAY_PORT", "GATEWAY_WORKERS", "GATEWAY_DATABASE_URL", "GATEWAY_CACHE_KEYS"]
 OURS += ["GATEWAY_CACHE_SECONDS", "GATEWAY_NEGATIVE_CACHE_SECONDS"]
 OURS += ["GATEWAY_GUESSES_PER_MINUTE", "GATEWAY_GUESSES_PER_KEY"]
-OURS += ["PUBLIC_URL", "GATEHOUSE_BLUEPRINT", *(name for name in os.environ if name.startswith("GATEHOUSE_INIT_"))]
+OURS += [
+    "DNS_RESOLVERS",
+    "DNS_TIMEOUT",
+    "PUBLIC_URL",
+    "GATEHOUSE_BLUEPRINT",
+    *(name for name in os.environ if name.startswith("GATEHOUSE_INIT_")),
+]
 for name in OURS:
     os.environ.pop(name, None)
     os.environ.pop(f"{name}_FILE", None)
