@@ -46,16 +46,16 @@ class DomainAnswer(Answer):
 class NewDomain(Body):
     """Which domain."""
 
-    name = serializers.CharField(max_length=1_000, help_text="Such as acme.com. A subdomain is a domain of its own.")
+    name = serializers.CharField(max_length=1_000, help_text="Such as example.com. A subdomain is a domain of its own.")
 
 
 EXAMPLE = {
     "id": "4e5f6071-8293-4a4b-9c5d-6e7f80910a1b",
-    "name": "acme.com",
+    "name": "example.com",
     "state": "verified",
     "method": "dns",
     "record": {
-        "name": "_gatehouse.acme.com",
+        "name": "_gatehouse.example.com",
         "value": "gatehouse-domain=5f2b9c0d4e1a7f8396b1c2d3e4f5061728394a5b",
     },
     "reason": "",
@@ -101,7 +101,7 @@ class Domains(OrganizationView):
         response=DomainAnswer,
         status=HTTPStatus.CREATED,
         example=CLAIMED,
-        request_example={"name": "acme.com"},
+        request_example={"name": "example.com"},
     )
     def post(self) -> Domain:
         """It counts once its record was found: create that, then ask for verification."""

@@ -51,7 +51,7 @@ class ConfirmDomainForm(forms.Form):
 class NewDomainForm(ConfirmDomainForm):
     """Asks which domain an operator vouches for, too."""
 
-    name = forms.CharField(label="Domain", max_length=300, help_text="Such as acme.com, without its subdomains.")
+    name = forms.CharField(label="Domain", max_length=300, help_text="Such as example.com, without its subdomains.")
     field_order = ("name", "reason")
 
 

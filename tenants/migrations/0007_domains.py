@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        help_text="What stands behind the @ of your people's addresses, such as acme.com.",
+                        help_text="What stands behind the @ of your people's addresses, such as example.com.",
                         max_length=253,
                         verbose_name="domain",
                     ),

@@ -27,7 +27,7 @@ class Domain(TenantModel):
     name = models.CharField(
         "domain",
         max_length=253,
-        help_text="What stands behind the @ of your people's addresses, such as acme.com.",
+        help_text="What stands behind the @ of your people's addresses, such as example.com.",
     )
     token = models.CharField(max_length=64, editable=False)
     verified_at = models.DateTimeField("verified", null=True, editable=False)

@@ -171,23 +171,23 @@ def check_domain_name(name: str) -> str:
     """
     written = name.strip().removesuffix(".")
     if not written:
-        raise DomainError("Name a domain, such as acme.com.", field="name", code="required")
+        raise DomainError("Name a domain, such as example.com.", field="name", code="required")
     if "@" in written or "/" in written:
         raise DomainError(
-            "Give the domain alone, such as acme.com: no address and no link.", field="name", code="invalid"
+            "Give the domain alone, such as example.com: no address and no link.", field="name", code="invalid"
         )
     try:
         found = ascii_domain(written)
     except ValueError as error:
         raise DomainError(
-            f"This is not a domain name: {error}. Write it like acme.com.", field="name", code="invalid"
+            f"This is not a domain name: {error}. Write it like example.com.", field="name", code="invalid"
         ) from error
     last = found.rpartition(".")[2]
     if last.isdigit():
-        raise DomainError("An IP address is not a domain. Write a name like acme.com.", field="name", code="invalid")
+        raise DomainError("An IP address is not a domain. Write a name like example.com.", field="name", code="invalid")
     if "." not in found:
         raise DomainError(
-            f"“{found}” is a single word; a domain has a dot, such as acme.com.", field="name", code="invalid"
+            f"“{found}” is a single word; a domain has a dot, such as example.com.", field="name", code="invalid"
         )
     if is_public_suffix(found):
         raise DomainError(
