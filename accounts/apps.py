@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """People, service accounts and API keys."""
+    """People, service accounts, API keys and provisioning."""
 
     name = "accounts"
     verbose_name = "Accounts"
@@ -12,6 +12,6 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to what Django, allauth and the organizations tell; say which peppers are in use."""
-        from accounts import key_receivers, peppers, receivers  # noqa: F401, PLC0415 - they need the app registry
+        from accounts import key_receivers, peppers, provisioning_receivers, receivers  # noqa: F401, PLC0415 - they need the app registry
 
         peppers.register()

@@ -1,4 +1,4 @@
-"""The audited actions of this app: what happens to logins, service accounts and keys, and signing in and out."""
+"""The audited actions of this app: logins, service accounts, keys, provisioning, and signing in and out."""
 
 from functools import partial
 from uuid import UUID
@@ -44,6 +44,21 @@ records(signals.api_key_updated, "api_key.updated", "Changed an API key")
 records(signals.api_key_rotated, "api_key.rotated", "Rotated an API key")
 records(signals.api_key_revoked, "api_key.revoked", "Revoked an API key")
 records(signals.api_key_leaked, "api_key.leaked", "Revoked a leaked API key")
+
+records(signals.scim_connection_created, "scim_connection.created", "Created a SCIM connection")
+records(signals.scim_connection_updated, "scim_connection.updated", "Changed a SCIM connection")
+records(signals.scim_connection_deleted, "scim_connection.deleted", "Deleted a SCIM connection")
+records(signals.scim_token_created, "scim_token.created", "Created a SCIM token")
+records(signals.scim_token_revoked, "scim_token.revoked", "Revoked a SCIM token")
+records(signals.scim_token_leaked, "scim_token.leaked", "Revoked a leaked SCIM token")
+records(signals.provisioned_user_created, "provisioned_user.created", "Provisioned a user")
+records(signals.provisioned_user_updated, "provisioned_user.updated", "Changed a provisioned user")
+records(signals.provisioned_user_joined, "provisioned_user.joined", "A provisioned user joined")
+records(signals.provisioned_user_deleted, "provisioned_user.deleted", "Deprovisioned a user")
+records(signals.provisioned_user_released, "provisioned_user.released", "Stopped provisioning a user")
+records(signals.provisioned_group_created, "provisioned_group.created", "Provisioned a group")
+records(signals.provisioned_group_updated, "provisioned_group.updated", "Changed a provisioned group")
+records(signals.provisioned_group_released, "provisioned_group.released", "Stopped provisioning a group")
 
 records(signals.platform_key_created, "platform_key.created", "Created a platform key")
 records(signals.platform_key_updated, "platform_key.updated", "Changed a platform key")

@@ -1,4 +1,4 @@
-"""What a key may do: its scopes, cut down to where it belongs and to what its owner may do now (no models)."""
+"""What keys and identity providers may do: a key its scopes, cut down to what its owner may do now (no models)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,42 @@ from django.db.models import Q
 
 from tenants.authority import MemberAuthority, place_of
 from tenants.permissions import P, known
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionAuthority:
+    """The authority of an identity provider: everything in its own organization, as far as its door reaches.
+
+    The door, `accounts.scim`, has verbs for people and groups only. Deactivating an administrator takes as much as one
+    has, so that a list of permissions would either be complete or leave leavers in place.
+
+    Attributes:
+        organization_id: the organization this holds in; nothing is allowed elsewhere.
+    """
+
+    organization_id: UUID
+
+    def allows(self, permission: str, obj: Any) -> bool:
+        """Return whether `obj` is of the organization (None: the organization itself).
+
+        Raises:
+            UnknownPermission: the catalogue has no such name.
+        """
+        known([permission])
+        organization_id, _ = place_of(obj)
+        return organization_id in {None, self.organization_id}
+
+    def allows_somewhere(self, permission: str) -> bool:
+        """Return True for every permission of the catalogue."""
+        return bool(known([permission]))
+
+    def allows_everywhere(self, permission: str) -> bool:
+        """Return True for every permission of the catalogue."""
+        return bool(known([permission]))
+
+    def projects_where(self, permission: str, *, column: str = "pk") -> Q:
+        """Return the condition that every row of the organization meets."""
+        return Q()
 
 
 @dataclass(frozen=True, slots=True)

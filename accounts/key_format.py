@@ -20,14 +20,18 @@ LAST_CHARACTERS = 4
 
 
 class KeyKind(StrEnum):
-    """Whose a key is."""
+    """Whose a key is, or what it opens."""
 
     PROJECT = "project"
     ORGANIZATION = "organization"
     PERSONAL = "personal"
     SERVICE_ACCOUNT = "service_account"
     PLATFORM = "platform"
+    SCIM = "scim"
 
+
+API_KEY_KINDS = (KeyKind.PROJECT, KeyKind.ORGANIZATION, KeyKind.PERSONAL, KeyKind.SERVICE_ACCOUNT)
+"""The kinds of an organization's API keys; the others open one thing each: introspection, and provisioning."""
 
 KIND_CODES: dict[str, str] = {
     KeyKind.PROJECT: "prj",
@@ -35,6 +39,7 @@ KIND_CODES: dict[str, str] = {
     KeyKind.PERSONAL: "usr",
     KeyKind.SERVICE_ACCOUNT: "svc",
     KeyKind.PLATFORM: "plt",
+    KeyKind.SCIM: "scm",
 }
 ENVIRONMENT_CODES: dict[str, str] = {"production": "prod", "staging": "stg", "development": "dev"}
 _KINDS = {code: KeyKind(kind) for kind, code in KIND_CODES.items()}

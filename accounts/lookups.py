@@ -11,6 +11,7 @@ from tenants.authority import MemberAuthority, assemble
 
 from .key_digests import possible_digests
 from .key_record import KeyRecord
+from .scim_token_record import ScimTokenRecord
 
 
 def key_by_secret(secret: str) -> KeyRecord | None:
@@ -21,10 +22,22 @@ def key_by_secret(secret: str) -> KeyRecord | None:
     return KeyRecord(*row) if row else None
 
 
+def scim_token_by_secret(secret: str) -> ScimTokenRecord | None:
+    """Return what is stored about the SCIM token with this secret, None when there is no such token."""
+    return _scim_token(possible_digests(secret), None)
+
+
+def scim_token_by_id(token_id: UUID) -> ScimTokenRecord | None:
+    """Return what is stored about the SCIM token with this id, None when there is no such token."""
+    return _scim_token([], token_id)
+
+
 def peppers_in_force() -> set[int]:
-    """Return the numbers of the peppers that keys in force need, platform keys among them."""
+    """Return the numbers of the peppers that keys in force need, platform keys and SCIM tokens among them."""
     with connections[APP].cursor() as cursor:
-        cursor.execute("SELECT pepper FROM accounts_peppers_in_force()")
+        cursor.execute(
+            "SELECT pepper FROM accounts_peppers_in_force() UNION SELECT pepper FROM accounts_scim_peppers_in_force()"
+        )
         return {number for (number,) in cursor.fetchall()}
 
 
@@ -47,3 +60,10 @@ def touch_keys(uses: Mapping[UUID, tuple[datetime, str | None]]) -> None:
     times, addresses = zip(*uses.values(), strict=True)
     with connections[APP].cursor() as cursor:
         cursor.execute("SELECT accounts_touch_keys(%s, %s, %s)", [list(uses), list(times), list(addresses)])
+
+
+def _scim_token(digests: list[bytes], token_id: UUID | None) -> ScimTokenRecord | None:
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT * FROM accounts_scim_token(%s::bytea[], %s)", [digests, token_id])
+        row = cursor.fetchone()
+    return ScimTokenRecord(*row) if row else None

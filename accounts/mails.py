@@ -13,7 +13,7 @@ from django.utils import timezone
 from console.links import root_url
 from tenants.models import Membership
 
-from .models import ApiKey, PlatformKey, User
+from .models import ApiKey, PlatformKey, ScimToken, User
 
 logger = logging.getLogger("gatehouse.mail")
 
@@ -27,6 +27,29 @@ def send_leak_notice(key: ApiKey, *, source_url: str) -> None:
     """
     found_at = " ".join(source_url.split())[:1_000]
     for message in _to_each(_people_of(key), "key_leak", {**_facts(key), "source_url": found_at}):
+        transaction.on_commit(message.send, robust=True)
+
+
+def send_scim_leak_notice(token: ScimToken, *, source_url: str) -> None:
+    """Tell the owners, once the transaction has committed, that a SCIM token leaked and was revoked.
+
+    Args:
+        token: the token; its organization's scope must be open.
+        source_url: as for `send_leak_notice`.
+    """
+    organization = token.organization
+    context = {
+        "organization": organization.name,
+        "name": token.name,
+        "kind": "SCIM token",
+        "owner": token.connection.name,
+        "environment": "provisioning",
+        "public_id": token.public_id,
+        "source_url": " ".join(source_url.split())[:1_000],
+        "link": _link(f"o/{organization.slug}/accounts/scimconnection/{token.connection_id}/change/"),
+    }
+    owners = Membership.objects.active_owners().values_list("user__email", flat=True)
+    for message in _to_each(sorted(set(owners)), "key_leak", context):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -69,6 +92,26 @@ def platform_expiry_warnings(key: PlatformKey) -> list[EmailMultiAlternatives]:
         "link": _link(f"admin/accounts/platformkey/{key.pk}/change/"),
     }
     return _to_each(operators, "platform_key_expiry", context)
+
+
+def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternatives]:
+    """Return the mails that tell the owners of the open scope that the last of them was not deprovisioned.
+
+    Args:
+        connection: the name of the identity provider's connection.
+        detail: what it was told.
+    """
+    owners = Membership.objects.active_owners().select_related("organization", "user")
+    if not owners:
+        return []
+    organization = owners[0].organization
+    context = {
+        "organization": organization.name,
+        "connection": connection,
+        "detail": detail,
+        "link": _link(f"o/{organization.slug}/"),
+    }
+    return _to_each(sorted({owner.user.email for owner in owners}), "last_owner", context)
 
 
 def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:

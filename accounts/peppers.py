@@ -7,7 +7,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from accounts.lookups import peppers_in_force
-from accounts.models import ApiKey, ApiKeySecret, PlatformKey
+from accounts.models import ApiKey, ApiKeySecret, PlatformKey, ScimToken
 from vault import usage
 
 
@@ -15,6 +15,7 @@ def register() -> None:
     """Take part in the report and in the question at the start."""
     usage.register("API keys", lambda: _counts(_accepted_secrets()))
     usage.register("platform keys", lambda: _counts(PlatformKey.objects.active()))
+    usage.register("SCIM tokens", lambda: _counts(ScimToken.objects.active()))
     usage.register_numbers("keys", peppers_in_force)
 
 

@@ -36,6 +36,18 @@ class KeyQuerySet(BaseQuerySet):
         return self.active() if state == "active" else self.filter(revoked_at=None, expires_at__lte=timezone.now())
 
 
+class ScimTokenQuerySet(KeyQuerySet, TenantQuerySet):
+    """SCIM tokens of one organization."""
+
+
+class ProvisionedUserQuerySet(TenantQuerySet):
+    """Provisioned users of one organization."""
+
+    def waiting(self) -> Self:
+        """Return the active ones with an address who have not joined yet."""
+        return self.filter(membership=None, active=True).exclude(email="")
+
+
 class ApiKeyQuerySet(KeyQuerySet, TenantQuerySet):
     """API keys of one organization."""
 

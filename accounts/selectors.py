@@ -1,7 +1,8 @@
-"""Reading keys and service accounts: what pages, mails and commands show of them."""
+"""Reading keys, service accounts and provisioned people: what pages, mails, commands and sweeps show of them."""
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
@@ -10,7 +11,7 @@ from isolation.actor import Actor
 from tenants.models import Project
 from tenants.selectors import number_of
 
-from .models import ApiKey, ApiKeySecret, PlatformKey, ServiceAccount
+from .models import ApiKey, ApiKeySecret, PlatformKey, ProvisionedUser, ServiceAccount
 from .querysets import ApiKeyQuerySet
 
 WARNINGS = (timedelta(days=14), timedelta(days=3), timedelta(days=1))
@@ -82,6 +83,12 @@ def keys_to_warn_about() -> ApiKeyQuerySet:
 def platform_keys_to_warn_about() -> Any:
     """Return the active platform keys that expire soon and of which the operators have not been told so yet."""
     return _due(PlatformKey.objects.filter(revoked_at=None), "created_at")
+
+
+def organizations_with_waiting_people() -> list[UUID]:
+    """Return the ids of the organizations with provisioned people who have not joined; inside `operator_scope`."""
+    waiting = ProvisionedUser.objects.waiting().order_by().filter(connection__organization__suspended_at=None)
+    return list(waiting.values_list("organization_id", flat=True).distinct())
 
 
 def _due(keys: Any, born: str) -> Any:

@@ -1,4 +1,4 @@
-"""What happened to people, service accounts and keys; `audit_events.py` ties each signal to an audited action."""
+"""What happened to people, service accounts, keys and provisioning; `audit_events.py` ties each signal to an action."""
 
 from audit.signals import ChangeSignal
 
@@ -23,6 +23,21 @@ api_key_updated = ChangeSignal()
 api_key_rotated = ChangeSignal()
 api_key_revoked = ChangeSignal()
 api_key_leaked = ChangeSignal()
+
+scim_connection_created = ChangeSignal()
+scim_connection_updated = ChangeSignal()
+scim_connection_deleted = ChangeSignal()
+scim_token_created = ChangeSignal()
+scim_token_revoked = ChangeSignal()
+scim_token_leaked = ChangeSignal()
+provisioned_user_created = ChangeSignal()
+provisioned_user_updated = ChangeSignal()
+provisioned_user_joined = ChangeSignal()
+provisioned_user_deleted = ChangeSignal()
+provisioned_user_released = ChangeSignal()
+provisioned_group_created = ChangeSignal()
+provisioned_group_updated = ChangeSignal()
+provisioned_group_released = ChangeSignal()
 
 platform_key_created = ChangeSignal()
 platform_key_updated = ChangeSignal()

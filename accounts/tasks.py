@@ -1,5 +1,7 @@
-"""Telling people in time that their keys expire."""
+"""Telling people in time that their keys expire, and letting in who was provisioned and waits."""
 
+import logging
+from datetime import timedelta
 from uuid import UUID
 
 from celery import shared_task
@@ -8,12 +10,21 @@ from django.utils import timezone
 
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
+from isolation.exceptions import DomainError
 from isolation.scope import APP, operator_scope
 from isolation.tasks import TenantTask
+from tenants.mails import send_invitation
 
 from .mails import deliver, expiry_warnings, platform_expiry_warnings
-from .models import ApiKey, PlatformKey
-from .selectors import keys_to_warn_about, platform_keys_to_warn_about
+from .models import ApiKey, PlatformKey, ProvisionedUser, ScimRequest
+from .selectors import keys_to_warn_about, organizations_with_waiting_people, platform_keys_to_warn_about
+from .services.connection_actor import connection_actor
+from .services.provisioned_users import invite_provisioned_user, let_in
+
+WAITING_BATCH = 200
+REQUESTS_KEPT = timedelta(days=14)
+
+logger = logging.getLogger("gatehouse.scim")
 
 
 @shared_task(name="accounts.tasks.warn_of_expiring_keys")
@@ -61,6 +72,61 @@ def warn_of_expiring_platform_key(key_id: str) -> None:
         return
     deliver(platform_expiry_warnings(key))
     PlatformKey.objects.filter(pk=key.pk, expires_at=key.expires_at).update(expiry_warned_at=timezone.now())
+
+
+@shared_task(name="accounts.tasks.settle_everybody_waiting")
+def settle_everybody_waiting() -> int:
+    """Start a task for each organization in which provisioned people wait.
+
+    Returns:
+        how many organizations these are.
+    """
+    with acting_as(SYSTEM), operator_scope("Sweep for provisioned people who have not joined"):
+        organizations = organizations_with_waiting_people()
+    for organization_id in organizations:
+        settle_waiting_people.delay(str(organization_id))
+    return len(organizations)
+
+
+@shared_task(base=TenantTask, name="accounts.tasks.settle_waiting_people")
+def settle_waiting_people(organization_id: str) -> None:
+    """Let in who waits and may join by now, and invite the others once; each has a task of their own."""
+    waiting = ProvisionedUser.objects.waiting().order_by("invited_at", "created_at")
+    for pk in waiting.values_list("pk", flat=True)[:WAITING_BATCH]:
+        settle_waiting_person.delay(organization_id, str(pk))
+
+
+@shared_task(base=TenantTask, name="accounts.tasks.settle_waiting_person")
+def settle_waiting_person(organization_id: str, user_id: str) -> None:
+    """Let one provisioned person in, or send them an invitation unless they have had one."""
+    user = ProvisionedUser.objects.waiting().select_related("connection").filter(pk=user_id).first()
+    if user is None:
+        return
+    with acting_as(connection_actor(user.connection)) as actor:
+        try:
+            with transaction.atomic():
+                invitation = None if let_in(user=user, actor=actor) else invite_provisioned_user(user=user, actor=actor)
+        except DomainError as error:  # too many invitations today, a suspended organization: the sweep comes again
+            logger.info("A provisioned user of %s waits: %s", organization_id, error.message)
+            return
+        if invitation is not None:
+            send_invitation(invitation)
+
+
+@shared_task(name="accounts.tasks.forget_scim_requests")
+def forget_scim_requests() -> None:
+    """Start a task for each organization with requests that are older than a fortnight."""
+    before = timezone.now() - REQUESTS_KEPT
+    with acting_as(SYSTEM), operator_scope("Sweep for old requests of identity providers"):
+        organizations = list(ScimRequest.objects.filter(time__lt=before).values_list("organization_id").distinct())
+    for (organization_id,) in organizations:
+        forget_scim_requests_of.delay(str(organization_id))
+
+
+@shared_task(base=TenantTask, name="accounts.tasks.forget_scim_requests_of")
+def forget_scim_requests_of(organization_id: str) -> None:
+    """Delete an organization's requests that are older than a fortnight."""
+    ScimRequest.objects.filter(time__lt=timezone.now() - REQUESTS_KEPT).delete()
 
 
 def _claim(key_id: str) -> bool:

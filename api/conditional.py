@@ -23,7 +23,7 @@ def refuse_unless_matches(request: HttpRequest, etag: str | None) -> None:
         Problem: 412, the object is not what the client saw.
     """
     wanted = request.headers.get("If-Match")
-    if wanted is not None and (etag is None or not _matches(wanted, etag, weak=False)):
+    if wanted is not None and (etag is None or not matches(wanted, etag, weak=False)):
         raise Problem(
             HTTPStatus.PRECONDITION_FAILED,
             "changed_meanwhile",
@@ -36,10 +36,10 @@ def refuse_unless_matches(request: HttpRequest, etag: str | None) -> None:
 def is_unchanged(request: HttpRequest, etag: str) -> bool:
     """Return whether the client holds this representation already (`If-None-Match`)."""
     known = request.headers.get("If-None-Match")
-    return known is not None and _matches(known, etag, weak=True)
+    return known is not None and matches(known, etag, weak=True)
 
 
-def _matches(header: str, etag: str, *, weak: bool) -> bool:
+def matches(header: str, etag: str, *, weak: bool) -> bool:
     """Return whether a list of entity tags names `etag`; what cannot be read matches nothing."""
     position = 0
     while position < len(header):

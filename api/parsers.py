@@ -23,28 +23,38 @@ class StrictJSONParser(BaseParser):
         """Return the parsed body.
 
         Raises:
-            ParseError: bad UTF-8, no JSON, nested deeper than 64, a name twice in one object, NaN, a number out of
-                range, a NUL or half of a surrogate pair.
+            ParseError: as `read_json`.
         """
-        try:
-            text = stream.read().decode("utf-8")
-            value = json.loads(
-                text,
-                object_pairs_hook=_object,
-                parse_constant=_no_constant,
-                parse_float=_finite,
-                parse_int=_bigint,
-            )
-            _refuse_unstorable(value)
-        except UnicodeDecodeError as error:
-            raise ParseError(f"The body is not UTF-8 (byte {error.start}). Encode it as UTF-8.") from error
-        except RecursionError as error:
-            raise ParseError("The body is nested too deeply. Send plain objects.") from error
-        except json.JSONDecodeError as error:
-            raise ParseError(
-                f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-            ) from error
-        return value
+        return read_json(stream.read())
+
+
+class UnstorableText(ParseError):  # noqa: N818 - reads as the statement it is
+    """A text holds what PostgreSQL cannot store: a NUL or half of a surrogate pair."""
+
+
+def read_json(body: bytes) -> Any:
+    """Return what a JSON text in UTF-8 says.
+
+    Raises:
+        UnstorableText: a text in it holds a NUL or half of a surrogate pair.
+        ParseError: bad UTF-8, no JSON, nested deeper than 64, a name twice in one object, NaN, a number out of range.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_bigint,
+        )
+        _refuse_unstorable(value)
+    except UnicodeDecodeError as error:
+        raise ParseError(f"The body is not UTF-8 (byte {error.start}). Encode it as UTF-8.") from error
+    except RecursionError as error:
+        raise ParseError("The body is nested too deeply. Send plain objects.") from error
+    except json.JSONDecodeError as error:
+        raise ParseError(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
+    return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -90,11 +100,13 @@ def refuse_unstorable_text(text: str) -> None:
     """Refuse a text that PostgreSQL cannot store.
 
     Raises:
-        ParseError: it holds a NUL or half of a surrogate pair.
+        UnstorableText: it holds a NUL or half of a surrogate pair.
     """
     if "\x00" in text:
-        raise ParseError("A text holds a NUL character (U+0000). Leave it out.")
+        raise UnstorableText("A text holds a NUL character (U+0000). Leave it out.")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise ParseError("A text holds half of a surrogate pair (U+D800 to U+DFFF). Send whole characters.") from error
+        raise UnstorableText(
+            "A text holds half of a surrogate pair (U+D800 to U+DFFF). Send whole characters."
+        ) from error

@@ -32,6 +32,14 @@ app.conf.beat_schedule = {
         "task": "tenants.tasks.check_domains",
         "schedule": crontab(minute="47", hour="4"),
     },
+    "let in or invite who was provisioned and waits": {
+        "task": "accounts.tasks.settle_everybody_waiting",
+        "schedule": 60,
+    },
+    "forget old requests of identity providers": {
+        "task": "accounts.tasks.forget_scim_requests",
+        "schedule": crontab(minute="47", hour="2"),
+    },
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),

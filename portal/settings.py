@@ -298,6 +298,8 @@ SPECTACULAR_SETTINGS = {
 API_RATE_PER_KEY = env.integer("API_RATE_PER_KEY", default=600, minimum=1)
 API_RATE_PER_ORGANIZATION = env.integer("API_RATE_PER_ORGANIZATION", default=3_000, minimum=1)
 API_RATE_PER_ADDRESS = env.integer("API_RATE_PER_ADDRESS", default=120, minimum=1)
+# Requests a minute of one organization's identity providers; they are promised 25 a second.
+SCIM_RATE_PER_ORGANIZATION = env.integer("SCIM_RATE_PER_ORGANIZATION", default=3_000, minimum=1)
 # Whose signatures reports of leaked keys must carry; None: whoever holds a secret may report it.
 LEAK_REPORT_KEYS_FILE = env.file("LEAK_REPORT_KEYS_FILE")
 if LEAK_REPORT_KEYS_FILE is not None:

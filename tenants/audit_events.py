@@ -36,6 +36,8 @@ records(signals.member_deactivated, "member.deactivated", "Deactivated a member"
 records(signals.member_reactivated, "member.reactivated", "Reactivated a member")
 records(signals.member_removed, "member.removed", "Removed a member")
 records(signals.member_left, "member.left", "Left the organization")
+records(signals.member_handed_over, "member.handed_over", "Handed a member over to the identity provider")
+records(signals.member_released, "member.released", "Manages a member by hand again")
 
 records(signals.project_role_set, "project_role.set", "Set a member's role in a project")
 records(signals.project_role_removed, "project_role.removed", "Removed a member's role in a project")
@@ -43,6 +45,8 @@ records(signals.project_role_removed, "project_role.removed", "Removed a member'
 records(signals.group_created, "group.created", "Created a group")
 records(signals.group_updated, "group.updated", "Changed a group")
 records(signals.group_deleted, "group.deleted", "Deleted a group")
+records(signals.group_handed_over, "group.handed_over", "Handed a group over to the identity provider")
+records(signals.group_released, "group.released", "Manages a group by hand again")
 records(signals.group_member_added, "group.member_added", "Added a member to a group")
 records(signals.group_member_removed, "group.member_removed", "Removed a member from a group")
 records(signals.group_role_set, "group.role_set", "Set a group's role")

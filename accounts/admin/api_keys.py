@@ -17,7 +17,7 @@ from accounts.forms.api_keys import (
     RevocationForm,
     rotation_form,
 )
-from accounts.key_format import KeyKind
+from accounts.key_format import API_KEY_KINDS, KeyKind
 from accounts.models import ApiKey
 from accounts.selectors import current_secret, with_secret
 from accounts.services.api_keys import (
@@ -155,7 +155,7 @@ class ApiKeyAdmin(ApiKeyColumns, IssuesKeys, WithHistory, KeysetList, TenantMode
 
     def _about_kind(self, request: HttpRequest) -> str:
         kind = _kind(request)
-        if kind is None or kind is KeyKind.PLATFORM:
+        if kind is None:
             return ""
         text = format_html("<strong>{}.</strong> {}", _words(kind).capitalize(), key_kinds.about(kind))
         if len(key_kinds.may_make(request)) == 1:
@@ -299,7 +299,7 @@ class ApiKeyAdmin(ApiKeyColumns, IssuesKeys, WithHistory, KeysetList, TenantMode
 def _kind(request: HttpRequest) -> KeyKind | None:
     """Return the kind that the address of the form names."""
     wanted = request.GET.get("kind", "")
-    return KeyKind(wanted) if wanted in set(KeyKind) else None
+    return KeyKind(wanted) if wanted in API_KEY_KINDS else None
 
 
 def _words(kind: Any) -> str:

@@ -6,7 +6,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.key_format import KeyKind
+from accounts.key_format import API_KEY_KINDS, KeyKind
 from accounts.key_state import STATES
 from accounts.models import ServiceAccount
 from accounts.services.api_keys import LONGEST_OVERLAP
@@ -19,7 +19,7 @@ from tenants.models import Environment, Project
 from tenants.permissions import P
 
 MOST_AT_ONCE = 100
-LISTED_KINDS = tuple(kind.value for kind in KeyKind if kind is not KeyKind.PLATFORM)
+LISTED_KINDS = tuple(kind.value for kind in API_KEY_KINDS)
 MADE_KINDS = tuple(kind for kind in LISTED_KINDS if kind != KeyKind.PERSONAL)
 
 

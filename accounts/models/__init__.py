@@ -1,16 +1,26 @@
-"""Who you are: people, service accounts, and the keys with which programs sign in."""
+"""Who you are: people, service accounts, the keys with which programs sign in, and what identity providers tell."""
 
 from .api_key import ApiKey, ApiKeySecret
 from .platform_key import PlatformKey
+from .provisioned import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
+from .scim_connection import IdentityProvider, ScimConnection, ScimToken
+from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
 from .user import User, UserManager
 
 __all__ = [
     "ApiKey",
     "ApiKeySecret",
+    "IdentityProvider",
     "PlatformKey",
+    "ProvisionedGroup",
+    "ProvisionedUser",
+    "ScimConnection",
+    "ScimRequest",
+    "ScimToken",
     "ServiceAccount",
     "ServiceAccountProjectRole",
     "User",
     "UserManager",
+    "WaitingGroupMember",
 ]

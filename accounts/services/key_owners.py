@@ -5,7 +5,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from accounts.key_format import KeyKind
+from accounts.key_format import API_KEY_KINDS, KeyKind
 from accounts.models import ApiKey, ServiceAccount, User
 from accounts.models.api_key import OWNERS
 from isolation.actor import Actor, ActorKind
@@ -56,7 +56,7 @@ def owner_columns(
             actor.require(P.API_KEYS_MANAGE, organization)
             refuse_above(actor, permissions, what=what, field="scopes", everywhere=True)
             return {"project": None, "service_account": own_row(ServiceAccount, service_account.pk)}
-    raise DomainError(f"A key is one of {', '.join(kind for kind in KeyKind)}.", field="kind", code="invalid")
+    raise DomainError(f"A key is one of {', '.join(API_KEY_KINDS)}.", field="kind", code="invalid")
 
 
 def _refuse_other_owners(kind: str, **owners: Project | User | ServiceAccount | None) -> None:
@@ -66,7 +66,7 @@ def _refuse_other_owners(kind: str, **owners: Project | User | ServiceAccount | 
         DomainError: with code ``other_owner``.
     """
     for column, owner in owners.items():
-        if owner is not None and kind in set(KeyKind) and OWNERS.get(KeyKind(kind)) != column:
+        if owner is not None and kind in API_KEY_KINDS and OWNERS.get(KeyKind(kind)) != column:
             what = column.replace("_", " ")
             raise DomainError(
                 f"A key of the kind “{kind}” names no {what}. Leave it out, or choose another kind.",

@@ -7,10 +7,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import key_format
+from accounts.key_format import KeyKind
 from accounts.key_record import KeyRecord
-from accounts.lookups import key_by_secret
-from accounts.mails import send_leak_notice, send_platform_leak_notice
-from accounts.models import ApiKey, PlatformKey
+from accounts.lookups import key_by_secret, scim_token_by_secret
+from accounts.mails import send_leak_notice, send_platform_leak_notice, send_scim_leak_notice
+from accounts.models import ApiKey, PlatformKey, ScimToken
 from isolation.actor import SYSTEM
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
@@ -18,6 +19,7 @@ from tenants.services.rules import own_row
 
 from .api_keys import end_api_key
 from .platform_keys import revoke_platform_key
+from .scim_tokens import end_scim_token
 
 _LONGEST_SOURCE = 250
 _ATTEMPTS = 3
@@ -39,8 +41,11 @@ def report_leak(*, secret: str, source_url: str = "") -> bool:
     Returns:
         Whether it is, or was, the secret of a key of this installation.
     """
-    if key_format.parse_secret(secret) is None:
+    parsed = key_format.parse_secret(secret)
+    if parsed is None:
         return False
+    if parsed.kind is KeyKind.SCIM:
+        return _end_scim_token(secret, _told(source_url))
     for attempt in range(1, _ATTEMPTS + 1):
         record = key_by_secret(secret)
         if record is None:
@@ -62,7 +67,7 @@ def _is_replaced(record: KeyRecord) -> bool:
 
 
 def _end(record: KeyRecord, source_url: str) -> None:
-    reason = f"Reported as leaked: {source_url}" if source_url else "Reported as leaked"
+    reason = _reason(source_url)
     if record.organization_id is None:
         with transaction.atomic():
             platform_key = PlatformKey.objects.filter(pk=record.key_id).first()
@@ -75,6 +80,23 @@ def _end(record: KeyRecord, source_url: str) -> None:
         key = own_row(ApiKey, record.key_id, related=("user", "organization"))
         end_api_key(key, actor=SYSTEM, reason=reason, leaked=True)
         send_leak_notice(key, source_url=source_url)
+
+
+def _end_scim_token(secret: str, source_url: str) -> bool:
+    record = scim_token_by_secret(secret)
+    if record is None:
+        return False
+    if record.revoked_at is None:
+        with tenant_scope(record.organization_id):
+            token = ScimToken.objects.select_for_update().filter(pk=record.token_id, revoked_at=None).first()
+            if token is not None:
+                end_scim_token(token, actor=SYSTEM, reason=_reason(source_url), leaked=True)
+                send_scim_leak_notice(token, source_url=source_url)
+    return True
+
+
+def _reason(source_url: str) -> str:
+    return f"Reported as leaked: {source_url}" if source_url else "Reported as leaked"
 
 
 def _told(url: str) -> str:

@@ -12,7 +12,9 @@ from isolation import addresses
 from isolation.context import Origin, Via, originating
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_API_PREFIXES = ("/api/", "/healthz/")
+_DOORS = {"/api/": Via.API, "/healthz/": Via.API, "/scim/": Via.SCIM}
+# Identity providers name their requests in headers of their own.
+_REQUEST_ID_HEADERS = ("X-Request-ID", "client-request-id", "x-ms-client-request-id", "X-Okta-Request-Id")
 
 
 class OriginMiddleware:
@@ -30,7 +32,7 @@ class OriginMiddleware:
         if not _from_proxy(request):
             request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         origin = Origin(
-            via=Via.API if request.path_info.startswith(_API_PREFIXES) else Via.CONSOLE,
+            via=next((via for prefix, via in _DOORS.items() if request.path_info.startswith(prefix)), Via.CONSOLE),
             request_id=_request_id(request),
             ip=client_address(request),
             user_agent=request.headers.get("User-Agent", "")[:400],
@@ -61,8 +63,8 @@ def _peer(request: HttpRequest) -> addresses.Address | None:
 
 
 def _request_id(request: HttpRequest) -> str:
-    given = request.headers.get("X-Request-ID", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    given = (request.headers.get(name, "") for name in _REQUEST_ID_HEADERS)
+    return next((one for one in given if _REQUEST_ID.fullmatch(one)), None) or uuid.uuid4().hex
 
 
 def _session_digest(session_key: str) -> str:

@@ -25,7 +25,7 @@ from tenants.models import Organization
 
 TENANT_PREFIX = "/o/"
 OPERATOR_PREFIX = "/admin/"
-API_PREFIX = "/api/"
+OPENING_THEIR_OWN = ("/api/", "/scim/")
 _READS_NO_ROWS = frozenset({"/admin/jsi18n/"})  # texts of the forms: not worth an event each
 LOGIN_PATH = "/accounts/login/"
 _SERVER_ERROR = 500
@@ -46,7 +46,7 @@ class ScopeMiddleware:
         request = cast("ScopedRequest", plain_request)
         request.organization = request.support = None
         request.memberships = ()
-        if request.path_info.startswith(API_PREFIX):  # its views open their scopes themselves (api.views)
+        if request.path_info.startswith(OPENING_THEIR_OWN):  # api.views, accounts.scim.views
             request.actor = ANONYMOUS
             return self.get_response(request)
         request.actor = installation_actor(request)

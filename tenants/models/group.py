@@ -11,7 +11,8 @@ from .membership import Source
 class Group(TenantModel):
     """A set of members of one organization, made by hand or by SCIM."""
 
-    name = models.CharField(max_length=120)
+    # Identity providers name groups with up to 256 characters.
+    name = models.CharField(max_length=256)
     description = models.CharField(max_length=300, blank=True)
     source = models.CharField(max_length=12, choices=Source.choices, default=Source.MANUAL, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -10,7 +10,10 @@ from tenants.models import Group, GroupMember, GroupRole, Membership, Organizati
 from tenants.permissions import P
 
 from .naming import check_name
-from .rules import one_of_a_kind, own_row, refuse_above
+from .rules import one_of_a_kind, own_row, refuse_above, refuse_managed
+
+LONGEST_NAME = 256
+"""Characters of a group's name: what directories allow (RFC 7643 sets no limit)."""
 
 
 @transaction.atomic
@@ -24,7 +27,8 @@ def create_group(
         DomainError: the name is refused or taken.
     """
     actor.require(P.GROUPS_MANAGE, organization)
-    group = Group(organization=organization, name=check_name(name), description=description.strip(), source=source)
+    name = check_name(name, longest=LONGEST_NAME)
+    group = Group(organization=organization, name=name, description=description.strip(), source=source)
     with one_of_a_kind(Group, field="name"):
         group.save(force_insert=True)
     signals.group_created.announce(group, actor=actor, after=snapshot(group))
@@ -37,12 +41,15 @@ def update_group(*, group: Group, name: str, actor: Actor, description: str = ""
 
     Raises:
         MissingPermission: without ``groups:manage``.
-        DomainError: the name is refused or taken.
+        DomainError: the name is refused or taken, or an identity provider gives the group its name.
     """
     actor.require(P.GROUPS_MANAGE, group)
     stored: Group = own_row(Group, group.pk)
     before = snapshot(stored)
-    stored.name, stored.description = check_name(name), description.strip()
+    name = check_name(name, longest=LONGEST_NAME)
+    if name != stored.name:
+        refuse_managed(stored, actor, what=f"The group {stored} cannot be renamed here", field="name")
+    stored.name, stored.description = name, description.strip()
     with one_of_a_kind(Group, field="name"):
         stored.save()
     signals.group_updated.announce(stored, actor=actor, before=before, after=snapshot(stored))
@@ -55,10 +62,11 @@ def delete_group(*, group: Group, actor: Actor) -> None:
 
     Raises:
         MissingPermission: without ``groups:manage``.
-        DomainError: one of its roles is above the actor's own.
+        DomainError: one of its roles is above the actor's own, or an identity provider manages the group.
     """
     actor.require(P.GROUPS_MANAGE, group)
     stored: Group = own_row(Group, group.pk)
+    refuse_managed(stored, actor, what=f"The group {stored} cannot be deleted here")
     _refuse_group_above(stored, actor, what=f"You cannot delete the group {stored}")
     signals.group_deleted.announce(stored, actor=actor, before=snapshot(stored))
     stored.delete()
@@ -70,11 +78,12 @@ def add_group_member(*, group: Group, membership: Membership, actor: Actor) -> G
 
     Raises:
         MissingPermission: without ``groups:manage``.
-        DomainError: already in it, or one of its roles is above the actor's own.
+        DomainError: already in it, one of its roles is above the actor's own, or an identity provider manages it.
     """
     actor.require(P.GROUPS_MANAGE, group)
     group = own_row(Group, group.pk)
     membership = own_row(Membership, membership.pk, lock=False, related=("user",))
+    refuse_managed(group, actor, what=f"Nobody can be added to {group} here", field="membership")
     _refuse_group_above(group, actor, what=f"You cannot add somebody to {group}")
     place = GroupMember(organization=group.organization, group=group, membership=membership)
     with one_of_a_kind(GroupMember, field="membership"):
@@ -89,35 +98,40 @@ def remove_group_member(*, place: GroupMember, actor: Actor) -> None:
 
     Raises:
         MissingPermission: without ``groups:manage``.
-        DomainError: one of the group's roles is above the actor's own.
+        DomainError: one of the group's roles is above the actor's own, or an identity provider manages it.
     """
     actor.require(P.GROUPS_MANAGE, place)
     stored: GroupMember = own_row(GroupMember, place.pk, related=("group", "membership__user"))
+    refuse_managed(stored.group, actor, what=f"Nobody can be taken out of {stored.group} here")
     _refuse_group_above(stored.group, actor, what=f"You cannot take somebody out of {stored.group}")
     signals.group_member_removed.announce(stored, actor=actor, before=snapshot(stored))
     stored.delete()
 
 
 @transaction.atomic
-def set_group_role(*, group: Group, role: Role, actor: Actor, project: Project | None = None) -> GroupRole:
+def set_group_role(
+    *, group: Group, role: Role, actor: Actor, project: Project | None = None, allow_owner: bool = False
+) -> GroupRole:
     """Give a group's members a role in the organization, or in one project.
 
     Args:
         group: the group.
-        role: a role of the organization; Owner is given to people, never to groups.
+        role: a role of the organization. Owner is given to people; only a group of an identity provider can carry it,
+            in the whole organization.
         actor: who gives it.
         project: where it counts; None: in the whole organization.
+        allow_owner: an owner says that everybody whom the identity provider puts into this group may be one.
 
     Raises:
         MissingPermission: without ``groups:manage``.
-        DomainError: the role is above the actor's own there, or Owner.
+        DomainError: the role is above the actor's own there, or Owner without `allow_owner`.
     """
     actor.require(P.GROUPS_MANAGE, group)
     group = own_row(Group, group.pk)
     role = own_row(Role, role.pk, lock=False)
     project = own_row(Project, project.pk, lock=False) if project else None
     if role.is_owner:
-        raise DomainError("Owner is given to people, not to groups.", field="role", code="owner_by_group")
+        _refuse_owner(group, project, allowed=allow_owner)
     refuse_above(actor, role.permissions, what=f"You cannot give the role {role}", obj=project)
     roles = GroupRole.objects.filter(group=group, project=project).select_related("role", "project")
     stored: GroupRole | None = roles.first()
@@ -149,6 +163,17 @@ def remove_group_role(*, group_role: GroupRole, actor: Actor) -> None:
     )
     signals.group_role_removed.announce(stored, actor=actor, before=snapshot(stored), project=stored.project)
     stored.delete()
+
+
+def _refuse_owner(group: Group, project: Project | None, *, allowed: bool) -> None:
+    if group.source != Source.SCIM or project is not None:
+        raise DomainError("Owner is given to people, not to groups.", field="role", code="owner_by_group")
+    if not allowed:
+        raise DomainError(
+            f"Everybody whom the identity provider puts into {group} would be an owner. An owner has to allow that.",
+            field="allow_owner",
+            code="owner_not_allowed",
+        )
 
 
 def _refuse_group_above(group: Group, actor: Actor, *, what: str) -> None:

@@ -31,7 +31,7 @@ from tenants.permissions import P
 
 from .members import add_member
 from .open_invitations import revoke_open_invitations
-from .rules import lock_organization, one_of_a_kind, own_row, refuse_above
+from .rules import lock_organization, one_of_a_kind, own_row, refuse_above, refuse_managed
 
 LIFETIME = timedelta(days=7)
 _TOKEN_BYTES = 32
@@ -219,6 +219,7 @@ def _refuse_member(email: str, actor: Actor) -> None:
         raise DomainError(
             "Already a member. Change their role on their page under Members.", field="email", code="already_member"
         )
+    refuse_managed(known, actor, what=f"{email} was deactivated and cannot be let back in here", field="email")
     needed = known.role.permissions | {P.MEMBERS_MANAGE}
     refuse_above(actor, needed, what=f"{email} was deactivated, and you cannot let them back in", field="email")
 

@@ -23,7 +23,14 @@ from tenants.models import (
 from tenants.permissions import P
 
 from .open_invitations import revoke_open_invitations
-from .rules import lock_organization, one_of_a_kind, own_row, refuse_above, refuse_losing_last_owner
+from .rules import (
+    lock_organization,
+    one_of_a_kind,
+    own_row,
+    refuse_above,
+    refuse_losing_last_owner,
+    refuse_managed,
+)
 
 
 @transaction.atomic
@@ -90,7 +97,8 @@ def set_member_active(*, membership: Membership, active: bool, actor: Actor) -> 
 
     Raises:
         MissingPermission: without ``members:manage``.
-        DomainError: the member's role is above the actor's own, or the last owner would be gone.
+        DomainError: the member's role is above the actor's own, an identity provider manages the member, or the last
+            owner would be gone.
     """
     actor.require(P.MEMBERS_MANAGE, membership)
     lock_organization(membership.organization_id)
@@ -98,6 +106,7 @@ def set_member_active(*, membership: Membership, active: bool, actor: Actor) -> 
     if stored.is_active == active:
         return stored
     verb = "reactivate" if active else "deactivate"
+    refuse_managed(stored, actor, what=f"{stored} cannot be {verb}d here", field="is_active")
     refuse_above(
         actor, stored.role.permissions, what=f"You cannot {verb} somebody with the role {stored.role}", field=None
     )
@@ -119,11 +128,13 @@ def remove_member(*, membership: Membership, actor: Actor, reason: str = "") -> 
 
     Raises:
         MissingPermission: without ``members:manage``.
-        DomainError: the member's role is above the actor's own, or the last owner would be gone.
+        DomainError: the member's role is above the actor's own, an identity provider manages the member, or the last
+            owner would be gone.
     """
     actor.require(P.MEMBERS_MANAGE, membership)
     lock_organization(membership.organization_id)
     stored = _member(membership)
+    refuse_managed(stored, actor, what=f"{stored} cannot be removed here")
     refuse_above(
         actor, stored.role.permissions, what=f"You cannot remove somebody with the role {stored.role}", field=None
     )

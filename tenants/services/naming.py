@@ -28,8 +28,13 @@ _TOKEN = re.compile(
 )
 
 
-def check_name(name: str, *, field: str = "name") -> str:
+def check_name(name: str, *, field: str = "name", longest: int = _LONGEST) -> str:
     """Return the name without outer white space.
+
+    Args:
+        name: the name.
+        field: the form field to blame.
+        longest: how many characters it may have.
 
     Raises:
         DomainError: empty, too long, or with characters that cannot be shown.
@@ -37,8 +42,8 @@ def check_name(name: str, *, field: str = "name") -> str:
     name = name.strip()
     if not name:
         raise DomainError("Give it a name.", field=field, code="required")
-    if len(name) > _LONGEST:
-        raise DomainError(f"Use {_LONGEST} characters at most.", field=field, code="too_long")
+    if len(name) > longest:
+        raise DomainError(f"Use {longest} characters at most.", field=field, code="too_long")
     if _UNSHOWABLE.search(name):
         raise DomainError("The name has characters that cannot be shown.", field=field, code="invalid")
     return name

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, connections, models, transaction
 
-from isolation.actor import Actor
+from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
 from isolation.scope import APP
 from isolation.signals import access_denied
-from tenants.models import Membership, Organization, Role
+from tenants.models import Group, Membership, Organization, Role, Source
 from tenants.permissions import PERMISSIONS, BuiltinRole, P
 
 
@@ -59,6 +59,26 @@ def operators_only(actor: Actor) -> None:
     """
     if not actor.runs_installation:
         raise DomainError("Only an operator of this installation can do this.", code="operators_only")
+
+
+def refuse_managed(row: Membership | Group, actor: Actor, *, what: str, field: str | None = None) -> None:
+    """Refuse to change by hand what an identity provider manages: its next request would undo it.
+
+    Args:
+        row: a member or a group.
+        actor: who wants to; the identity provider's connection itself may.
+        what: the sentence's beginning, such as "ada@example.org cannot be deactivated here".
+        field: the form field to blame.
+
+    Raises:
+        DomainError: with code ``managed_by_scim``.
+    """
+    if row.source == Source.SCIM and actor.kind is not ActorKind.SCIM_CONNECTION:
+        raise DomainError(
+            f"{what}: the identity provider manages it. Change it there, or stop managing it on the page Provisioning.",
+            field=field,
+            code="managed_by_scim",
+        )
 
 
 def lock_organization(organization_id: UUID) -> Organization:

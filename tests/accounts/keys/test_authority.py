@@ -8,7 +8,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts.key_format import KeyKind
+from accounts.key_format import API_KEY_KINDS, KeyKind
 from accounts.models import ApiKey, ServiceAccount, ServiceAccountProjectRole
 from accounts.services.key_authentication import KeyRefused, authenticate_key, key_actor
 from isolation.actor import SYSTEM, Actor
@@ -118,7 +118,7 @@ def agree(world: World, key: ApiKey, actor: Actor) -> None:
 
 
 @pytest.mark.usefixtures("db")
-@pytest.mark.parametrize("kind", [kind for kind in KeyKind if kind != KeyKind.PLATFORM])
+@pytest.mark.parametrize("kind", API_KEY_KINDS)
 @settings(
     max_examples=12,
     derandomize=True,
@@ -136,7 +136,7 @@ def test_every_way_to_ask_gives_the_oracles_answer(world: World, kind: str, exam
         transaction.set_rollback(True)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KeyKind if kind != KeyKind.PLATFORM])
+@pytest.mark.parametrize("kind", API_KEY_KINDS)
 def test_a_key_counts_nowhere_else(world: World, kind: str) -> None:
     record = authenticate_key(secret=world.keys[kind][1], ip=None)
     with tenant_scope(world.foreign.organization), pytest.raises(KeyRefused, match="other_organization"):
