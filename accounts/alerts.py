@@ -19,6 +19,6 @@ def alert_last_owner(organization_id: UUID, connection: str, detail: str) -> Non
         connection: the name of the connection that asked for it.
         detail: what the identity provider was told.
     """
-    if cache.add(f"scim last owner {organization_id}", 1, _AGAIN_AFTER.total_seconds()):
+    if cache.add(f"scim-last-owner:{organization_id}", 1, _AGAIN_AFTER.total_seconds()):
         for message in last_owner_alerts(connection, detail):
             transaction.on_commit(message.send, robust=True)

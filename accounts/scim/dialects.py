@@ -48,7 +48,7 @@ def operations_of(body: Any, *, resource_id: str) -> list[dict[str, Any]]:
         raise bad_request("A PATCH has a list of “Operations”.", "invalidSyntax")
     if len(operations) > MOST_OPERATIONS:
         raise ScimError(413, f"A PATCH has {MOST_OPERATIONS} operations at most.")
-    return [_operation(operation, resource_id) for operation in operations]
+    return [part for operation in operations for part in _parts(_operation(operation, resource_id))]
 
 
 def _operation(operation: Any, resource_id: str) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def _operation(operation: Any, resource_id: str) -> dict[str, Any]:
     op, path = given.get("op"), given.get("path")
     if not isinstance(op, str) or op.lower() not in _OPERATIONS:  # Entra ID: Add, Replace, Remove
         raise bad_request("“op” is add, remove or replace.", "invalidSyntax")
-    if path is not None and not isinstance(path, str):
-        raise bad_request("“path” is a text.", "invalidPath")
+    if path is not None and (not isinstance(path, str) or (path and not path.strip())):
+        raise bad_request("“path” names an attribute.", "invalidPath")
     found: dict[str, Any] = {"op": op.lower()}
     if path:
         found["path"] = _path(path)
@@ -67,6 +67,17 @@ def _operation(operation: Any, resource_id: str) -> dict[str, Any]:
         value = given["value"]
         found["value"] = _value(found["path"], value) if path else _pathless(value, resource_id)
     return found
+
+
+def _parts(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the operations of one without a path whose value has paths with a filter for names (Entra ID's flag)."""
+    value = operation.get("value")
+    if "path" in operation or not isinstance(value, dict):
+        return [operation]
+    filtered = [name for name in value if "[" in name]
+    rest = {name: inner for name, inner in value.items() if "[" not in name}
+    parts = [{"op": operation["op"], "path": name, "value": value[name]} for name in filtered]
+    return [operation | {"value": rest}, *parts] if rest or not parts else parts
 
 
 def _path(path: str) -> str:
@@ -96,8 +107,12 @@ def _value(path: str, value: Any) -> Any:
         return _boolean(name, value)
     if path.lower() == _ENTERPRISE and isinstance(value, Mapping):
         return {inner: _value(inner, one) for inner, one in value.items() if one is not None}
-    if name == "manager" and isinstance(value, str):  # Entra ID: the id alone
-        return {"value": value}
+    if name == "manager":
+        if isinstance(value, list) and len(value) == 1:
+            (value,) = value
+        if isinstance(value, str):  # Entra ID: the id alone
+            return {"value": value}
+        return _entry(value)
     if name == "emails" and isinstance(value, Mapping):  # OneLogin: a single one, not in a list
         value = [value]
     if isinstance(value, list):

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from api.conditional import matches
-from api.parsers import refuse_unstorable_text
+from api.parsers import UnstorableText, refuse_unstorable_text
 
 from . import bulk, discovery, groups, users
 from .context import ScimContext
@@ -24,6 +24,8 @@ _KINDS: dict[str, tuple[ModuleType, Any]] = {"users": (users, User), "groups": (
 _NAMES = frozenset(
     {"users", "groups", "me", "bulk", ".search", "oauth2", "serviceproviderconfig", "resourcetypes", "schemas"}
 )
+
+_REFUSALS = {"cursor": "invalidCursor", "filter": "invalidFilter", "sortBy": "invalidPath"}
 
 InScope = Callable[[Callable[[ScimContext], Any]], Any]
 
@@ -82,8 +84,7 @@ def answer_of(call: Call, body: Any, in_scope: InScope) -> Answer:
     Raises:
         ScimError, SCIMException, ValidationError, ParseError, DomainError: the call is refused; `errors.error_of`.
     """
-    for value in (*call.names, *call.parameters.values()):
-        refuse_unstorable_text(value)
+    _refuse_unstorable(call)
     name, *rest = call.names or ("",)
     match name, rest:
         case (("users" | "groups"), []):
@@ -94,8 +95,6 @@ def answer_of(call: Call, body: Any, in_scope: InScope) -> Answer:
             handlers = {"GET": _read, "PUT": _replace, "PATCH": _patch, "DELETE": _delete}
         case ".search", []:
             handlers = {"POST": _search_all}
-        case "", []:
-            handlers = {"GET": _list_all}
         case "bulk", []:
             _allow(call, {"POST"})
             return Answer(HTTPStatus.OK, bulk.run_bulk(body, lambda *one: _bulk_operation(in_scope, *one)))
@@ -108,6 +107,23 @@ def answer_of(call: Call, body: Any, in_scope: InScope) -> Answer:
     _allow(call, set(handlers))
     answer: Answer = in_scope(lambda context: handlers[call.method](context, call, body))
     return answer
+
+
+def _refuse_unstorable(call: Call) -> None:
+    """Refuse what the database could not even compare with.
+
+    Raises:
+        ScimError: 404 for an address, 400 for a parameter.
+    """
+    try:
+        refuse_unstorable_text("".join(call.names))
+    except UnstorableText:
+        raise not_found() from None
+    for name, value in call.parameters.items():
+        try:
+            refuse_unstorable_text(value)
+        except UnstorableText as error:
+            raise bad_request(str(error.detail), _REFUSALS.get(name, "invalidValue")) from None
 
 
 def _allow(call: Call, methods: set[str]) -> None:
@@ -137,16 +153,9 @@ def _listed(context: ScimContext, name: str, query: Query) -> Answer:
     return Answer(HTTPStatus.OK, page.response(module.resources(context, page.rows, query.projection)))
 
 
-def _list_all(context: ScimContext, call: Call, body: Any) -> Answer:
-    return _all(context, query_of(call.parameters))
-
-
 def _search_all(context: ScimContext, call: Call, body: Any) -> Answer:
-    return _all(context, search_of(body))
-
-
-def _all(context: ScimContext, query: Query) -> Answer:
     """Return users, then groups, that a query finds; one that asks for what a type does not have finds none of it."""
+    query = search_of(body)
     if query.cursor is not None:
         raise bad_request("Cursors are for /Users and /Groups. Use startIndex here.", "invalidCursor")
     total, resources, refusals = 0, [], []

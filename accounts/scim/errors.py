@@ -57,12 +57,12 @@ class ScimError(Exception):
         body = {"schemas": [ERROR_SCHEMA], "status": str(self.status), "detail": self.detail}
         return body | {"scimType": self.scim_type} if self.scim_type else body
 
-    def response(self) -> HttpResponse:
+    def response(self, media_type: str = MEDIA_TYPE) -> HttpResponse:
         """Return the error as a response."""
         return HttpResponse(
             json.dumps(self.body, ensure_ascii=False),
             status=self.status,
-            content_type=MEDIA_TYPE,
+            content_type=media_type,
             headers={"Cache-Control": "no-store", **self.headers},
         )
 
@@ -83,9 +83,11 @@ def error_of(error: Exception) -> ScimError | None:
         case ScimError():
             return error
         case SCIMException():
-            return ScimError(error.status, str(error), error.scim_type)
+            cause = error.__cause__
+            detail = _first(cause).detail if isinstance(cause, ValidationError) else str(error)
+            return ScimError(error.status, str(detail), error.scim_type)
         case ValidationError():
-            first: Error = Error.from_validation_errors(error)[0]
+            first = _first(error)
             return ScimError(first.status or HTTPStatus.BAD_REQUEST, str(first.detail), first.scim_type or "")
         case UnstorableText():
             return bad_request(str(error.detail))
@@ -97,3 +99,8 @@ def error_of(error: Exception) -> ScimError | None:
         case PermissionDenied():
             return ScimError(HTTPStatus.FORBIDDEN, "This token may not do that.")
     return None
+
+
+def _first(error: ValidationError) -> Error:
+    found: Error = Error.from_validation_errors(error)[0]
+    return found

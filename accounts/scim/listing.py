@@ -24,7 +24,7 @@ SEARCH_REQUEST = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 DEFAULT_COUNT = 100
 MOST_RESULTS = 1_000
 _FARTHEST = 2**31
-_NUMBER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d{1,99}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

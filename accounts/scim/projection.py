@@ -1,16 +1,19 @@
 """Which attributes of a resource are returned (RFC 7644 section 3.9)."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from scim2_models import Context, Path
+
 from .errors import bad_request
-from .resources import CORE_GROUP, CORE_USER, ENTERPRISE_USER
+from .resources import CORE_GROUP, CORE_USER, ENTERPRISE_USER, POLICY, User
 
 _ALWAYS = frozenset({"schemas", "id"})
 _MOST_PATHS = 200
 _FILTER = re.compile(r"\[[^\]]*\]")
+_COMMA = re.compile(r",(?![^\[]*\])")
 _CORE = tuple(f"{urn.lower()}:" for urn in (CORE_USER, CORE_GROUP))
 _EXTENSION = ENTERPRISE_USER.lower()
 
@@ -24,10 +27,12 @@ class Projection:
     Attributes:
         included: only these are returned; None: all.
         excluded: these are left out.
+        selections: by the name of an included attribute, the path with the filter that its values must meet.
     """
 
     included: tuple[AttributeNames, ...] | None = None
     excluded: tuple[AttributeNames, ...] = ()
+    selections: Mapping[str, str] = field(default_factory=dict)
 
     def wants(self, name: str) -> bool:
         """Return whether a top-level attribute is returned at all: what is not need not be loaded."""
@@ -43,6 +48,7 @@ class Projection:
             for name, value in resource.items():
                 rests = [path[1:] for path in self.included if path[0] == name.lower()]
                 if rests and name not in kept:
+                    value = _selected(value, self.selections.get(name.lower()))
                     part = value if () in rests else _only(value, rests)
                     if part not in ({}, []):
                         kept[name] = part
@@ -69,16 +75,17 @@ def projection(attributes: Iterable[str], excluded: Iterable[str]) -> Projection
         ScimError: 400, too many names.
     """
     wanted, unwanted = list(attributes), list(excluded)
+    selections = {path.partition("[")[0].strip().lower(): path for path in wanted if "[" in path}
     if len(wanted) + len(unwanted) > _MOST_PATHS:
         raise bad_request(f"Name {_MOST_PATHS} attributes at most.")
-    return Projection(tuple(map(_names, wanted)) if wanted else None, tuple(map(_names, unwanted)))
+    return Projection(tuple(map(_names, wanted)) if wanted else None, tuple(map(_names, unwanted)), selections)
 
 
 def listed(text: str | None) -> list[str]:
     """Return the names of a comma-separated parameter; commas inside a value filter do not separate."""
     if not text:
         return []
-    return [name.strip() for name in _FILTER.sub("", text).split(",") if name.strip()]
+    return [name.strip() for name in _COMMA.split(text) if name.strip()]
 
 
 def _names(path: str) -> AttributeNames:
@@ -90,6 +97,20 @@ def _names(path: str) -> AttributeNames:
     if path.startswith((f"{_EXTENSION}:", f"{_EXTENSION}.")):
         return (_EXTENSION, *path[len(_EXTENSION) + 1 :].split("."))
     return tuple(path.split("."))
+
+
+def _selected(value: Any, path: str | None) -> Any:
+    """Return the values of a multi-valued attribute that a path such as ``emails[type eq "work"]`` names.
+
+    Raises:
+        SCIMException: 400, the path cannot be read.
+    """
+    if path is None or not isinstance(value, list):
+        return value
+    name = path.partition("[")[0].strip()
+    chosen = Path[User](path.partition("]")[0] + "]")
+    holder = User.model_validate({name: value}, scim_ctx=Context.DEFAULT, scim_policy=POLICY)
+    return [entry.model_dump(scim_ctx=Context.DEFAULT) for entry in chosen.get(holder) or []]
 
 
 def _only(value: Any, rests: Sequence[AttributeNames]) -> Any:

@@ -35,6 +35,10 @@ POLICY = ScimPolicy(
 """What identity providers send beyond the standard: attributes of their own, create-on-miss, removal by value."""
 
 
+STRICT_PATHS = POLICY.model_copy(update={"unmatched_path_filter": ScimPolicy.UnmatchedPathFilter.forbid})
+"""The same without create-on-miss."""
+
+
 class Email(StandardEmail):
     """An e-mail address as it was sent; directories hold addresses that are none on the Internet (``@corp.local``)."""
 
@@ -113,6 +117,9 @@ class GroupMember(StandardGroupMember):
 
     type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User"])
     """Always "User": groups are not nested."""
+
+    display: str | None = None
+    """The userName of the member."""
 
 
 class Group(StandardGroup):

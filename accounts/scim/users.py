@@ -8,6 +8,7 @@ from uuid import UUID
 
 from scim2_models import Context, PatchOp, Path
 from scim2_models.exceptions import InvalidPathException
+from scim2_models.path import CompareOperator, Comparison
 
 from accounts.models import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
 from accounts.models.provisioned import LONGEST_VALUE
@@ -24,11 +25,12 @@ from .context import ScimContext
 from .dialects import operations_of, resource_body
 from .errors import bad_request, not_found
 from .projection import EVERYTHING, Projection
-from .resources import CORE_USER, ENTERPRISE_USER, POLICY, User, comparable_name, comparable_value
+from .resources import CORE_USER, ENTERPRISE_USER, POLICY, STRICT_PATHS, User, comparable_name, comparable_value
 from .versions import meta, refuse_other_version
 
 ENDPOINT, KIND = "Users", "User"
 MOST_BYTES = 65_536
+PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 _OWN_COLUMNS = ("schemas", "id", "meta", "groups", "password", "userName", "externalId", "active")
 
 
@@ -53,13 +55,31 @@ def patch(context: ScimContext, pk: UUID, body: Any) -> ProvisionedUser:
     for operation in operations:
         _refuse_unknown_path(operation.get("path"))
     stored = User.model_validate(_stored(row), scim_ctx=Context.DEFAULT, scim_policy=POLICY)
-    asked = PatchOp[User].model_validate(
-        {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations},
-        scim_ctx=Context.RESOURCE_PATCH_REQUEST,
-        scim_policy=POLICY,
-    )
-    asked.patch(stored, scim_policy=POLICY)
+    for operation in operations:
+        _carry_out(operation, stored)
     return update_provisioned_user(user=row, values=values_of(stored, active=True), actor=context.actor)
+
+
+def _carry_out(operation: dict[str, Any], stored: User) -> None:
+    """Change a resource by one operation.
+
+    Only for ``attribute[type eq "x"]`` a value that is missing is created, as Entra ID expects (RFC 7644 section
+    3.5.2.3 has noTarget for every miss).
+    """
+    policy = POLICY if _names_a_type(operation.get("path")) else STRICT_PATHS
+    asked = PatchOp[User].model_validate(
+        {"schemas": [PATCH_OP], "Operations": [operation]},
+        scim_ctx=Context.RESOURCE_PATCH_REQUEST,
+        scim_policy=policy,
+    )
+    asked.patch(stored, scim_policy=policy)
+
+
+def _names_a_type(text: str | None) -> bool:
+    chosen = Path[User](text).value_filter if text else None
+    return (
+        isinstance(chosen, Comparison) and chosen.op is CompareOperator.eq and str(chosen.attr_path).lower() == "type"
+    )
 
 
 def delete(context: ScimContext, pk: UUID) -> None:

@@ -57,7 +57,7 @@ def serve(request: HttpRequest, path: str = "") -> HttpResponse:
             token = _authenticated(request)
             return _Served(request, call, token).response()
     except ScimError as error:
-        return error.response()
+        return error.response(_media_type(request))
 
 
 class _Served:
@@ -82,7 +82,7 @@ class _Served:
                 logger.exception("%s %s", self._request.method, self._request.path)
                 told = ScimError(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. It is in our log.")
             self._note_failure(told)
-            return told.response()
+            return told.response(_media_type(self._request))
 
     def _answer(self) -> Answer:
         if self._call.names == ("bulk",):
@@ -208,14 +208,19 @@ def _response(request: HttpRequest, answer: Answer) -> HttpResponse:
         response = HttpResponse(status=answer.status, headers=headers)
         del response.headers["Content-Type"]
         return response
-    accept = request.headers.get("Accept", "").lower()
-    plain = "application/json" in accept and MEDIA_TYPE not in accept and "*/*" not in accept
     return HttpResponse(
         json.dumps(answer.body, ensure_ascii=False),
         status=answer.status,
-        content_type="application/json" if plain else MEDIA_TYPE,
+        content_type=_media_type(request),
         headers=headers,
     )
+
+
+def _media_type(request: HttpRequest) -> str:
+    """Return application/json for a client that takes nothing else (OneLogin), SCIM's own type for every other."""
+    accept = request.headers.get("Accept", "").lower()
+    plain = "application/json" in accept and MEDIA_TYPE not in accept and "*/*" not in accept
+    return "application/json" if plain else MEDIA_TYPE
 
 
 def _base_url(request: HttpRequest) -> str:

@@ -11,7 +11,7 @@ from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.models import Invitation, Membership, Source
 from tenants.services.invitations import invite_member
-from tenants.services.members import add_member, set_project_role
+from tenants.services.members import add_member, change_role, set_project_role
 from tests.accounts.api.stage import accepted, make_key
 from tests.people import Tenant, signed_in
 from tests.scim.held import is_member, member_named
@@ -179,8 +179,8 @@ def test_d3_the_last_owner_stays(acme: Tenant, scim: Scim, how: str) -> None:
 
 def test_d3_an_owner_who_is_not_the_last_goes(acme: Tenant, scim: Scim) -> None:
     grace = scim.user("grace")
-    with tenant_scope(acme.organization):
-        Membership.objects.filter(user__email="admin@acme.example").update(role=acme.role("owner"))
+    with acme.acting("owner") as actor:
+        change_role(membership=acme.membership("admin"), role=acme.role("owner"), actor=actor)
     owner = scim.user("owner")
     assert grace["id"] != owner["id"]
     deactivate(scim, owner)

@@ -1,0 +1,1 @@
+"""The tests. A package, because another one of this name may be installed beside it."""
