@@ -9,6 +9,7 @@ from isolation.managers import TenantManager
 from tenants.models.base import TenantModel, same_organization, unique_in_organization
 
 LONGEST_VALUE = 256
+LONGEST_EMAIL = 254
 
 
 class ProvisionedUser(TenantModel):
@@ -23,7 +24,7 @@ class ProvisionedUser(TenantModel):
     external_id = models.CharField(max_length=LONGEST_VALUE, blank=True, editable=False)
     user_name = models.CharField(max_length=LONGEST_VALUE, editable=False)
     user_name_key = models.CharField(max_length=2 * LONGEST_VALUE, editable=False)
-    email = models.CharField("e-mail address", max_length=254, blank=True, editable=False)
+    email = models.CharField("e-mail address", max_length=LONGEST_EMAIL, blank=True, editable=False)
     active = models.BooleanField(default=True, editable=False)
     # As it was sent, in SCIM's own names, without what has a column of its own.
     attributes = models.JSONField(default=dict, editable=False)

@@ -25,7 +25,7 @@ class IdentityProvider(models.TextChoices):
     OTHER = "other", "Another one"
 
 
-class ScimConnection(TenantModel):
+class ScimConnection(TenantModel):  # type: ignore[django-manager-missing]
     """An identity provider that provisions people and groups of one organization (RFC 7644's SCIM client)."""
 
     name = models.CharField(max_length=120)

@@ -46,7 +46,6 @@ class _Job:
     answers: dict[int, dict[str, Any]] = field(default_factory=dict)
     errors: int = 0
 
-    @property
     def is_over(self) -> bool:
         """Return whether as many operations failed as the client accepts."""
         return self.most_errors is not None and self.errors >= self.most_errors
@@ -67,16 +66,16 @@ def run_bulk(body: Any, run: Run) -> dict[str, Any]:
     """
     job = _job(body)
     waiting = list(range(len(job.operations)))
-    while waiting and not job.is_over:
+    while waiting and not job.is_over():
         ready = [number for number in waiting if not _missing(job, number)]
         if not ready:
             for number in waiting:
-                if not job.is_over:
+                if not job.is_over():
                     missing = ", ".join(sorted(_missing(job, number)))
                     _note(job, number, _failed(bad_request(f"No operation made the bulkId {missing}.")))
             break
         for number in ready:
-            if job.is_over:
+            if job.is_over():
                 break
             _note(job, number, _carried_out(job, number, run))
             waiting.remove(number)

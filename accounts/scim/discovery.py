@@ -15,7 +15,7 @@ MOST_BULK_BYTES = 1_048_576
 _CONFIG = "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"
 _RESOURCE_TYPE = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 _SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Schema"
-_MODELS = {CORE_USER: User, CORE_GROUP: Group, ENTERPRISE_USER: EnterpriseUser}
+_MODELS: dict[str, Any] = {CORE_USER: User, CORE_GROUP: Group, ENTERPRISE_USER: EnterpriseUser}
 
 
 def service_provider_config(base_url: str) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def service_provider_config(base_url: str) -> dict[str, Any]:
 
 def resource_types(base_url: str) -> list[dict[str, Any]]:
     """Return the types of resources that the server has."""
-    described = (
+    described: tuple[tuple[str, str, str, str, list[dict[str, Any]]], ...] = (
         ("User", "/Users", "A person", CORE_USER, [{"schema": ENTERPRISE_USER, "required": False}]),
         ("Group", "/Groups", "A set of people", CORE_GROUP, []),
     )

@@ -21,9 +21,6 @@ from .resources import Group, User
 from .versions import tag_of
 
 _KINDS: dict[str, tuple[ModuleType, Any]] = {"users": (users, User), "groups": (groups, Group)}
-_NAMES = frozenset(
-    {"users", "groups", "me", "bulk", ".search", "oauth2", "serviceproviderconfig", "resourcetypes", "schemas"}
-)
 
 _REFUSALS = {"cursor": "invalidCursor", "filter": "invalidFilter", "sortBy": "invalidPath"}
 
@@ -158,7 +155,9 @@ def _search_all(context: ScimContext, call: Call, body: Any) -> Answer:
     query = search_of(body)
     if query.cursor is not None:
         raise bad_request("Cursors are for /Users and /Groups. Use startIndex here.", "invalidCursor")
-    total, resources, refusals = 0, [], []
+    total = 0
+    resources: list[dict[str, Any]] = []
+    refusals: list[Exception] = []
     for module, model in _KINDS.values():
         window = replace(query, start=max(1, query.start - total), count=max(0, query.count - len(resources)))
         try:
@@ -247,13 +246,7 @@ def _bulk_operation(in_scope: InScope, method: str, path: str, data: Any, versio
     parts = tuple(part for part in path.split("/") if part)
     names = (parts[0].lower(), *parts[1:]) if parts else ()
     try:
-        if not names or names[0] not in _KINDS or len(names) != (1 if method == "POST" else 2):
-            raise bad_request("“path” is /Users or /Groups, with an id except for POST.", "invalidPath")
-        if data is None and method != "DELETE":
-            raise bad_request(f"An operation with {method} has data.")
-        answer = answer_of(
-            Call(method, names), data, lambda run: in_scope(lambda context: run(replace(context, if_match=version)))
-        )
+        answer = _single(in_scope, method, names, data, version)
     except Exception as error:
         told = error_of(error)
         if told is None:
@@ -265,3 +258,12 @@ def _bulk_operation(in_scope: InScope, method: str, path: str, data: Any, versio
         lambda context: context.location(_KINDS[names[0]][0].ENDPOINT, pk)
     )
     return bulk.BulkAnswer(answer.status, location, answer.headers.get("ETag", ""), pk)
+
+
+def _single(in_scope: InScope, method: str, names: tuple[str, ...], data: Any, version: str) -> Answer:
+    if not names or names[0] not in _KINDS or len(names) != (1 if method == "POST" else 2):
+        raise bad_request("“path” is /Users or /Groups, with an id except for POST.", "invalidPath")
+    if data is None and method != "DELETE":
+        raise bad_request(f"An operation with {method} has data.")
+    call = Call(method, names)
+    return answer_of(call, data, lambda run: in_scope(lambda context: run(replace(context, if_match=version))))

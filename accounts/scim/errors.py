@@ -77,7 +77,7 @@ def not_found(what: str = "resource") -> ScimError:
     return ScimError(HTTPStatus.NOT_FOUND, f"There is no {what} with this id.")
 
 
-def error_of(error: Exception) -> ScimError | None:
+def error_of(error: Exception) -> ScimError | None:  # noqa: PLR0911 - one for each kind
     """Return what a client is told of an exception; None for one that is not of its making."""
     match error:
         case ScimError():

@@ -1,4 +1,9 @@
-"""Filters (RFC 7644 section 3.4.2.2) as SQL conditions: parsed and checked by scim2-models, never partly dropped."""
+"""Filters (RFC 7644 section 3.4.2.2) as SQL conditions: parsed and checked by scim2-models, never partly dropped.
+
+Names in the SQL are this module's own or the schema's; whatever a client sends is a parameter.
+"""
+
+# ruff: noqa: S608 - see above
 
 import re
 from collections.abc import Callable
@@ -94,7 +99,7 @@ def sort_column(model: type[User] | type[Group], path: str) -> Column:
     Raises:
         ScimError, SCIMException: 400 invalidPath: the resource has no such attribute, or no order by it.
     """
-    found = SearchRequest[model](sort_by=path).sort_binding(model)  # type: ignore[valid-type]
+    found = SearchRequest[model].model_validate({"sortBy": path}).sort_binding(model)  # type: ignore[valid-type]
     if found is None or len(path) > LONGEST_FILTER:
         raise bad_request("The list cannot be ordered by this attribute.", "invalidPath")
     place = _Compiler(model).place(found)
@@ -115,11 +120,7 @@ def with_quotes(text: str) -> str:
     for found in _WORD.finditer(text):
         word = found["word"]
         if word is not None and after_operator:
-            if _LITERAL.fullmatch(word):
-                word = word.lower()
-            else:
-                word = ScimFilter.quote(word)
-            parts.append(word)
+            parts.append(word.lower() if _LITERAL.fullmatch(word) else ScimFilter.quote(word))
         else:
             parts.append(found[0])
         if found["space"] is None:

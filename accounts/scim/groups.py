@@ -205,13 +205,12 @@ class _Change:
 
     def _selected(self, path: Any, text: str) -> set[UUID]:
         """Return the members that a value filter names."""
-        tree = path.value_filter
-        simple = tree if isinstance(tree, Comparison) else getattr(tree, "ast", None)
-        if isinstance(simple, Comparison) and simple.op is CompareOperator.eq and str(simple.attr_path) == "value":
-            return _uuids([str(simple.value)])
+        chosen = path.value_filter
+        if isinstance(chosen, Comparison) and chosen.op is CompareOperator.eq and str(chosen.attr_path) == "value":
+            return _uuids([str(chosen.value)])
         present = _people_in([self.row])
         members = [{"value": str(user), "display": name} for _, user, name in present]
-        found = Path[Group](text).get(Group(members=members)) if members else None
+        found = Path[Group](text).get(Group.model_validate({"members": members})) if members else None
         return _uuids([str(entry.value) for entry in found or []])
 
 

@@ -48,8 +48,8 @@ class Projection:
             for name, value in resource.items():
                 rests = [path[1:] for path in self.included if path[0] == name.lower()]
                 if rests and name not in kept:
-                    value = _selected(value, self.selections.get(name.lower()))
-                    part = value if () in rests else _only(value, rests)
+                    chosen = _selected(value, self.selections.get(name.lower()))
+                    part = chosen if () in rests else _only(chosen, rests)
                     if part not in ({}, []):
                         kept[name] = part
             return kept

@@ -1,4 +1,7 @@
-"""The resources of this service, as scim2-models reads them: exactly what is stored, under the rules of `POLICY`."""
+"""The resources of this service, as scim2-models reads them: exactly what is stored, under the rules of `POLICY`.
+
+Where a field's type is another one than the library's, values are kept as they were sent: that is what is ignored.
+"""
 
 from collections.abc import Mapping
 from functools import cache
@@ -49,14 +52,14 @@ class Email(StandardEmail):
 class Photo(StandardPhoto):
     """A photo's address as it was sent."""
 
-    value: str | None = None
+    value: str | None = None  # type: ignore[assignment]
     """URL of a photo of the User."""
 
 
 class Manager(StandardManager):
     """The manager, by the id that the identity provider sent; Entra ID sends no `$ref`."""
 
-    ref: str | None = Field(None, serialization_alias="$ref", validation_alias="$ref")
+    ref: str | None = Field(None, serialization_alias="$ref", validation_alias="$ref")  # type: ignore[assignment]
     """The URI of the SCIM resource representing the User's manager."""
 
     display_name: str | None = None
@@ -95,15 +98,15 @@ class User(StandardUser[EnterpriseUser]):
     user_name: Annotated[str | None, Uniqueness.server, Required.true] = None
     """Unique identifier for the User within the organization, whatever the case of its letters."""
 
-    profile_url: str | None = None
+    profile_url: str | None = None  # type: ignore[assignment]
     """A URL of a page about the User."""
 
-    emails: list[Email] | None = None
+    emails: list[Email] | None = None  # type: ignore[assignment]
     """E-mail addresses for the User; the primary one counts, else the one for work, else the first."""
 
     Emails: ClassVar[type[ComplexAttribute]] = Email
 
-    photos: list[Photo] | None = None
+    photos: list[Photo] | None = None  # type: ignore[assignment]
     """URLs of photos of the User."""
 
     Photos: ClassVar[type[ComplexAttribute]] = Photo
@@ -112,7 +115,7 @@ class User(StandardUser[EnterpriseUser]):
 class GroupMember(StandardGroupMember):
     """A member of a Group: a User of the same identity provider."""
 
-    ref: Annotated[str | None, Mutability.immutable] = Field(None, serialization_alias="$ref", validation_alias="$ref")
+    ref: Annotated[str | None, Mutability.immutable] = Field(None, serialization_alias="$ref", validation_alias="$ref")  # type: ignore[assignment]
     """The URI of the User."""
 
     type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User"])
@@ -127,7 +130,7 @@ class Group(StandardGroup):
 
     __schema__ = URN(CORE_GROUP)
 
-    members: list[GroupMember] | None = None
+    members: list[GroupMember] | None = None  # type: ignore[assignment]
     """The members of the Group."""
 
     Members: ClassVar[type[ComplexAttribute]] = GroupMember

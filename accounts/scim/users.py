@@ -11,7 +11,7 @@ from scim2_models.exceptions import InvalidPathException
 from scim2_models.path import CompareOperator, Comparison
 
 from accounts.models import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
-from accounts.models.provisioned import LONGEST_VALUE
+from accounts.models.provisioned import LONGEST_EMAIL, LONGEST_VALUE
 from accounts.services.provisioned_users import (
     UserValues,
     deprovision_user,
@@ -210,7 +210,7 @@ def _email(user_name: str, emails: list[dict[str, Any]]) -> str:
         or (values[0] if values else {"value": user_name})
     )
     address = str(chosen["value"]).strip().lower()
-    return address if "@" in address and len(address) <= ProvisionedUser._meta.get_field("email").max_length else ""
+    return address if "@" in address and len(address) <= LONGEST_EMAIL else ""
 
 
 def _name(attributes: dict[str, Any]) -> str:

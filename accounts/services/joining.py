@@ -14,7 +14,7 @@ from tenants.services.groups import add_group_member
 from tenants.services.management import hand_over_member
 from tenants.services.members import add_member, set_member_active
 from tenants.services.naming import tidy_name
-from tenants.services.rules import builtin_role
+from tenants.services.rules import builtin_role, one_of_a_kind
 
 from .connection_actor import connection_actor
 from .users import create_user
@@ -84,11 +84,15 @@ def connect(user: ProvisionedUser, membership: Membership, *, actor: Actor) -> N
         user: somebody without a membership.
         membership: theirs.
         actor: who made them a member.
+
+    Raises:
+        DomainError: with code ``duplicate``: another provisioned user is this member already.
     """
     before = snapshot(user)
     user.membership = membership
     touch(user)
-    user.save(update_fields=["membership", "version", "updated_at"])
+    with one_of_a_kind(ProvisionedUser):
+        user.save(update_fields=["membership", "version", "updated_at"])
     signals.provisioned_user_joined.announce(user, actor=actor, before=before, after=snapshot(user))
     waiting = WaitingGroupMember.objects.filter(provisioned_user=user).select_related("provisioned_group__group")
     manager = connection_actor(user.connection)
@@ -99,6 +103,8 @@ def connect(user: ProvisionedUser, membership: Membership, *, actor: Actor) -> N
 
 def connect_waiting(membership: Membership, *, actor: Actor) -> None:
     """Tie a new or returned member to the provisioned user that waits under their e-mail address, if there is one."""
+    if ProvisionedUser.objects.filter(membership=membership).exists():
+        return
     waiting = ProvisionedUser.objects.select_for_update(of=("self",)).filter(
         email=membership.user.email, membership=None, active=True
     )
