@@ -266,6 +266,13 @@ def token_of(tenant: Tenant, connection: ScimConnection, **values: Any) -> Issue
         return create_scim_token(connection=connection, actor=SYSTEM, **{"name": "Sync", **values})
 
 
+def expire_tokens(superuser: Any) -> None:
+    """Let every token have ended a second ago."""
+    with superuser.transaction():
+        superuser.execute("SET LOCAL session_replication_role = replica")
+        superuser.execute("UPDATE accounts_scimtoken SET expires_at = now() - interval '1 second'")
+
+
 def _encoded(body: Any) -> bytes:
     return json.dumps(body).encode()
 

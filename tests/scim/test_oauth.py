@@ -1,21 +1,19 @@
 """OAuth 2.0 client credentials, as Entra's gallery asks for: RFC 6749 4.4."""
 
 import base64
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
-from accounts.models import ScimConnection, ScimToken
+from accounts.models import ScimConnection
 from accounts.services.key_rules import IssuedKey
 from accounts.services.scim_tokens import revoke_scim_token
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tests.people import Tenant
-from tests.scim.stage import BASE, Scim, refused, token_of
+from tests.scim.stage import BASE, Scim, expire_tokens, refused, token_of
 
 GRANT = {"grant_type": "client_credentials"}
 
@@ -106,10 +104,9 @@ def test_access_ends_with_the_token(acme: Tenant, issued: IssuedKey) -> None:
     assert ask(GRANT | credentials(issued)).status_code == 401
 
 
-def test_an_expired_token_is_no_client(acme: Tenant, issued: IssuedKey) -> None:
+def test_an_expired_token_is_no_client(issued: IssuedKey, superuser: Any) -> None:
     provider = Scim(ask(GRANT | credentials(issued)).json()["access_token"])
-    with tenant_scope(acme.organization):
-        ScimToken.objects.filter(pk=issued.key.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    expire_tokens(superuser)
     assert ask(GRANT | credentials(issued)).status_code == 401
     refused(provider.get("/Users"), 401)
 

@@ -17,7 +17,7 @@ from isolation.scope import tenant_scope
 from tenants.services.organizations import suspend_organization
 from tests.accounts.api.stage import make_key
 from tests.people import Tenant, signed_in
-from tests.scim.stage import BASE, Scim, refused, token_of, user_body
+from tests.scim.stage import BASE, Scim, expire_tokens, refused, token_of, user_body
 
 
 def test_several_tokens_at_once(acme: Tenant, connection: ScimConnection, scim: Scim) -> None:
@@ -39,11 +39,10 @@ def test_a_revoked_token_is_refused_at_once_and_the_other_is_not(
     assert scim.get("/Users").status == 200
 
 
-def test_a_token_expires(acme: Tenant, connection: ScimConnection, scim: Scim) -> None:
+def test_a_token_expires(acme: Tenant, connection: ScimConnection, scim: Scim, superuser: Any) -> None:
     issued = token_of(acme, connection, expires_at=timezone.now() + timedelta(days=1))
     assert Scim(issued.secret).get("/Users").status == 200
-    with tenant_scope(acme.organization):
-        ScimToken.objects.filter(pk=issued.key.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    expire_tokens(superuser)
     refused(Scim(issued.secret).get("/Users"), 401)
 
 
