@@ -9,6 +9,7 @@ from isolation.managers import TenantManager
 from tenants.models.base import TenantModel, same_organization, unique_in_organization
 
 LONGEST_VALUE = 256
+USER_STATES = ("member", "waiting", "inactive")
 
 
 class ProvisionedUser(TenantModel):
@@ -73,6 +74,13 @@ class ProvisionedUser(TenantModel):
 
     def __str__(self) -> str:
         return self.user_name
+
+    @property
+    def state(self) -> str:
+        """Return which of `USER_STATES` they are in; `ProvisionedUserQuerySet.in_state` finds the same rows."""
+        if not self.active:
+            return "inactive"
+        return "waiting" if self.membership_id is None else "member"
 
 
 class ProvisionedGroup(TenantModel):

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
@@ -17,9 +16,9 @@ from accounts.management.key_options import (
     predefined_secret,
 )
 from accounts.models import IdentityProvider, ScimConnection, ScimToken
+from accounts.scim_addresses import scim_base_url, scim_token_endpoint
 from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token, revoke_scim_token
-from console.links import root_url
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
 from isolation.scope import operator_scope, tenant_scope
@@ -89,7 +88,8 @@ class Command(ScopedCommand):
                 actor=actor,
             )
             self.stderr.write(WHERE_SECRETS_ARE, self.style.NOTICE)
-            return {**_addresses(), **_shown(issued.key), "token": issued.secret}
+            addresses = {"base_url": scim_base_url(), "token_endpoint": scim_token_endpoint()}
+            return {**addresses, **_shown(issued.key), "token": issued.secret}
 
     def _list(self, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
         with _organization(options["organization"]):
@@ -148,11 +148,6 @@ def _find(name: str, slug: str | None) -> ScimToken:
 
 def _tokens() -> Any:
     return ScimToken.objects.select_related("connection__organization")
-
-
-def _addresses() -> dict[str, str]:
-    base = f"{settings.PUBLIC_URL}{root_url('scim/v2')}"
-    return {"base_url": base, "token_endpoint": f"{base}/oauth2/token"}
 
 
 def _shown(token: ScimToken) -> dict[str, Any]:
