@@ -47,6 +47,12 @@ class ProvisionedUserQuerySet(TenantQuerySet):
         """Return the active ones with an address who have not joined yet."""
         return self.filter(membership=None, active=True).exclude(email="")
 
+    def in_state(self, state: str) -> Self:
+        """Return those that are in one of `models.provisioned.USER_STATES`."""
+        if state == "inactive":
+            return self.filter(active=False)
+        return self.filter(active=True, membership__isnull=state == "waiting")
+
 
 class ApiKeyQuerySet(KeyQuerySet, TenantQuerySet):
     """API keys of one organization."""

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from . import api_keys, leak_reports, me, personal_keys, service_accounts
+from . import api_keys, leak_reports, me, personal_keys, scim, scim_tokens, service_accounts
 
 _ORGANIZATION = "organizations/<reference:organization>"
 _KEYS = f"{_ORGANIZATION}/api-keys"
 _PERSONAL = f"{_ORGANIZATION}/personal-keys"
 _ACCOUNTS = f"{_ORGANIZATION}/service-accounts"
+_CONNECTIONS = f"{_ORGANIZATION}/scim/connections"
+_CONNECTION = f"{_CONNECTIONS}/<uuid:connection>"
 
 urlpatterns = [
     path("me", me.Me.as_view()),
@@ -29,4 +31,11 @@ urlpatterns = [
         f"{_ACCOUNTS}/<uuid:account>/project-roles/<uuid:project_id>",
         service_accounts.OneServiceAccountProjectRole.as_view(),
     ),
+    path(_CONNECTIONS, scim.Connections.as_view()),
+    path(_CONNECTION, scim.OneConnection.as_view()),
+    path(f"{_CONNECTION}/users", scim.ProvisionedUsers.as_view()),
+    path(f"{_CONNECTION}/requests", scim.ScimRequests.as_view()),
+    path(f"{_CONNECTION}/tokens", scim_tokens.Tokens.as_view()),
+    path(f"{_CONNECTION}/tokens/<uuid:token>", scim_tokens.OneToken.as_view()),
+    path(f"{_CONNECTION}/tokens/<uuid:token>/revoke", scim_tokens.TokenRevocation.as_view()),
 ]

@@ -127,6 +127,11 @@ def add_value_arguments(parser: Any) -> None:
     """Declare what `create` takes for keys of every sort."""
     parser.add_argument("--name", required=True, help="What people read.")
     parser.add_argument("--note", default="", help="Free text.")
+    add_limit_arguments(parser)
+
+
+def add_limit_arguments(parser: Any) -> None:
+    """Declare until when and from where a new key or token is accepted, and where its predefined secret is."""
     parser.add_argument("--expires-in", metavar="90d", help="How long it lives: 30m, 24h, 90d, 2w.")
     parser.add_argument("--expires-at", metavar="2027-01-31T12:00:00Z", help="When it ends.")
     parser.add_argument(

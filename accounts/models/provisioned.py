@@ -10,6 +10,7 @@ from tenants.models.base import TenantModel, same_organization, unique_in_organi
 
 LONGEST_VALUE = 256
 LONGEST_EMAIL = 254
+USER_STATES = ("member", "waiting", "inactive")
 
 
 class ProvisionedUser(TenantModel):
@@ -74,6 +75,13 @@ class ProvisionedUser(TenantModel):
 
     def __str__(self) -> str:
         return self.user_name
+
+    @property
+    def state(self) -> str:
+        """Return which of `USER_STATES` they are in; `ProvisionedUserQuerySet.in_state` finds the same rows."""
+        if not self.active:
+            return "inactive"
+        return "waiting" if self.membership_id is None else "member"
 
 
 class ProvisionedGroup(TenantModel):

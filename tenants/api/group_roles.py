@@ -29,8 +29,13 @@ class GroupRoleAnswer(Answer):
 class GroupRoleBody(Body):
     """Which role, and where."""
 
-    role = role_field(help_text="Any role but Owner, which is given to people.")
+    role = role_field(help_text="Owner is given to people: a group carries it only with `allow_owner`.")
     project = project_field(required=False, allow_null=True, help_text="Left out: it counts in the whole organization.")
+    allow_owner = serializers.BooleanField(
+        default=False,
+        help_text="For Owner, in the whole organization, and a group of an identity provider: everybody whom that puts "
+        "into the group becomes an owner.",
+    )
 
 
 EXAMPLE = {"id": "4d5e6f70-8192-4a3b-8c4d-5e6f70819203", "role": ROLE_EXAMPLE, "project": PROJECT_EXAMPLE}

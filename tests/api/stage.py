@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from accounts.key_format import KeyKind
 from accounts.models import User
 from accounts.services.api_keys import create_api_key
+from accounts.services.scim_connections import create_scim_connection
+from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from audit.models import Event
 from isolation.actor import SYSTEM
@@ -72,6 +74,8 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         )
         # An operator's word: nothing of it is looked up in DNS.
         domain = confirm_domain(organization=organization, name="acme.example", reason="Acme's own", actor=SYSTEM)
+        connection = create_scim_connection(organization=organization, name="Acme directory", role=viewer, actor=SYSTEM)
+        token = create_scim_token(connection=connection, name="Acme sync", actor=SYSTEM)
         set_service_account_project_role(account=account, project=project, role=viewer, actor=SYSTEM)
         return {
             "organization": organization.slug,
@@ -86,6 +90,8 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "key": str(key.key.pk),
             "account": str(account.pk),
             "domain": str(domain.pk),
+            "connection": str(connection.pk),
+            "token": str(token.key.pk),
             "project_id": str(project.pk),
             "event": str(Event.objects.first().pk),
         }

@@ -16,4 +16,5 @@ FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = (
     *import_module("tenants.migrations.0002_isolation").FOREIGN_KEYS,
     *_KEYS.FOREIGN_KEYS,
     *_KEYS.FOLLOWING,
+    *import_module("accounts.migrations.0004_scim").FOREIGN_KEYS,
 )

@@ -14,6 +14,7 @@ from tests.isolation.tables import FOREIGN_KEYS, TENANT_TABLES
 UNIQUE_IN_THE_INSTALLATION = {
     "accounts_apikey": {("public_id",)},
     "accounts_apikeysecret": {("digest",)},
+    "accounts_scimtoken": {("digest",), ("public_id",)},
     "tenants_domain": {("name",)},  # of verified ones: a domain is one organization's
     "tenants_invitation": {("token_digest",)},
     "tenants_organization": {("slug",)},
@@ -40,6 +41,8 @@ LOOKUP_FUNCTIONS = {
     "api_forget_responses(interval)",
     "accounts_keys_by_digest(bytea[])",
     "accounts_peppers_in_force()",
+    "accounts_scim_peppers_in_force()",
+    "accounts_scim_token(bytea[],uuid)",
     "accounts_touch_keys(uuid[],timestamp with time zone[],text[])",
     "audit_require_event()",
     "tenants_invitation_by_digest(bytea)",
@@ -174,7 +177,7 @@ def test_every_foreign_key_of_the_list_is_in_the_database(superuser) -> None:
                     WHERE a.attrelid = c.confrelid AND a.attnum = ANY (c.confkey))
             FROM pg_constraint c
             JOIN pg_attribute c2 ON c2.attrelid = c.conrelid AND c2.attnum = ANY (c.conkey)
-            WHERE c.contype = 'f' AND c.conname LIKE '%\\_same\\_organization' AND c2.attname <> 'organization_id'
+            WHERE c.contype = 'f' AND c.conname LIKE '%\\_same\\_organizat%' AND c2.attname <> 'organization_id'
               AND c.conrelid <> 'tenants_organization'::regclass AND c.convalidated
             """
         )

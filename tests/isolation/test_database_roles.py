@@ -189,6 +189,8 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("accounts_apikey", "SELECT"),
         ("accounts_apikeysecret", "SELECT"),
         ("accounts_platformkey", "SELECT"),
+        ("accounts_scimconnection", "SELECT"),
+        ("accounts_scimtoken", "SELECT"),
         ("accounts_serviceaccount", "SELECT"),
         ("accounts_user", "SELECT"),
         ("api_storedresponse", "DELETE,SELECT"),

@@ -10,9 +10,16 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from accounts.key_format import KeyKind
+from accounts.models import ScimConnection, ScimRequest
 from accounts.services.api_keys import create_api_key
+from accounts.services.connection_actor import connection_actor
+from accounts.services.provisioned_groups import change_group_members, provision_group
+from accounts.services.provisioned_users import UserValues, provision_user
+from accounts.services.scim_connections import create_scim_connection
+from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from api.models import StoredResponse
+from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.models import Project, Role
 from tenants.services.domains import claim_domain
@@ -23,6 +30,8 @@ from tenants.services.members import set_project_role
 from tests.isolation.tables import FOREIGN_KEYS, TENANT_TABLES
 from tests.people import Tenant
 from vault.data_keys import hold_active
+
+LONGEST_NAME = 63  # PostgreSQL cuts longer ones
 
 
 def fill(tenant: Tenant) -> None:
@@ -61,6 +70,35 @@ def fill(tenant: Tenant) -> None:
         shared: dict[str, Any] = {"organization": tenant.organization, "scopes": ["traces:read"], "actor": actor}
         create_api_key(kind=KeyKind.SERVICE_ACCOUNT, name="Judge", service_account=account, **shared)
         create_api_key(kind=KeyKind.PROJECT, name="Ingestion", project=tenant.project, **shared)
+        connection = create_scim_connection(organization=tenant.organization, name="Okta", role=viewer, actor=actor)
+        create_scim_token(connection=connection, name="Okta", actor=actor)
+        _provision(connection, tenant.owner.email)
+
+
+def _provision(connection: ScimConnection, email: str) -> None:
+    """Let the identity provider tell of a member, of somebody who waits, and of a group with a place for both."""
+    ScimRequest.objects.create(
+        organization=connection.organization,
+        connection=connection,
+        method="GET",
+        path="/Users",
+        status=200,
+        duration_ms=1,
+        request_id="r",
+    )
+    with acting_as(connection_actor(connection)) as told:
+        people = [
+            provision_user(
+                connection=connection,
+                values=UserValues(user_name=name, user_name_key=name, email=name, active=active),
+                actor=told,
+            )
+            for name, active in ((email, True), ("later@example.org", False))
+        ]
+        crew = provision_group(
+            connection=connection, display_name="Staff", display_name_key="staff", external_id="", actor=told
+        )
+        change_group_members(group=crew, add=[user.pk for user in people], actor=told)
 
 
 @pytest.fixture
@@ -179,7 +217,7 @@ def test_a_child_cannot_hang_on_a_foreign_parent(
         ),
         [globex.organization.pk],
     ).fetchone()
-    constraint = f"{table}_{key}_same_organization"
+    constraint = f"{table}_{key}_same_organization"[:LONGEST_NAME]
     hang = sql.SQL("UPDATE {} SET {} = %s WHERE id = %s").format(sql.Identifier(table), sql.Identifier(key))
     with pytest.raises(IntegrityError, match=constraint), tenant_scope(globex.organization):
         assert execute(hang, foreign, own) == 1
