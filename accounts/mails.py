@@ -41,15 +41,12 @@ def send_scim_leak_notice(token: ScimToken, *, source_url: str) -> None:
     context = {
         "organization": organization.name,
         "name": token.name,
-        "kind": "SCIM token",
-        "owner": token.connection.name,
-        "environment": "provisioning",
+        "connection": token.connection.name,
         "public_id": token.public_id,
         "source_url": " ".join(source_url.split())[:1_000],
-        "link": _link(f"o/{organization.slug}/accounts/scimconnection/{token.connection_id}/change/"),
+        "link": _connection_link(token),
     }
-    owners = Membership.objects.active_owners().values_list("user__email", flat=True)
-    for message in _to_each(sorted(set(owners)), "key_leak", context):
+    for message in _to_each(_owners(), "scim_token_leak", context):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -94,6 +91,25 @@ def platform_expiry_warnings(key: PlatformKey) -> list[EmailMultiAlternatives]:
     return _to_each(operators, "platform_key_expiry", context)
 
 
+def scim_expiry_warnings(token: ScimToken) -> list[EmailMultiAlternatives]:
+    """Return the mails that tell the owners when a SCIM token expires; the scope of its organization must be open.
+
+    Args:
+        token: a row of `selectors.scim_tokens_to_warn_about`.
+    """
+    context = {
+        "organization": token.organization.name,
+        "name": token.name,
+        "connection": token.connection.name,
+        "public_id": token.public_id,
+        "last_four": token.last_four,
+        "expires_at": token.expires_at,
+        "left": _left(token),
+        "link": _connection_link(token),
+    }
+    return _to_each(_owners(), "scim_token_expiry", context)
+
+
 def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternatives]:
     """Return the mails that tell the owners of the open scope that the last of them was not deprovisioned.
 
@@ -132,6 +148,11 @@ def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:
         raise failure
 
 
+def _owners() -> list[str]:
+    """Return the addresses of the owners of the open scope."""
+    return sorted(set(Membership.objects.active_owners().values_list("user__email", flat=True)))
+
+
 def _people_of(key: ApiKey) -> list[str]:
     """Return the addresses of the organization's owners, of the key's person and of the member who made it."""
     members = Membership.objects.filter(is_active=True, user__is_active=True)
@@ -156,7 +177,7 @@ def _facts(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def _left(key: ApiKey | PlatformKey) -> str:
+def _left(key: ApiKey | PlatformKey | ScimToken) -> str:
     """Return how long a key still lives, in words."""
     if key.expires_at is None:
         raise ValueError(f"{key} does not expire")
@@ -177,6 +198,10 @@ def _to_each(addresses: Iterable[str], template: str, context: dict[str, Any]) -
         message.attach_alternative(html, "text/html")
         messages.append(message)
     return messages
+
+
+def _connection_link(token: ScimToken) -> str:
+    return _link(f"o/{token.organization.slug}/accounts/scimconnection/{token.connection_id}/change/")
 
 
 def _link(path: str) -> str:

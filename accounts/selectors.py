@@ -11,7 +11,7 @@ from isolation.actor import Actor
 from tenants.models import Project
 from tenants.selectors import number_of
 
-from .models import ApiKey, ApiKeySecret, PlatformKey, ProvisionedUser, ServiceAccount
+from .models import ApiKey, ApiKeySecret, PlatformKey, ProvisionedUser, ScimToken, ServiceAccount
 from .querysets import ApiKeyQuerySet
 
 WARNINGS = (timedelta(days=14), timedelta(days=3), timedelta(days=1))
@@ -83,6 +83,12 @@ def keys_to_warn_about() -> ApiKeyQuerySet:
 def platform_keys_to_warn_about() -> Any:
     """Return the active platform keys that expire soon and of which the operators have not been told so yet."""
     return _due(PlatformKey.objects.filter(revoked_at=None), "created_at")
+
+
+def scim_tokens_to_warn_about() -> Any:
+    """Return the active SCIM tokens that expire soon and of which the owners have not been told so yet."""
+    tokens = ScimToken.objects.select_related("connection", "organization")
+    return _due(tokens.filter(revoked_at=None, organization__suspended_at=None), "created_at")
 
 
 def organizations_with_waiting_people() -> list[UUID]:

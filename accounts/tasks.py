@@ -15,9 +15,14 @@ from isolation.scope import APP, operator_scope
 from isolation.tasks import TenantTask
 from tenants.mails import send_invitation
 
-from .mails import deliver, expiry_warnings, platform_expiry_warnings
-from .models import ApiKey, PlatformKey, ProvisionedUser, ScimRequest
-from .selectors import keys_to_warn_about, organizations_with_waiting_people, platform_keys_to_warn_about
+from .mails import deliver, expiry_warnings, platform_expiry_warnings, scim_expiry_warnings
+from .models import ApiKey, PlatformKey, ProvisionedUser, ScimRequest, ScimToken
+from .selectors import (
+    keys_to_warn_about,
+    organizations_with_waiting_people,
+    platform_keys_to_warn_about,
+    scim_tokens_to_warn_about,
+)
 from .services.connection_actor import connection_actor
 from .services.provisioned_users import invite_provisioned_user, let_in
 
@@ -34,14 +39,17 @@ def warn_of_expiring_keys() -> int:
     Returns:
         how many keys these are.
     """
-    with acting_as(SYSTEM), operator_scope("Sweep for API keys that expire soon"):
+    with acting_as(SYSTEM), operator_scope("Sweep for API keys and SCIM tokens that expire soon"):
         keys = list(keys_to_warn_about().values_list("organization_id", "pk"))
+        tokens = list(scim_tokens_to_warn_about().values_list("organization_id", "pk"))
     platform_keys = list(platform_keys_to_warn_about().values_list("pk", flat=True))
     for organization_id, key_id in keys:
         warn_of_expiring_key.delay(str(organization_id), str(key_id))
     for key_id in platform_keys:
         warn_of_expiring_platform_key.delay(str(key_id))
-    return len(keys) + len(platform_keys)
+    for organization_id, token_id in tokens:
+        warn_of_expiring_scim_token.delay(str(organization_id), str(token_id))
+    return len(keys) + len(platform_keys) + len(tokens)
 
 
 @shared_task(base=TenantTask, name="accounts.tasks.warn_of_expiring_key")
@@ -72,6 +80,18 @@ def warn_of_expiring_platform_key(key_id: str) -> None:
         return
     deliver(platform_expiry_warnings(key))
     PlatformKey.objects.filter(pk=key.pk, expires_at=key.expires_at).update(expiry_warned_at=timezone.now())
+
+
+@shared_task(base=TenantTask, name="accounts.tasks.warn_of_expiring_scim_token")
+def warn_of_expiring_scim_token(organization_id: str, token_id: str) -> None:
+    """Mail the owners about one SCIM token, unless that was done."""
+    if not _claim(token_id):
+        return
+    token = scim_tokens_to_warn_about().filter(pk=token_id).first()
+    if token is None:
+        return
+    deliver(scim_expiry_warnings(token))
+    ScimToken.objects.filter(pk=token.pk, expires_at=token.expires_at).update(expiry_warned_at=timezone.now())
 
 
 @shared_task(name="accounts.tasks.settle_everybody_waiting")

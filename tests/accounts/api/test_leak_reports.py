@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,10 +19,12 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.key_format import KeyKind, new_public_id, new_secret
-from accounts.models import ApiKey, PlatformKey, User
+from accounts.models import ApiKey, PlatformKey, ScimToken, User
 from accounts.report_signatures import is_signed, parse_public_keys
 from accounts.services.api_keys import create_api_key, revoke_api_key, rotate_api_key
+from accounts.services.key_rules import IssuedKey
 from accounts.services.platform_keys import create_platform_key
+from accounts.services.scim_tokens import revoke_scim_token
 from audit.models import Event
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
@@ -29,6 +32,7 @@ from isolation.scope import operator_scope, tenant_scope
 from tests.accounts.api.stage import accepted, make_key, with_key
 from tests.api.calls import anybody
 from tests.people import Tenant
+from tests.scim.stage import Scim, connection_of, token_of
 from tests.tenants.stage import at_once, events
 
 URL = "https://git.example/acme/app/blob/3f2a/settings.py"
@@ -148,6 +152,65 @@ def test_a_platform_key_ends_and_the_operators_are_told(operator: User) -> None:
     assert "Verifier" in mail.outbox[0].subject
     with acting_as(SYSTEM), operator_scope("test"):
         assert URL in Event.objects.get(action="platform_key.revoked").reason
+
+
+def test_a_scim_token_ends_and_the_owners_are_told(acme: Tenant, globex: Tenant) -> None:
+    leaked = token_of(acme, connection_of(acme, "Okta"))
+    other = token_of(globex, connection_of(globex, "Okta"))
+    access = Scim(access_token(leaked))
+    assert access.get("/Users").status == 200
+    unknown = new_secret(KeyKind.SCIM, "production")
+    response = report(leaked.secret, unknown)
+    assert labels(response) == ["true_positive", "false_positive"]
+    for ended in (Scim(leaked.secret), access):
+        assert ended.get("/Users").status == 401
+    assert Scim(other.secret).get("/Users").status == 200
+    (event,) = events(acme, "scim_token.leaked")
+    assert (event.actor_kind, event.via, event.reason) == ("system", "api", f"Reported as leaked: {URL}")
+    assert not events(globex, "scim_token.leaked")
+    (message,) = mail.outbox
+    assert message.to == [acme.owner.email]
+    assert message.subject == "Acme: the SCIM token Sync leaked and was revoked"
+    assert URL in message.body
+    assert f"/o/acme/accounts/scimconnection/{leaked.key.connection_id}/change/" in message.body
+    assert leaked.secret not in str(message.message()) + repr(vars(event)) + response.content.decode()
+    assert labels(report(leaked.secret)) == ["true_positive"]
+    assert len(events(acme, "scim_token.leaked")) == len(mail.outbox) == 1
+
+
+def test_a_revoked_scim_token_keeps_its_reason_and_an_expired_one_ends(acme: Tenant, superuser: Any) -> None:
+    connection = connection_of(acme)
+    revoked = token_of(acme, connection)
+    expired = token_of(acme, connection, name="Old", expires_at=timezone.now() + timedelta(days=1))
+    with acme.acting("owner") as owner:
+        revoke_scim_token(token=revoked.key, actor=owner, reason="Unused")
+    with superuser.transaction():
+        superuser.execute("SET LOCAL session_replication_role = replica")
+        superuser.execute("UPDATE accounts_scimtoken SET expires_at = now() - interval '1 hour' WHERE name = 'Old'")
+    assert labels(report(revoked.secret, expired.secret)) == ["true_positive", "true_positive"]
+    with tenant_scope(acme.organization):
+        assert ScimToken.objects.get(pk=revoked.key.pk).revocation_reason == "Unused"
+        assert ScimToken.objects.get(pk=expired.key.pk).state == "revoked"
+    assert len(mail.outbox) == 1
+
+
+def test_two_reports_of_a_scim_token_at_once_end_it_once(acme: Tenant) -> None:
+    issued = token_of(acme, connection_of(acme))
+    responses = at_once(*[lambda: report(issued.secret)] * 4)
+    assert [labels(response) for response in responses] == [["true_positive"]] * 4
+    assert len(events(acme, "scim_token.leaked")) == len(mail.outbox) == 1
+
+
+def access_token(issued: IssuedKey) -> str:
+    """Return an access token that the SCIM token's client credentials make."""
+    answer = Client().post(
+        "/scim/v2/oauth2/token",
+        urlencode({"grant_type": "client_credentials", "client_id": issued.public_id, "client_secret": issued.secret}),
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert answer.status_code == 200, answer.content
+    made: str = answer.json()["access_token"]
+    return made
 
 
 def test_two_reports_at_once_end_it_once(acme: Tenant) -> None:
