@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# The lock files name everything: nothing is resolved again, which pip cannot do with hashes where extras are asked for.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 XDIST ?= 2
 PYTEST_ARGS ?=
 
