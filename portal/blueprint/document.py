@@ -179,7 +179,11 @@ class _Reading:
 
     def _groups(self, wanted: WantedOrganization) -> None:
         for name, entry, path in self._by_name("groups", wanted):
-            wanted.add("groups", name, Item(path, _texts(entry, "description")))
+            provisioned = {"provisioned": True} if entry.get("provisioned") else {}
+            wanted.add("groups", name, Item(path, _texts(entry, "description") | provisioned))
+            if provisioned and "members" in entry:
+                said = "The identity provider says who is in a provisioned group. Leave members out."
+                self._problem((*path, "members"), said, at_key=True)
             for number, written in enumerate(entry.get("members", ())):
                 place = (*path, "members", number)
                 email = self._email(written, place)
@@ -187,15 +191,21 @@ class _Reading:
                 if wanted.add("group_members", (name, email), Item(place)).path != place:
                     self._problem(place, "This address stands twice, in another case of letters.")
             if "role" in entry:
-                self._group_role(wanted, entry["role"], (*path, "role"))
-                wanted.add("group_roles", (name, ""), Item((*path, "role"), {"role": entry["role"]}))
+                allowed = {"allow_owner": True} if entry.get("allow_owner") else {}
+                if not allowed:
+                    self._refuse_owner(entry["role"], (*path, "role"), provisioned=bool(provisioned))
+                self._reference(wanted, "role", entry["role"], (*path, "role"))
+                wanted.add("group_roles", (name, ""), Item((*path, "role"), {"role": entry["role"]} | allowed))
             for role, place in self._project_roles(wanted, "group_roles", name, entry, path):
-                self._group_role(wanted, role, place)
+                self._refuse_owner(role, place)
 
-    def _group_role(self, wanted: WantedOrganization, role: str, path: Path) -> None:
+    def _refuse_owner(self, role: str, path: Path, *, provisioned: bool = False) -> None:
         if role == BuiltinRole.OWNER:
-            self._problem(path, "Owner is given to people, not to groups.")
-        self._reference(wanted, "role", role, path)
+            hint = (
+                " Write allow_owner: true beside it, if everybody whom the identity provider puts into this group may"
+                " be an owner."
+            )
+            self._problem(path, f"Owner is given to people, not to groups.{hint if provisioned else ''}")
 
     def _service_accounts(self, wanted: WantedOrganization) -> None:
         for name, entry, path in self._by_name("service_accounts", wanted):

@@ -149,7 +149,15 @@ def _group() -> dict[str, Any]:
         {
             "description": _text("", _length(Group, "description")),
             "members": {"type": "array", "items": _text(EMAIL, 254), "uniqueItems": True},
+            "provisioned": {
+                "type": "boolean",
+                "description": "true: the identity provider makes the group and puts people into it.",
+            },
             "role": {"$ref": "#/$defs/role_key"},
+            "allow_owner": {
+                "type": "boolean",
+                "description": "true: the role may be owner, for everybody whom the identity provider puts into it.",
+            },
             "projects": {"$ref": "#/$defs/project_roles"},
         }
     )

@@ -10,11 +10,12 @@ from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tenants.lookups import organization_id_of
 from tenants.models import Organization
+from tenants.permissions import BuiltinRole
 
 from .changes import Row, Section, Stage
 from .document import VERSION, WantedOrganization
 from .reader import Source
-from .sections.groups import GroupMembers, GroupRoles, Groups
+from .sections.groups import GroupMembers, GroupRoles, Groups, is_provisioned
 from .sections.keys import Keys
 from .sections.members import Invitations, MemberProjects, Members, login_of
 from .sections.projects import Projects
@@ -81,14 +82,20 @@ def _members(stage: Stage) -> dict[str, Any]:
 
 
 def _groups(stage: Stage) -> dict[str, Any]:
-    found: dict[str, dict[str, Any]] = {str(key): _filled(row.values) for key, row in Groups(stage).current().items()}
+    """Return the groups; who is in one of an identity provider is left to that."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, row in Groups(stage).current().items():
+        provisioned = {"provisioned": True} if is_provisioned(row) else {}
+        found[str(name)] = _filled(row.values) | provisioned
     for (group, project), row in _pairs(GroupRoles(stage)):
         if project:
             found[group].setdefault("projects", {})[project] = row.values["role"]
         else:
-            found[group]["role"] = row.values["role"]
+            allowed = {"allow_owner": True} if row.values["role"] == BuiltinRole.OWNER else {}
+            found[group] |= {"role": row.values["role"]} | allowed
     for (group, email), _ in _pairs(GroupMembers(stage)):
-        found[group].setdefault("members", []).append(email)
+        if "provisioned" not in found[group]:
+            found[group].setdefault("members", []).append(email)
     return found
 
 

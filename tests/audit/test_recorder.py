@@ -23,7 +23,17 @@ from tenants.models import (
     Role,
 )
 from tenants.permissions import P
-from tenants.services import exceptions, groups, installation, invitations, members, organizations, projects, roles
+from tenants.services import (
+    exceptions,
+    groups,
+    installation,
+    invitations,
+    management,
+    members,
+    organizations,
+    projects,
+    roles,
+)
 from tests.people import Tenant
 from tests.tenants.stage import events
 
@@ -142,6 +152,20 @@ STORIES = [
         {"is_active": True},
     ),
     Story(
+        "member.handed_over",
+        lambda t, a: management.hand_over_member(membership=t.membership("viewer"), actor=a),
+        "viewer@acme.example",
+        {"source": "manual"},
+        {"source": "scim"},
+    ),
+    Story(
+        "member.released",
+        lambda t, a: management.release_member(membership=t.membership("viewer"), actor=a),
+        "viewer@acme.example",
+        {"source": "scim"},
+        {"source": "manual"},
+    ),
+    Story(
         "project_role.set",
         lambda t, a: members.set_project_role(
             membership=t.membership("viewer"), project=t.project, role=t.role("none"), actor=a
@@ -166,6 +190,20 @@ STORIES = [
         "Team",
         {"name": "Crew"},
         {"name": "Team"},
+    ),
+    Story(
+        "group.handed_over",
+        lambda t, a: management.hand_over_group(group=group(), actor=a),
+        "Team",
+        {"source": "manual"},
+        {"source": "scim"},
+    ),
+    Story(
+        "group.released",
+        lambda t, a: management.release_group(group=group(), actor=a),
+        "Team",
+        {"source": "scim"},
+        {"source": "manual"},
     ),
     Story(
         "group.member_added",

@@ -18,6 +18,7 @@ from tests.tenants.stage import events
 SECRET_FIELDS = {
     ("accounts.ApiKeySecret", "digest"),
     ("accounts.PlatformKey", "digest"),
+    ("accounts.ScimToken", "digest"),
     ("accounts.User", "password"),
     ("api.StoredResponse", "body"),
     ("tenants.Invitation", "token_digest"),

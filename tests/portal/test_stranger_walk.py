@@ -11,8 +11,18 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.key_format import KeyKind
-from accounts.models import ApiKey, ApiKeySecret, ServiceAccount, ServiceAccountProjectRole, User
+from accounts.models import (
+    ApiKey,
+    ApiKeySecret,
+    ScimConnection,
+    ScimToken,
+    ServiceAccount,
+    ServiceAccountProjectRole,
+    User,
+)
 from accounts.services.api_keys import create_api_key
+from accounts.services.scim_connections import create_scim_connection
+from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from audit.models import Event
 from console.sites import operator_site, tenant_site
@@ -56,6 +66,8 @@ MODELS: tuple[type[models.Model], ...] = (
     ServiceAccountProjectRole,
     ApiKey,
     ApiKeySecret,
+    ScimConnection,
+    ScimToken,
     Event,
 )
 ARGUMENT = re.compile(r"<(?:\w+:)?\w+>")
@@ -83,6 +95,8 @@ def full_acme(acme: Tenant) -> dict[type[models.Model], Any]:
         shared["scopes"] = [P.TRACES_READ]
         create_api_key(kind=KeyKind.PROJECT, project=acme.project, **shared)
         create_api_key(kind=KeyKind.SERVICE_ACCOUNT, service_account=account, **shared)
+        connection = create_scim_connection(organization=acme.organization, name="Acme directory", actor=SYSTEM)
+        create_scim_token(connection=connection, name="Acme token", actor=SYSTEM)
         return {model: model._default_manager.first() for model in MODELS}
 
 

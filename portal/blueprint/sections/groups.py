@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from portal.blueprint.changes import Change, Row, Section
 from portal.blueprint.document import Item, Key
+from portal.blueprint.problems import BlueprintError
 from tenants.models import Group, GroupMember, GroupRole, Source
 from tenants.services.groups import (
     add_group_member,
@@ -20,7 +21,10 @@ from .members import joins
 
 
 class Groups(Section):
-    """Groups by name, in any case of letters; those of an identity provider are not pruned."""
+    """Groups by name, in any case of letters; those of an identity provider are not pruned.
+
+    One that the file calls provisioned is made by the identity provider, and waited for until then.
+    """
 
     table: ClassVar[str] = "groups"
     noun: ClassVar[str] = "group"
@@ -31,6 +35,25 @@ class Groups(Section):
 
     def match(self, key: Key) -> Key:
         return str(key).lower()
+
+    def initial(self, key: Key, item: Item) -> dict[str, Any]:
+        return {name: value for name, value in item.values.items() if name != "provisioned"}
+
+    def absent(self, key: Key, item: Item) -> Iterator[Change]:
+        if not is_awaited(item):
+            yield from super().absent(key, item)
+            return
+        said = f"The identity provider has not made {key} yet. Once it has, apply again: the group gets its roles then."
+        self.stage.warn(item.path, said)
+
+    def present(self, key: Key, item: Item, row: Row) -> Iterator[Change]:
+        if is_awaited(item) and not is_provisioned(row):
+            said = (
+                f"{key} is managed by hand. Hand it over to the identity provider on the group's page in the console,"
+                " or leave provisioned out."
+            )
+            raise BlueprintError([self.stage.problem((*item.path, "provisioned"), said)])
+        yield from super().present(key, item, row)
 
     def create(self, key: Key, item: Item) -> Any:
         return create_group(
@@ -44,7 +67,7 @@ class Groups(Section):
         return update_group(group=row.stored, name=row.stored.name, actor=self.stage.actor, **values)
 
     def is_surplus(self, key: Key, row: Row) -> bool:
-        return bool(row.stored.source != Source.SCIM)
+        return not is_provisioned(row)
 
     def remove(self, row: Row) -> Any:
         return delete_group(group=row.stored, actor=self.stage.actor)
@@ -70,6 +93,11 @@ class GroupRoles(Section):
     def label(self, key: Key) -> str:
         return f"{key[0]} in {key[1]}" if key[1] else key[0]
 
+    def absent(self, key: Key, item: Item) -> Iterator[Change]:
+        group = self.stage.wanted.table("groups")[key[0]]
+        if not is_awaited(group) or Group.objects.filter(name__iexact=key[0]).exists():
+            yield from super().absent(key, item)
+
     def create(self, key: Key, item: Item) -> Any:
         stage = self.stage
         return set_group_role(
@@ -77,12 +105,17 @@ class GroupRoles(Section):
             role=stage.role(item.values["role"]),
             project=stage.project(key[1]) if key[1] else None,
             actor=stage.actor,
+            allow_owner=item.values.get("allow_owner", False),
         )
 
     def update(self, row: Row, values: dict[str, Any], item: Item) -> Any:
         stored, stage = row.stored, self.stage
         return set_group_role(
-            group=stored.group, role=stage.role(values["role"]), project=stored.project, actor=stage.actor
+            group=stored.group,
+            role=stage.role(values["role"]),
+            project=stored.project,
+            actor=stage.actor,
+            allow_owner=item.values.get("allow_owner", False),
         )
 
     def is_surplus(self, key: Key, row: Row) -> bool:
@@ -128,3 +161,13 @@ class GroupMembers(Section):
 
     def remove(self, row: Row) -> Any:
         return remove_group_member(place=row.stored, actor=self.stage.actor)
+
+
+def is_provisioned(row: Row) -> bool:
+    """Return whether an identity provider manages a group."""
+    return bool(row.stored.source == Source.SCIM)
+
+
+def is_awaited(group: Item) -> bool:
+    """Return whether the file leaves it to the identity provider to make a group."""
+    return bool(group.values.get("provisioned"))

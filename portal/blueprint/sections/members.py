@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from allauth.account.models import EmailAddress
 from django.db.models import Exists, OuterRef
 
-from accounts.models import User
+from accounts.models import ProvisionedUser, User
 from portal.blueprint.changes import Change, Row, Section, Stage, Verb
 from portal.blueprint.document import Item, Key
 from tenants.mails import send_invitation
@@ -31,6 +31,8 @@ _NOT_MENTIONED = "Not in the blueprint"
 
 class Members(Section):
     """Members by e-mail address.
+
+    Those whom an identity provider manages are not pruned; whether they are active is its own to say.
 
     Who has a login is made a member at once when the installation itself acts; anybody else is invited. What hangs on
     the membership of somebody who is only invited (roles in projects, places in groups) waits until they have joined.
@@ -85,6 +87,9 @@ class Members(Section):
             change_role(membership=stored, role=stage.role(values["role"]), actor=stage.actor)
         if values["active"] != row.values["active"]:
             set_member_active(membership=stored, active=values["active"], actor=stage.actor)
+
+    def is_surplus(self, key: Key, row: Row) -> bool:
+        return bool(row.stored.source != Source.SCIM)
 
     def remove(self, row: Row) -> Any:
         return remove_member(membership=row.stored, actor=self.stage.actor, reason=_NOT_MENTIONED)
@@ -170,7 +175,7 @@ class Invitations(Section):
         return revoke_invitation(invitation=row.stored, actor=self.stage.actor, reason=_NOT_MENTIONED)
 
     def is_surplus(self, key: Key, row: Row) -> bool:
-        return bool(row.stored.is_open)
+        return bool(row.stored.is_open) and not ProvisionedUser.objects.waiting().filter(email=key).exists()
 
     def _offer(self, email: str, item: Item) -> _Offer:
         """Return the role and the first project of an entry: an invitation carries one."""

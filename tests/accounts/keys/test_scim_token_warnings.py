@@ -56,9 +56,8 @@ def test_the_owners_are_told_and_nobody_else(token: ScimToken, acme: Tenant, glo
     at(timedelta(days=10))
     before = [event.pk for event in events(acme)]
     assert warn_of_expiring_keys() == 1
-    (message,) = mail.outbox
-    page = str(message.alternatives[0][0])
-    for text in (message.body, page):
+    message: Any = mail.outbox[0]
+    for text in (message.body, message.alternatives[0][0]):
         assert not re.search(SECRET_PATTERN, str(text))
         assert f"/o/acme/accounts/scimconnection/{token.connection_id}/change/" in text
         assert token.public_id in text
