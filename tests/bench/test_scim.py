@@ -220,7 +220,9 @@ def test_full_sync(secret: str) -> None:
         clients.rate([partial(_sync_group, ids, number) for number in range(groups)])
         seconds, after = time.perf_counter() - began, resident(process)
     requests = 2 * users + 3 * groups
-    print(f"\nSCIM: a full sync of {users:,} users and {groups:,} groups of {MEMBERS_OF_SYNCED_GROUP}, {CLIENTS} clients")
+    print(
+        f"\nSCIM: a full sync of {users:,} users and {groups:,} groups of {MEMBERS_OF_SYNCED_GROUP}, {CLIENTS} clients"
+    )
     print(f"  {seconds:.0f} s, {requests:,} requests, {requests / seconds:.0f}/s")
     print(f"  resident memory {before:.0f} MB → {after:.0f} MB")
 
