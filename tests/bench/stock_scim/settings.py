@@ -3,7 +3,7 @@
 import os
 
 ALLOWED_HOSTS = ["*"]
-SECRET_KEY = "of this benchmark alone"  # noqa: S105 - it guards nothing
+SECRET_KEY = "of this benchmark alone"
 ROOT_URLCONF = "tests.bench.stock_scim.urls"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
