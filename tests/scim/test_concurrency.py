@@ -1,18 +1,24 @@
 """Two syncs at once, and a sync while people change roles: nothing is lost, doubled or half-applied."""
 
+import time as clock
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
+from accounts.lookups import scim_token_by_secret
+from accounts.models import ScimConnection
+from accounts.services.scim_authentication import note_use
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tenants.models import Group
 from tenants.services.groups import set_group_role
 from tenants.services.members import change_role, remove_member
+from tenants.services.rules import lock_organization
 from tests.people import Tenant
 from tests.scim import held
-from tests.scim.stage import Answer, Scim, bulk, group_body, operation, patch, references, user_body, where
+from tests.scim.stage import Answer, Scim, bulk, group_body, operation, patch, references, token_of, user_body, where
 from tests.tenants.stage import at_once, events
 
 TIMES = range(3)
@@ -208,3 +214,31 @@ def test_a_member_is_removed_by_hand_while_being_synced(acme: Tenant, scim: Scim
         assert not isinstance(result, Exception) or isinstance(result, DomainError), result
     assert scim.get("/Users").status == 200
     assert scim.get(where(group)).status == 200
+
+
+def test_reading_and_writing_note_the_use_of_a_token_in_one_order(
+    acme: Tenant, connection: ScimConnection, superuser: psycopg.Connection
+) -> None:
+    """A request that reads holds the token's row only with the organization held: a creation has that one locked."""
+    secret = token_of(acme, connection).secret
+    record = scim_token_by_secret(secret)
+    assert record
+
+    def waits() -> bool:
+        asked = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return superuser.execute(asked).fetchone() is not None
+
+    def write() -> None:
+        with tenant_scope(acme.organization):
+            lock_organization(acme.organization.pk)
+            deadline = clock.monotonic() + 30
+            while not waits():
+                assert clock.monotonic() < deadline
+            note_use(record, "127.0.0.1")
+
+    def read() -> Answer:
+        return Scim(secret).get("/Users")
+
+    written, answer = at_once(write, read)
+    assert written is None, written
+    assert answer.status == 200, answer
