@@ -1,6 +1,5 @@
 """Reading keys, service accounts and provisioned people: what pages, mails, commands and sweeps show of them."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -8,26 +7,20 @@ from uuid import UUID
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from console.lists import capped_count
 from isolation.actor import Actor
-from tenants.models import GroupRole, Membership, Project
+from tenants.models import Project
 from tenants.selectors import number_of
 
 from .models import (
     ApiKey,
     ApiKeySecret,
     PlatformKey,
-    ProvisionedGroup,
     ProvisionedUser,
-    ScimConnection,
-    ScimRequest,
     ScimToken,
     ServiceAccount,
 )
 from .querysets import ApiKeyQuerySet
 
-SHOWN = 20
-"""Rows of a table below a form."""
 WARNINGS = (timedelta(days=14), timedelta(days=3), timedelta(days=1))
 """How long before a key expires its people are told, the earliest first."""
 
@@ -109,59 +102,6 @@ def organizations_with_waiting_people() -> list[UUID]:
     """Return the ids of the organizations with provisioned people who have not joined; inside `operator_scope`."""
     waiting = ProvisionedUser.objects.waiting().order_by().filter(connection__organization__suspended_at=None)
     return list(waiting.values_list("organization_id", flat=True).distinct())
-
-
-@dataclass(frozen=True, slots=True)
-class Provisioning:
-    """How it goes with an identity provider.
-
-    Attributes:
-        numbers: (label, number) of its people and groups.
-        waiting: the first who have not joined yet.
-        requests: the newest, failures with their reason.
-    """
-
-    numbers: list[tuple[str, int]]
-    waiting: list[ProvisionedUser]
-    requests: list[ScimRequest]
-
-
-def provisioning_of(connection: ScimConnection) -> Provisioning:
-    """Return how it goes with a connection, in a fixed number of statements."""
-    users = ProvisionedUser.objects.filter(connection=connection)
-    known = users.filter(membership__isnull=False).values("membership")
-    groups = ProvisionedGroup.objects.filter(connection=connection)
-    with_role = GroupRole.objects.values("group")
-    numbers = [
-        ("Active people", users.filter(active=True, membership__isnull=False)),
-        ("People who wait", users.filter(active=True, membership=None)),
-        ("Inactive people", users.filter(active=False)),
-        ("Members whom it does not know", Membership.objects.exclude(pk__in=known)),
-        ("Groups", groups),
-        ("Groups without a role, which give nothing", groups.exclude(group__in=with_role)),
-    ]
-    waiting = users.filter(active=True, membership=None).order_by("created_at", "pk")
-    requests = ScimRequest.objects.filter(connection=connection).order_by("-time", "-pk")
-    return Provisioning(
-        [(label, capped_count(rows)[0]) for label, rows in numbers],
-        list(waiting[:SHOWN]),
-        list(requests[:SHOWN]),
-    )
-
-
-def with_provisioning_numbers(connections: "QuerySet[Any]") -> "QuerySet[Any]":
-    """Return the connections, each with the numbers of what it has and when it last asked.
-
-    A row has ``user_count``, ``group_count``, ``token_count`` and ``last_request_at``.
-    """
-    newest = ScimRequest.objects.filter(connection=OuterRef("pk")).order_by("-time", "-pk")
-    counted: QuerySet[Any] = connections.select_related("role").annotate(
-        user_count=number_of(ProvisionedUser.objects.all(), "connection_id"),
-        group_count=number_of(ProvisionedGroup.objects.all(), "connection_id"),
-        token_count=number_of(ScimToken.objects.active(), "connection_id"),
-        last_request_at=Subquery(newest.values("time")[:1]),
-    )
-    return counted
 
 
 def _due(keys: Any, born: str) -> Any:

@@ -29,6 +29,8 @@ def show_secret(
     try_url: str = "",
     try_data: str = "",
     try_help: str = "",
+    lost: str = "whoever loses it rotates the key",
+    id_help: str = "The user name for HTTP Basic authentication; it is no secret.",
 ) -> HttpResponse:
     """Return the page with the secret; neither the browser nor anything between keeps a copy of it.
 
@@ -42,6 +44,8 @@ def show_secret(
         try_url: the address that the example command calls, on this host unless it names another.
         try_data: the form field that the example posts, as name=value; empty for a GET.
         try_help: what the person fills in, and what the answer means.
+        lost: what to do about a lost secret, as the end of a sentence.
+        id_help: what the public id is for.
     """
     context = {
         "title": title,
@@ -51,6 +55,8 @@ def show_secret(
         "try_url": request.build_absolute_uri(try_url) if try_url else "",
         "try_data": try_data,
         "try_help": try_help,
+        "lost": lost,
+        "id_help": id_help,
     }
     response: HttpResponse = site.render(request, "console/secret.html", context)
     add_never_cache_headers(response)

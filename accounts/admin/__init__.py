@@ -1,5 +1,31 @@
-"""The console pages about people, service accounts and keys, one module for each noun."""
+"""The console pages about people, service accounts, keys and provisioning, one module for each noun."""
 
-from . import api_keys, key_figures, platform_keys, project_keys, scim_connections, service_accounts, users
+from . import (
+    api_keys,
+    key_figures,
+    platform_keys,
+    project_keys,
+    provisioned,
+    provisioned_rows,
+    provisioning,
+    provisioning_drift,
+    scim_requests,
+    scim_tokens,
+    service_accounts,
+    users,
+)
 
-__all__ = ["api_keys", "key_figures", "platform_keys", "project_keys", "scim_connections", "service_accounts", "users"]
+__all__ = [
+    "api_keys",
+    "key_figures",
+    "platform_keys",
+    "project_keys",
+    "provisioned",
+    "provisioned_rows",
+    "provisioning",
+    "provisioning_drift",
+    "scim_requests",
+    "scim_tokens",
+    "service_accounts",
+    "users",
+]

@@ -91,12 +91,13 @@ class IssuesKeys(ScopedModelAdmin):
         return self.get_queryset(request).filter(pk=key_id).first()
 
     def _already_made(self, request: HttpRequest, key: Any) -> HttpResponse:
+        rotates = "rotate" in self.actions_detail and key.state == "active"
         rotate = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_rotate"
         context = {
             "title": "The key was created already",
             "key": key,
             "key_url": self.object_url(key),
-            "rotate_url": reverse(rotate, args=[key.pk]) if key.state == "active" else "",
+            "rotate_url": reverse(rotate, args=[key.pk]) if rotates else "",
         }
         site: Any = self.admin_site
         response: HttpResponse = site.render(request, "accounts/already_made.html", context, status=HTTPStatus.CONFLICT)

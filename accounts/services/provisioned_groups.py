@@ -191,7 +191,7 @@ def adopt_group(*, group: Group, connection: ScimConnection, display_name_key: s
     for group_role in stored.roles.select_related("role", "project"):
         what = f"You cannot hand over {stored}"
         refuse_above(actor, group_role.role.permissions, what=what, obj=group_role.project, field=None)
-    known = ProvisionedUser.objects.filter(connection=connection).values("membership")
+    known = ProvisionedUser.objects.filter(connection=connection, membership__isnull=False).values("membership")
     unknown = GroupMember.objects.filter(group=stored).exclude(membership__in=known)
     for place in unknown.select_related("group", "membership__user"):
         tenant_signals.group_member_removed.announce(place, actor=actor, before=snapshot(place))

@@ -25,8 +25,11 @@ from tenants.services.groups import (
 )
 
 from .common import STYLE, WithHistory, organization_of, role_field, role_options, two_lines
+from .managed import is_by_hand, is_managed, managed_hint
 from .people import PeopleInline
+from .role_mapping import allows_owner, is_confirmed, show_preview, wanted_roles
 
+_MANAGED = "it decides the name and who is in this group. What the group gives is decided here."
 _PARTS: dict[str, str] = {"view": P.GROUPS_READ, "add": P.GROUPS_MANAGE, "delete": P.GROUPS_MANAGE}
 
 
@@ -48,14 +51,27 @@ class Roles(ScopedTabularInline):
         rows = super().get_queryset(request).select_related("group", "role", "project")
         return rows.filter(Q(project=None) | Q(project__in=seen)).order_by("project__name", "pk")
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the roles that the actor may give; Owner is given to people only."""
-        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        return role_field(formfield, role_options(request, owner=False)) if db_field.name == "role" else formfield
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Return the form set; Owner is given to people, and by owners to a group of the identity provider."""
+        formset = super().get_formset(request, obj, **kwargs)
+        role = formset.form.base_fields.get("role")
+        if role is not None:
+            options = role_options(request, owner=False)
+            if obj is not None and is_managed(obj):
+                everything = role_options(request)
+                options = everything if _may_give_owner(everything) else options
+            role_field(role, options)
+        return formset
 
     def add(self, request: HttpRequest, parent: Any, values: dict[str, Any]) -> Any:
         """Give the group a role, or replace the one it has there."""
-        return set_group_role(group=parent, role=values["role"], project=values.get("project"), actor=actor_of(request))
+        return set_group_role(
+            group=parent,
+            role=values["role"],
+            project=values.get("project"),
+            allow_owner=allows_owner(request),
+            actor=actor_of(request),
+        )
 
     def remove(self, request: HttpRequest, row: Any) -> None:
         """Take the role away."""
@@ -70,6 +86,10 @@ class Members(PeopleInline):
     verbose_name = "member"
     verbose_name_plural = "Members of the group"
     permissions: ClassVar = _PARTS
+
+    def allows(self, request: HttpRequest, verb: str, obj: Any = None) -> bool:
+        """Return whether the actor may do `verb`; who is in a group of the identity provider is decided there."""
+        return super().allows(request, verb, obj) and (verb == "view" or obj is None or is_by_hand(obj))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the places with their people."""
@@ -101,6 +121,7 @@ class GroupAdmin(WithHistory, TenantModelAdmin):
     fields = ("name", "description")
     inlines = (Roles, Members)
     actions_detail = ("delete_this",)
+    change_form_outer_before_template = "tenants/includes/managed.html"
 
     class Media:
         css = STYLE
@@ -109,6 +130,26 @@ class GroupAdmin(WithHistory, TenantModelAdmin):
         """Return the groups with their sizes."""
         rows: QuerySet[Any] = with_sizes(super().narrow(request, queryset))
         return rows
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the name where the identity provider gives it."""
+        return ("name",) if obj is not None and is_managed(obj) else ()
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the form; before a role is added, show what that changes and for whom."""
+        group = self.find(request, object_id) if object_id else None
+        if group is not None and request.method == "POST" and not is_confirmed(request):
+            wanted = wanted_roles(request) if self.allows(request, "change", group) else []
+            if wanted:
+                return show_preview(request, group, wanted, self.object_url(group))
+        extra = {"managed": managed_hint(request, group, _MANAGED), **(extra_context or {})}
+        return super().changeform_view(request, object_id, form_url, extra)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """Return members and roles once the group exists."""
@@ -139,6 +180,7 @@ class GroupAdmin(WithHistory, TenantModelAdmin):
         url_path="delete-group",
         icon="delete",
         danger=True,
+        when=is_by_hand,
     )
     def delete_this(self, request: HttpRequest, obj: Group, data: dict[str, Any]) -> HttpResponse:
         """Delete the group."""
@@ -161,3 +203,7 @@ class GroupAdmin(WithHistory, TenantModelAdmin):
     def made_by(self, obj: Group) -> str:
         """Return how the group came to be."""
         return "SCIM" if obj.source == Source.SCIM else "By hand"
+
+
+def _may_give_owner(options: Any) -> bool:
+    return any(role.is_owner and str(role.pk) not in options.above for role in options.roles)

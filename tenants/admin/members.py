@@ -20,7 +20,10 @@ from tenants.selectors import with_group_count
 from tenants.services.members import change_role, remove_member, set_member_active
 
 from .common import STYLE, WithHistory, badge, role_field, role_options, two_lines
+from .managed import is_by_hand, is_managed, managed_hint
 from .member_projects import access_context
+
+_MANAGED = "it decides whether they belong here. Their role, and their roles in projects, are decided here."
 
 
 @admin.register(Membership, site=tenant_site)
@@ -41,10 +44,10 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
     # The search behind select fields pages by it; the list has its own, the same.
     ordering = ("-created_at", "-pk")
     fields = ("person", "role", "is_active", "came_by", "since")
-    readonly_fields = ("person", "came_by", "since")
     actions = ("deactivate",)
     actions_list = ("invite",)
     actions_detail = ("remove",)
+    change_form_outer_before_template = "tenants/includes/managed.html"
     change_form_outer_after_template = "tenants/member_projects_section.html"
 
     class Media:
@@ -54,6 +57,11 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
         """Return the members with what a row shows."""
         rows: QuerySet[Any] = with_group_count(super().narrow(request, queryset).select_related("user", "role"))
         return rows
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is only told; whether they may come in too, where the identity provider decides it."""
+        told = ("person", "came_by", "since")
+        return (*told, "is_active") if obj is not None and is_managed(obj) else told
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Search in lower case, as addresses are stored: a prefix that the index finds."""
@@ -77,7 +85,7 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
         """Show the form with the member's projects below it."""
         obj = kwargs.get("obj")
         if obj is not None:
-            context.update(access_context(request, obj))
+            context.update(access_context(request, obj), managed=managed_hint(request, obj, _MANAGED))
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response
 
@@ -101,6 +109,7 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
         icon="person_remove",
         danger=True,
         form=ReasonForm,
+        when=is_by_hand,
     )
     def remove(self, request: HttpRequest, obj: Membership, data: dict[str, Any]) -> None:
         """End the membership."""

@@ -15,6 +15,7 @@ from accounts.services.api_keys import create_api_key
 from accounts.services.key_rules import IssuedKey
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from isolation.actor import Actor
+from tests.accounts.admin.provisioning_stage import Provisioning, provisioned
 from tests.browsers import admin, elsewhere, owner, rows_of, viewer
 from tests.people import Tenant, signed_in
 
@@ -136,6 +137,12 @@ def account_of(keys: Keys) -> ServiceAccount:
 def keys(acme: Tenant) -> Keys:
     """Return Acme's keys."""
     return furnish(acme)
+
+
+@pytest.fixture
+def provisioning(acme: Tenant) -> Provisioning:
+    """Return what came through Acme's connection."""
+    return provisioned(acme)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from typing import Any
 from django.test import Client
 
 from tenants.models import Group, GroupMember, GroupRole
+from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.people import Tenant
 from tests.tenants.admin.conftest import Furniture, inline, member_of
@@ -16,7 +17,7 @@ def post(client: Client, pk: Any, **inlines: Any) -> Any:
     """Post a group's form."""
     return client.post(
         f"{GROUPS}{pk}/change/",
-        {"name": "Science", **inline("roles"), **inline("members"), **inlines},
+        {"name": "Science", "mapping_confirmed": "yes", **inline("roles"), **inline("members"), **inlines},
     )
 
 
@@ -75,6 +76,32 @@ def test_a_role_is_given_and_replaced(owner: Client, rows: Furniture) -> None:
     with acme.acting("owner"):
         given = {(row.role.key, row.project_id) for row in GroupRole.objects.select_related("role")}
     assert given == {("viewer", None), ("admin", rows.project)}
+
+
+def test_what_a_role_changes_is_shown_before_it_is_given(owner: Client, rows: Furniture) -> None:
+    acme = rows.tenant
+    with acme.acting("owner"):
+        role = str(acme.role("admin").pk)
+    answers = {"name": "Renamed", **inline("members"), **inline("roles", role=role)}
+    page = owner.post(f"{GROUPS}{rows.group}/change/", answers).content.decode()
+
+    assert "1 of 1 member would gain or lose something now." in page
+    assert "member@acme.example" in page
+    for name, value in answers.items():
+        assert f'name="{name}" value="{value}"' in page, name
+    with acme.acting("owner"):
+        assert GroupRole.objects.get().role.key == "viewer"
+        assert Group.objects.get().name == "Science"
+
+
+def test_the_preview_names_no_project_that_the_actor_does_not_see(admin: Client, rows: Furniture) -> None:
+    acme = rows.tenant
+    with acme.acting("owner") as actor:
+        role = str(acme.role("viewer").pk)
+        set_project_role(membership=acme.membership("admin"), project=acme.project, role=acme.role("none"), actor=actor)
+    answers = {"name": "Science", **inline("members"), **inline("roles", role=role, project=str(rows.project))}
+
+    assert "Chatbot" not in admin.post(f"{GROUPS}{rows.group}/change/", answers).content.decode()
 
 
 def test_owner_is_not_offered_and_a_role_above_ones_own_is_refused(admin: Client, rows: Furniture) -> None:
