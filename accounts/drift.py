@@ -32,7 +32,7 @@ def unknown_members() -> Found:
     """Return the active members whom no identity provider of the organization knows."""
     known = ProvisionedUser.objects.filter(membership=OuterRef("pk"))
     members = Membership.objects.filter(~Exists(known), is_active=True).select_related("user", "role")
-    return _found(members.order_by("created_at", "pk"), lambda member: f"{member.role}, added by hand")
+    return _found(members.order_by("created_at", "pk"), lambda member: f"{member.role}. {member.get_source_display()}.")
 
 
 def waiting_people(connection: ScimConnection) -> Found:

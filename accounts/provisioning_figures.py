@@ -37,13 +37,14 @@ class ConnectionFigures:
 def with_figures(connections: "QuerySet[Any]") -> "QuerySet[Any]":
     """Return the connections, each with the numbers and the last request that a row of the list shows."""
     latest = ScimRequest.objects.filter(connection=OuterRef("pk")).order_by("-time", "-id")
-    return connections.select_related("role").annotate(
+    described: QuerySet[Any] = connections.select_related("role").annotate(
         people_count=number_of(ProvisionedUser.objects.all(), "connection_id"),
         group_count=number_of(ProvisionedGroup.objects.all(), "connection_id"),
         token_count=number_of(ScimToken.objects.active(), "connection_id"),
         last_time=Subquery(latest.values("time")[:1]),
         last_status=Subquery(latest.values("status")[:1]),
     )
+    return described
 
 
 def figures_of(connection: ScimConnection) -> ConnectionFigures:

@@ -136,6 +136,7 @@ class ScimConnectionAdmin(WithHistory, TenantModelAdmin):
             "new_token_url": f"{reverse('console:accounts_scimtoken_add')}?connection={obj.pk}"
             if can(request, P.SCIM_MANAGE, obj)
             else "",
+            "people_url": f"{reverse('console:accounts_provisioneduser_changelist')}{by_connection}",
             "requests_url": f"{reverse('console:accounts_scimrequest_changelist')}{by_connection}",
             "drift_url": reverse("console:provisioning_drift", args=[obj.pk]),
             "guides": guides_for(obj.provider),

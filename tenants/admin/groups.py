@@ -120,7 +120,7 @@ class GroupAdmin(WithHistory, TenantModelAdmin):
     search_help_text = "Search by the beginning of a name"
     fields = ("name", "description")
     inlines = (Roles, Members)
-    actions_detail = ("delete_this",)
+    actions_detail: tuple[str, ...] = ("delete_this",)
     change_form_outer_before_template = "tenants/includes/managed.html"
 
     class Media:

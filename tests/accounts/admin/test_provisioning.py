@@ -121,6 +121,9 @@ def test_the_page_tells_numbers_and_the_last_failure(owner: Client, provisioning
     assert (figures.active, figures.inactive, figures.waiting) == (2, 0, 2)
     assert (figures.mapped, figures.unmapped) == (1, 1)
     assert "Last failure" in response.content.decode()
+    for name in ("people_url", "requests_url"):
+        listed = owner.get(response.context[name])
+        assert len(listed.context["cl"].result_list) == {"people_url": 4, "requests_url": 7}[name]
     assert figures.last_failure.status == 409
 
 
