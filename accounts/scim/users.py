@@ -57,7 +57,7 @@ def patch(context: ScimContext, pk: UUID, body: Any) -> ProvisionedUser:
     stored = User.model_validate(_stored(row), scim_ctx=Context.DEFAULT, scim_policy=POLICY)
     for operation in operations:
         _carry_out(operation, stored)
-    return update_provisioned_user(user=row, values=values_of(stored, active=True), actor=context.actor)
+    return update_provisioned_user(user=row, values=values_of(stored, active=row.active), actor=context.actor)
 
 
 def _carry_out(operation: dict[str, Any], stored: User) -> None:

@@ -12,7 +12,7 @@ from tests.scim.stage import token_of
 
 FEWEST = 50
 DECIDED_OTHERWISE = (
-    # Somebody is active or not: without the attribute they are, and every answer says so.
+    # Somebody is active or not, and every answer says so: without the attribute they stay what they were.
     "check_remove_attribute: PATCH modify() did not remove attribute 'active'",
     # What a member's display says is the server's: it was sent without one and comes back with the userName.
     "check_add_attribute: Attribute 'members' was not added or has unexpected value",

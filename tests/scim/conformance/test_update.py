@@ -190,6 +190,12 @@ def test_u11_the_manager_as_an_object(scim: Scim, value: Any) -> None:
     assert user[ENTERPRISE]["manager"]["value"] == manager["id"]
 
 
+def test_removing_active_lets_nobody_back_in(scim: Scim) -> None:
+    scim.change(scim.seed, operation("replace", "active", value=False))
+    scim.change(scim.seed, operation("remove", "active"))
+    assert scim.read(scim.seed)["active"] is False
+
+
 def test_u12_a_complex_value_is_merged(scim: Scim) -> None:
     scim.change(scim.seed, operation("add", "name.honorificPrefix", "Countess"))
     user = patched(scim, operation("replace", value={"name": {"givenName": "Augusta", "familyName": "King"}}))
