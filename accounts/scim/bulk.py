@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .dialects import names_schema
 from .discovery import MOST_BULK_OPERATIONS
 from .errors import ScimError, bad_request
 
@@ -83,7 +84,7 @@ def run_bulk(body: Any, run: Run) -> dict[str, Any]:
 
 
 def _job(body: Any) -> _Job:
-    if not isinstance(body, dict) or BULK_REQUEST not in (body.get("schemas") or []):
+    if not names_schema(body, BULK_REQUEST):
         raise bad_request(f"A bulk request is an object with the schema {BULK_REQUEST}.", "invalidSyntax")
     operations, most_errors = body.get("Operations"), body.get("failOnErrors")
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):

@@ -16,6 +16,12 @@ _DECIDED_HERE = frozenset({"id", "meta", "schemas", "groups"})
 _ENTERPRISE = ENTERPRISE_USER.lower()
 
 
+def names_schema(body: Any, schema: str) -> bool:
+    """Return whether a body is an object that names a message's schema (RFC 7644 section 3.1)."""
+    schemas = body.get("schemas") if isinstance(body, dict) else None
+    return isinstance(schemas, list) and schema in schemas
+
+
 def resource_body(body: Any) -> dict[str, Any]:
     """Return the body of a POST or PUT in the standard's words.
 

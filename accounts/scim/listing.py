@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.expressions import OrderBy, RawSQL
 from django.db.models.fields import TextField
 
+from .dialects import names_schema
 from .errors import bad_request
 from .filters import Column, condition, sort_column
 from .projection import EVERYTHING, Projection, listed, projection
@@ -99,10 +100,8 @@ def search_of(body: Any) -> Query:
     Raises:
         ScimError: 400, it is none, or a value is malformed.
     """
-    if not isinstance(body, dict):
-        raise bad_request("A SearchRequest is a JSON object.", "invalidSyntax")
-    if SEARCH_REQUEST not in (body.get("schemas") or []):
-        raise bad_request(f"A SearchRequest names the schema {SEARCH_REQUEST}.", "invalidSyntax")
+    if not names_schema(body, SEARCH_REQUEST):
+        raise bad_request(f"A SearchRequest is an object with the schema {SEARCH_REQUEST}.", "invalidSyntax")
     given = {name.lower(): value for name, value in body.items()}
     names = {name: given.get(name.lower()) or [] for name in ("attributes", "excludedAttributes")}
     for name, value in names.items():

@@ -316,6 +316,12 @@ def test_any_order_and_choice(scim: Scim, sortBy: str, attributes: list[str]) ->
         assert scim.post("/.search", body).status in {200, 400}
 
 
+@pytest.mark.parametrize("schemas", [1, True, {"a": 1}, "urn", [1], [[]], None])
+@pytest.mark.parametrize("path", ["/Bulk", "/.search", "/Users/.search"])
+def test_a_message_whose_schemas_are_no_list_of_urns(scim: Scim, path: str, schemas: Any) -> None:
+    refused(scim.post(path, {"schemas": schemas, "Operations": []}), 400, "invalidSyntax")
+
+
 @quick
 @given(body=anything)
 def test_any_body(scim: Scim, body: Any) -> None:
