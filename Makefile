@@ -15,7 +15,7 @@ help: ## List the targets
 run: $(VENV)/.runtime ## Start the portal with everything it needs (PORT=8000, HOST=127.0.0.1, DEMO=0)
 	@exec $(BIN)/python -m portal.run
 
-test: $(VENV)/.development ## Run the tests (PYTEST_ARGS="tests/audit -k name")
+test: $(VENV)/.development $(VENV)/idp/.installed ## Run the tests (PYTEST_ARGS="tests/audit -k name")
 	@$(BIN)/python -m pytest -n $(XDIST) $(PYTEST_ARGS)
 
 lint: $(VENV)/.development ## Check style, types, import direction, templates and migrations
@@ -35,6 +35,7 @@ soak: $(VENV)/.development ## Run the long tests
 lock: $(VENV)/.development ## Pin the newest allowed dependencies, with hashes, for every platform
 	@$(BIN)/uv pip compile $(LOCK) -o requirements.lock pyproject.toml
 	@$(BIN)/uv pip compile $(LOCK) -o requirements-dev.lock -c requirements.lock --group dev pyproject.toml
+	@$(BIN)/uv pip compile $(LOCK) -o requirements-idp.lock --group pyproject.toml:idp
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
@@ -52,6 +53,13 @@ $(VENV)/.development: requirements.lock requirements-dev.lock | $(BIN)/python
 	@echo "Installing what requirements-dev.lock names (a minute or two) ..."
 	@$(PIP) -r requirements-dev.lock
 	@touch $@ $(VENV)/.runtime
+
+# Canaille, which the tests of SCIM run, cannot live in the same environment as Gatehouse.
+$(VENV)/idp/.installed: requirements-idp.lock | $(BIN)/python
+	@echo "Installing what requirements-idp.lock names (less than a minute) ..."
+	@$(BIN)/python -m venv $(VENV)/idp
+	@$(VENV)/idp/bin/python $(wordlist 2,99,$(PIP)) -r requirements-idp.lock
+	@touch $@
 
 $(BIN)/python:
 	@python=""; for candidate in $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3 python; do \

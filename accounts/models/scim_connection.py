@@ -13,7 +13,7 @@ from tenants.models.base import TenantModel, same_organization, unique_in_organi
 
 
 class IdentityProvider(models.TextChoices):
-    """Whose instructions the connection's page shows; all are served alike."""
+    """Whose instructions the connection's page shows; all are served alike, but for what Canaille cannot read."""
 
     OKTA = "okta", "Okta"
     ENTRA = "entra", "Microsoft Entra ID"

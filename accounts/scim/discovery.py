@@ -18,8 +18,20 @@ _SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Schema"
 _MODELS: dict[str, Any] = {CORE_USER: User, CORE_GROUP: Group, ENTERPRISE_USER: EnterpriseUser}
 
 
-def service_provider_config(base_url: str) -> dict[str, Any]:
-    """Return what the server can do."""
+def service_provider_config(base_url: str, *, tells_pagination: bool) -> dict[str, Any]:
+    """Return what the server can do.
+
+    Args:
+        base_url: of this server.
+        tells_pagination: whether the client can read what RFC 9865 added to RFC 7643.
+    """
+    pagination = {
+        "cursor": True,
+        "index": True,
+        "defaultPaginationMethod": "index",
+        "defaultPageSize": DEFAULT_COUNT,
+        "maxPageSize": MOST_RESULTS,
+    }
     return {
         "schemas": [_CONFIG],
         "documentationUri": DOCUMENTATION,
@@ -33,13 +45,7 @@ def service_provider_config(base_url: str) -> dict[str, Any]:
         "changePassword": {"supported": False},
         "sort": {"supported": True},
         "etag": {"supported": True},
-        "pagination": {
-            "cursor": True,
-            "index": True,
-            "defaultPaginationMethod": "index",
-            "defaultPageSize": DEFAULT_COUNT,
-            "maxPageSize": MOST_RESULTS,
-        },
+        **({"pagination": pagination} if tells_pagination else {}),
         "authenticationSchemes": [
             {
                 "type": "oauthbearertoken",

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
+from accounts.models import IdentityProvider
 from api.conditional import matches
 from api.parsers import UnstorableText, refuse_unstorable_text
 
@@ -240,7 +241,10 @@ def _discover(context: ScimContext, call: Call, body: Any) -> Answer:
         raise ScimError(HTTPStatus.FORBIDDEN, "What the server says about itself is not filtered.")
     name, *rest = call.names
     if name == "serviceproviderconfig":
-        return Answer(HTTPStatus.OK, discovery.service_provider_config(context.base_url))
+        # Canaille's client takes no attribute that it does not know, and then pushes nothing at all.
+        tells_pagination = context.connection.provider != IdentityProvider.CANAILLE
+        body = discovery.service_provider_config(context.base_url, tells_pagination=tells_pagination)
+        return Answer(HTTPStatus.OK, body)
     resources = (discovery.resource_types if name == "resourcetypes" else discovery.schemas)(context.base_url)
     return Answer(HTTPStatus.OK, discovery.one(resources, rest[0]) if rest else discovery.listed(resources))
 
