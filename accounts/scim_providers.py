@@ -181,7 +181,7 @@ GUIDES: dict[str, tuple[Guide, ...]] = {
                 "On the tab Identity Management: API Type SCIM API, SCIM Version 2.0.",
                 (
                     "Base URL: the base URL above. Token Key: a token of this connection. Test User Email: an "
-                    "address that belongs to nobody."
+                    "address that belongs to nobody: a member with it would be taken over, and removed after the test."
                 ),
                 "Test Connection, then Activate.",
                 "Enable management of User Groups and Group Membership.",
@@ -191,7 +191,7 @@ GUIDES: dict[str, tuple[Guide, ...]] = {
             habits=(
                 "The connection test makes a user and a group and deletes both again: they appear among the requests.",
                 "When a group is unbound, its people become inactive.",
-                "A group without people is not sent; one whose name exists already is taken over.",
+                "A group without people is not sent. One made by hand under the same name is handed over here first.",
             ),
         ),
     ),
@@ -248,8 +248,12 @@ GUIDES: dict[str, tuple[Guide, ...]] = {
             title="Canaille",
             steps=(
                 "In Canaille's configuration set ENABLE_CLIENT under CANAILLE_SCIM to true.",
-                "Make or open the client of this application, and enter as its SCIM address the base URL above.",
-                "Canaille signs in with its own token for the client: enter a token of this connection for it.",
+                "Make or open the client of this application, with the base URL above as its client URI.",
+                "Name this portal's host among the TRUSTED_DOMAINS under CANAILLE_OIDC.",
+                (
+                    "Canaille signs in with an access token that it keeps for the client, and has no field for one made "
+                    "elsewhere: store a token of this connection there in Canaille's database."
+                ),
                 "Save a person or a group once: it is sent as soon as it changes.",
             ),
             attributes=(
