@@ -251,8 +251,8 @@ GUIDES: dict[str, tuple[Guide, ...]] = {
                 "Make or open the client of this application, with the base URL above as its client URI.",
                 "Name this portal's host among the TRUSTED_DOMAINS under CANAILLE_OIDC.",
                 (
-                    "Canaille signs in with an access token that it keeps for the client, and has no field for one made "
-                    "elsewhere: store a token of this connection there in Canaille's database."
+                    "Canaille signs in with an access token that it keeps for the client, and has no field for one "
+                    "made elsewhere: store a token of this connection there in Canaille's database."
                 ),
                 "Save a person or a group once: it is sent as soon as it changes.",
             ),
