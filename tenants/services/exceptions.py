@@ -13,7 +13,7 @@ from tenants import signals
 from tenants.models import Group, Membership, Project, ProjectGroupGrant, ProjectUserGrant
 from tenants.permissions import PERMISSIONS, Level, P, known
 
-from .rules import own_row, refuse_above
+from .rules import hold_organization, own_row, refuse_above
 
 
 @transaction.atomic
@@ -80,6 +80,7 @@ def _prepare(project: Project, permission: str, actor: Actor) -> tuple[Project, 
     if PERMISSIONS[name].level is not Level.PROJECT:
         raise DomainError("This permission counts in the whole organization only.", field="permission", code="level")
     refuse_above(actor, [name], what="You cannot grant this exception", obj=project, field="permission")
+    hold_organization(project.organization_id)
     return own_row(Project, project.pk), name
 
 

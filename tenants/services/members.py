@@ -24,6 +24,7 @@ from tenants.permissions import P
 
 from .open_invitations import revoke_open_invitations
 from .rules import (
+    hold_organization,
     lock_organization,
     one_of_a_kind,
     own_row,
@@ -168,6 +169,7 @@ def set_project_role(
         DomainError: the new role, or the one it replaces, is above the actor's own there.
     """
     actor.require(P.PROJECTS_MANAGE, project)
+    hold_organization(project.organization_id)
     project = own_row(Project, project.pk)
     membership = own_row(Membership, membership.pk, related=("user", "role"))
     role = own_row(Role, role.pk, lock=False)

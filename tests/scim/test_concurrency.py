@@ -194,7 +194,6 @@ def test_the_last_two_owners_are_not_both_lost(acme: Tenant, scim: Scim, time: i
         assert [one for one in active if one.is_active and one.role.is_owner]
 
 
-@pytest.mark.xfail(strict=False, reason="now and then the removal by hand is the victim of a deadlock: to be mended")
 @pytest.mark.parametrize("time", TIMES)
 def test_a_member_is_removed_by_hand_while_being_synced(acme: Tenant, scim: Scim, time: int) -> None:
     member, group = scim.user("member"), scim.group("Engineers")
