@@ -1,4 +1,4 @@
-"""What is asked and told about keys outside any organization's scope; each is one narrow function of the database."""
+"""What is asked and told outside any organization's scope; each is one narrow function of the database."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -49,6 +49,13 @@ def service_account_authority(account_id: UUID, organization_id: UUID) -> Member
     with connections[APP].cursor() as cursor:
         cursor.execute("SELECT * FROM accounts_service_account_authority(%s, %s)", [organization_id, account_id])
         return assemble(organization_id, cursor.fetchall())
+
+
+def organizations_with_waiting_people() -> list[UUID]:
+    """Return the organizations in which provisioned people can be let in, or are to be invited."""
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT organization_id FROM accounts_organizations_with_waiting_people()")
+        return [organization_id for (organization_id,) in cursor.fetchall()]
 
 
 def touch_keys(uses: Mapping[UUID, tuple[datetime, str | None]]) -> None:

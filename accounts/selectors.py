@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from isolation.actor import Actor
-from tenants.models import Project
+from tenants.models import Domain, Project
 from tenants.selectors import number_of
 
 from .models import (
@@ -98,10 +97,21 @@ def scim_tokens_to_warn_about() -> Any:
     return _due(tokens.filter(revoked_at=None, organization__suspended_at=None), "created_at")
 
 
-def organizations_with_waiting_people() -> list[UUID]:
-    """Return the ids of the organizations with provisioned people who have not joined; inside `operator_scope`."""
-    waiting = ProvisionedUser.objects.waiting().order_by().filter(connection__organization__suspended_at=None)
-    return list(waiting.values_list("organization_id", flat=True).distinct())
+def waiting_people_to_let_in() -> "QuerySet[ProvisionedUser]":
+    """Return who waits though their address is in a verified domain by now, the longest first."""
+    verified = Domain.objects.filter(verified_at__isnull=False).values_list("name", flat=True)
+    addresses = Q(pk__in=())
+    for name in verified:
+        addresses |= Q(email__endswith=f"@{name}")
+    found: QuerySet[ProvisionedUser] = ProvisionedUser.objects.waiting().filter(addresses).order_by("created_at", "pk")
+    return found
+
+
+def waiting_people_to_invite() -> "QuerySet[ProvisionedUser]":
+    """Return who waits and has not been invited yet, the longest first."""
+    waiting = ProvisionedUser.objects.waiting().filter(invited_at=None)
+    found: QuerySet[ProvisionedUser] = waiting.order_by("created_at", "pk")
+    return found
 
 
 def _due(keys: Any, born: str) -> Any:

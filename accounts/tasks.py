@@ -14,14 +14,17 @@ from isolation.exceptions import DomainError
 from isolation.scope import APP, operator_scope
 from isolation.tasks import TenantTask
 from tenants.mails import send_invitation
+from tenants.services.invitations import invitations_left
 
+from .lookups import organizations_with_waiting_people
 from .mails import deliver, expiry_warnings, platform_expiry_warnings, scim_expiry_warnings
 from .models import ApiKey, PlatformKey, ProvisionedUser, ScimRequest, ScimToken
 from .selectors import (
     keys_to_warn_about,
-    organizations_with_waiting_people,
     platform_keys_to_warn_about,
     scim_tokens_to_warn_about,
+    waiting_people_to_invite,
+    waiting_people_to_let_in,
 )
 from .services.connection_actor import connection_actor
 from .services.provisioned_users import invite_provisioned_user, let_in
@@ -96,13 +99,12 @@ def warn_of_expiring_scim_token(organization_id: str, token_id: str) -> None:
 
 @shared_task(name="accounts.tasks.settle_everybody_waiting")
 def settle_everybody_waiting() -> int:
-    """Start a task for each organization in which provisioned people wait.
+    """Start a task for each organization in which provisioned people can be let in, or are to be invited.
 
     Returns:
         how many organizations these are.
     """
-    with acting_as(SYSTEM), operator_scope("Sweep for provisioned people who have not joined"):
-        organizations = organizations_with_waiting_people()
+    organizations = organizations_with_waiting_people()
     for organization_id in organizations:
         settle_waiting_people.delay(str(organization_id))
     return len(organizations)
@@ -110,9 +112,10 @@ def settle_everybody_waiting() -> int:
 
 @shared_task(base=TenantTask, name="accounts.tasks.settle_waiting_people")
 def settle_waiting_people(organization_id: str) -> None:
-    """Let in who waits and may join by now, and invite the others once; each has a task of their own."""
-    waiting = ProvisionedUser.objects.waiting().order_by("invited_at", "created_at")
-    for pk in waiting.values_list("pk", flat=True)[:WAITING_BATCH]:
+    """Let in who waits and may join by now, and invite others as far as today's mails reach; a task for each person."""
+    to_let_in = waiting_people_to_let_in().values_list("pk", flat=True)[:WAITING_BATCH]
+    to_invite = waiting_people_to_invite().values_list("pk", flat=True)[: min(WAITING_BATCH, invitations_left())]
+    for pk in dict.fromkeys([*to_let_in, *to_invite]):
         settle_waiting_person.delay(organization_id, str(pk))
 
 

@@ -38,7 +38,11 @@ CHANGING = {
     "accounts_provisioneduser": "organization_id, connection_id, membership_id, external_id, user_name, email, active,"
     " attributes, version",
 }
-LOOKUPS = ("accounts_scim_token(bytea[], uuid)", "accounts_scim_peppers_in_force()")
+LOOKUPS = (
+    "accounts_scim_token(bytea[], uuid)",
+    "accounts_scim_peppers_in_force()",
+    "accounts_organizations_with_waiting_people()",
+)
 
 
 class Migration(migrations.Migration):

@@ -93,9 +93,9 @@ def locked(context: ScimContext, pk: UUID) -> ProvisionedGroup:
     """Return a group of the connection, locked, after holding the request to its `If-Match`.
 
     Raises:
-        ScimError: 404 or 412.
+        DomainError: 404, there is none.
+        ScimError: 412.
     """
-    find(context, pk)
     row = lock_provisioned_group(context.connection, pk)
     refuse_other_version(context.if_match, row.version)
     return row

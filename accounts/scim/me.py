@@ -9,7 +9,6 @@ from accounts.key_format import KeyKind
 from accounts.models import ProvisionedUser
 from accounts.services.key_authentication import KeyRefused, authenticate_key, key_actor
 from accounts.services.scim_authentication import TokenRefused, authenticate_token
-from api.limits import count, quota_of_address
 from isolation.context import acting_as, current_origin
 from isolation.scope import tenant_scope
 
@@ -17,6 +16,7 @@ from . import users
 from .context import ScimContext
 from .endpoints import Answer, Call
 from .errors import ScimError, not_found
+from .limits import count_address
 from .projection import listed, projection
 from .versions import tag_of
 
@@ -31,12 +31,7 @@ def own_user(request: HttpRequest, call: Call, base_url: str, bearer: str) -> An
             a person who is not provisioned, 405 for anything but GET.
     """
     ip = current_origin().ip
-    (standing,) = count([quota_of_address(ip)])
-    if standing.used > standing.quota.limit:
-        wait = str(max(1, standing.reset))
-        raise ScimError(
-            HTTPStatus.TOO_MANY_REQUESTS, f"Too many requests. Wait {wait} seconds.", headers={"Retry-After": wait}
-        )
+    count_address()
     parsed = key_format.parse_secret(bearer)
     try:
         if parsed is None or parsed.kind is KeyKind.SCIM:

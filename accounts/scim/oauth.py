@@ -7,8 +7,10 @@ from urllib.parse import unquote_plus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from accounts.services.scim_authentication import ACCESS_TOKEN_LIFE, TokenRefused, make_access_token
-from api.limits import count, quota_of_address
 from isolation.context import current_origin
+
+from .errors import ScimError
+from .limits import count_address
 
 _FORM = "application/x-www-form-urlencoded"
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -20,14 +22,10 @@ def token(request: HttpRequest) -> HttpResponse:
         return _refused("invalid_request", "Send a POST.", HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "POST"})
     if request.content_type != _FORM:
         return _refused("invalid_request", f"Send the parameters as {_FORM}.")
-    (standing,) = count([quota_of_address(current_origin().ip)])
-    if standing.used > standing.quota.limit:
-        return _refused(
-            "temporarily_unavailable",
-            f"Too many requests. Wait {standing.reset} seconds.",
-            HTTPStatus.TOO_MANY_REQUESTS,
-            {"Retry-After": str(max(1, standing.reset))},
-        )
+    try:
+        count_address()
+    except ScimError as limited:
+        return _refused("temporarily_unavailable", limited.detail, limited.status, limited.headers)
     if request.POST.get("grant_type") != "client_credentials":
         return _refused("unsupported_grant_type", "The grant_type is client_credentials.")
     client_id, client_secret = _credentials(request)

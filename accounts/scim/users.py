@@ -103,9 +103,9 @@ def locked(context: ScimContext, pk: UUID) -> ProvisionedUser:
     """Return a user of the connection, locked, after holding the request to its `If-Match`.
 
     Raises:
-        ScimError: 404 or 412.
+        DomainError: 404, there is none.
+        ScimError: 412.
     """
-    find(context, pk)
     row = lock_provisioned_user(context.connection, pk)
     refuse_other_version(context.if_match, row.version)
     return row

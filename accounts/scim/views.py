@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -25,7 +24,6 @@ from accounts.models import ScimConnection
 from accounts.scim_token_record import ScimTokenRecord
 from accounts.services.connection_actor import connection_actor
 from accounts.services.scim_authentication import TokenRefused, authenticate_token, note_use
-from api.limits import Quota, count, quota_of_address
 from api.parsers import read_json
 from isolation.context import acting_as, current_origin
 from isolation.scope import settling, tenant_scope
@@ -34,6 +32,7 @@ from . import oauth
 from .context import ScimContext
 from .endpoints import Answer, Call, answer_of, handler_of
 from .errors import MEDIA_TYPE, ScimError, bad_request, error_of
+from .limits import count_address, count_organization
 from .me import own_user
 from .requests import note_request
 
@@ -73,7 +72,7 @@ class _Served:
     def response(self) -> HttpResponse:
         """Return the answer; an error is written down in a transaction of its own."""
         try:
-            _count(self._token)
+            count_organization(self._token.organization_id)
             handler_of(self._call)  # a wrong method is told before the body is looked at
             self._body = _body(self._request)
             return _response(self._request, self._answer())
@@ -125,12 +124,16 @@ class _Served:
         note_use(self._token, current_origin().ip)
 
     def _note_failure(self, error: ScimError) -> None:
-        with tenant_scope(self._token.organization_id):
-            if not ScimConnection.objects.filter(pk=self._token.connection_id).exists():
-                return
-            self._note(error.status, error)
-            if error.code == "last_owner":
-                alert_last_owner(self._token.organization_id, self._token.connection, error.detail)
+        """Write a failure down; the client hears of the failure itself, whatever becomes of the note."""
+        try:
+            with tenant_scope(self._token.organization_id):
+                if not ScimConnection.objects.filter(pk=self._token.connection_id).exists():
+                    return
+                self._note(error.status, error)
+                if error.code == "last_owner":
+                    alert_last_owner(self._token.organization_id, self._token.connection, error.detail)
+        except Exception:
+            logger.exception("a failure of %s %s was not written down", self._request.method, self._request.path)
 
 
 def _authenticated(request: HttpRequest) -> ScimTokenRecord:
@@ -142,9 +145,7 @@ def _authenticated(request: HttpRequest) -> ScimTokenRecord:
     try:
         return authenticate_token(bearer=_bearer(request), ip=current_origin().ip)
     except TokenRefused as refused:
-        (standing,) = count([quota_of_address(current_origin().ip)])
-        if standing.used > standing.quota.limit:
-            raise _too_many(standing.reset) from refused
+        count_address()
         raise _unauthorized() from refused
 
 
@@ -161,24 +162,6 @@ def _unauthorized() -> ScimError:
         "up on the page Provisioning of your organization.",
         headers={"WWW-Authenticate": 'Bearer realm="Gatehouse SCIM"'},
     )
-
-
-def _count(token: ScimTokenRecord) -> None:
-    """Count a request against the organization's quota.
-
-    Raises:
-        ScimError: 429, with `Retry-After`.
-    """
-    limit = settings.SCIM_RATE_PER_ORGANIZATION
-    (standing,) = count([Quota("organization", f"scim:{token.organization_id}", limit)])
-    if standing.used > limit:
-        raise _too_many(standing.reset)
-
-
-def _too_many(reset: int) -> ScimError:
-    wait = str(max(1, reset))
-    detail = f"Too many requests. Wait {wait} seconds, then go on."
-    return ScimError(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": wait})
 
 
 def _body(request: HttpRequest) -> Any:

@@ -143,7 +143,7 @@ def change_group_members(
     _touch(group)
     group.save(update_fields=["version", "updated_at"])
     _count_change(ProvisionedUser.objects.filter(pk__in=[user.pk for user in changed]))
-    signals.provisioned_group_updated.announce(group, actor=actor, before={"members": ""}, after=_told(changed, adding))
+    signals.provisioned_group_updated.announce(group, actor=actor, after=_told(changed, adding))
 
 
 @transaction.atomic
@@ -219,7 +219,7 @@ def lock_provisioned_group(connection: ScimConnection, pk: Any) -> ProvisionedGr
     rows = ProvisionedGroup.objects.select_for_update(of=("self",)).select_related("group")
     group: ProvisionedGroup | None = rows.filter(connection=connection, group=pk).first()
     if group is None:
-        raise DomainError("There is no such provisioned group.", code="gone")
+        raise DomainError("There is no group with this id.", code="gone")
     group.connection = connection
     return group
 

@@ -21,7 +21,7 @@ from tenants.services.invitations import SentInvitation, invite_member
 from tenants.services.members import remove_member, set_member_active
 from tenants.services.naming import tidy_name
 from tenants.services.open_invitations import revoke_open_invitations
-from tenants.services.rules import lock_organization, one_of_a_kind, own_row
+from tenants.services.rules import lock_organization, one_of_a_kind
 
 from .api_keys import end_api_key
 from .joining import LONGEST_NAME, find_or_make_membership, join, role_of_new, touch
@@ -183,9 +183,10 @@ def lock_provisioned_user(connection: ScimConnection, pk: Any) -> ProvisionedUse
         DomainError: there is none, with code ``gone``.
     """
     lock_organization(connection.organization_id)
-    user: ProvisionedUser = own_row(ProvisionedUser, pk, related=("membership__user", "membership__role"))
-    if user.connection_id != connection.pk:
-        raise DomainError("This provisioned user belongs to another connection.", code="gone")
+    rows = ProvisionedUser.objects.select_for_update(of=("self",)).filter(connection=connection)
+    user: ProvisionedUser | None = rows.select_related("membership__user", "membership__role").filter(pk=pk).first()
+    if user is None:
+        raise DomainError("There is no user with this id.", code="gone")
     user.connection = connection
     return user
 

@@ -181,6 +181,14 @@ def accept_invitation(*, organization_id: UUID, invitation_id: UUID, user: Any, 
         return membership
 
 
+def invitations_left() -> int:
+    """Return how many more invitations the organization of the scope may send now; the log knows how many it has."""
+    mails = Event.objects.filter(
+        action__in=("invitation.sent", "invitation.resent"), time__gte=timezone.now() - timedelta(days=1)
+    )
+    return max(0, InstallationSettings.load().invitations_per_day - mails.count())
+
+
 def token_digest(token: str) -> bytes:
     """Return the SHA-256 of a link's token; the token has 256 random bits, so that no salt is needed."""
     return hashlib.sha256(token.encode()).digest()
@@ -225,12 +233,9 @@ def _refuse_member(email: str, actor: Actor) -> None:
 
 
 def _refuse_too_many_mails() -> None:
-    """Keep an organization from mailing half the world in our name; the log knows how many mails it has sent."""
-    limit = InstallationSettings.load().invitations_per_day
-    mails = Event.objects.filter(
-        action__in=("invitation.sent", "invitation.resent"), time__gte=timezone.now() - timedelta(days=1)
-    )
-    if mails.count() >= limit:
+    """Keep an organization from mailing half the world in our name."""
+    if invitations_left() <= 0:
+        limit = InstallationSettings.load().invitations_per_day
         raise DomainError(
             f"An organization sends {limit} invitations a day at most. Go on tomorrow, or ask the operator for more.",
             code="too_many",

@@ -1,8 +1,11 @@
 """Who manages a member or a group: people by hand, or an identity provider."""
 
+from typing import Any
+
 from django.db import transaction
 
 from audit.redaction import snapshot
+from audit.signals import ChangeSignal
 from isolation.actor import Actor
 from tenants import signals
 from tenants.models import Group, Membership, Source
@@ -18,14 +21,7 @@ def hand_over_member(*, membership: Membership, actor: Actor) -> Membership:
     Raises:
         MissingPermission: without ``members:manage``.
     """
-    actor.require(P.MEMBERS_MANAGE, membership)
-    stored: Membership = own_row(Membership, membership.pk, related=("user", "role"))
-    if stored.source != Source.SCIM:
-        before = snapshot(stored)
-        stored.source = Source.SCIM
-        stored.save(update_fields=["source"])
-        signals.member_handed_over.announce(stored, actor=actor, before=before, after=snapshot(stored))
-    return stored
+    return _managed_member(membership, actor, source=Source.SCIM, signal=signals.member_handed_over)
 
 
 @transaction.atomic
@@ -35,14 +31,7 @@ def release_member(*, membership: Membership, actor: Actor) -> Membership:
     Raises:
         MissingPermission: without ``members:manage``.
     """
-    actor.require(P.MEMBERS_MANAGE, membership)
-    stored: Membership = own_row(Membership, membership.pk, related=("user", "role"))
-    if stored.source == Source.SCIM:
-        before = snapshot(stored)
-        stored.source = Source.MANUAL
-        stored.save(update_fields=["source"])
-        signals.member_released.announce(stored, actor=actor, before=before, after=snapshot(stored))
-    return stored
+    return _managed_member(membership, actor, source=Source.MANUAL, signal=signals.member_released)
 
 
 @transaction.atomic
@@ -52,14 +41,7 @@ def hand_over_group(*, group: Group, actor: Actor) -> Group:
     Raises:
         MissingPermission: without ``groups:manage``.
     """
-    actor.require(P.GROUPS_MANAGE, group)
-    stored: Group = own_row(Group, group.pk)
-    if stored.source != Source.SCIM:
-        before = snapshot(stored)
-        stored.source = Source.SCIM
-        stored.save(update_fields=["source"])
-        signals.group_handed_over.announce(stored, actor=actor, before=before, after=snapshot(stored))
-    return stored
+    return _managed_group(group, actor, source=Source.SCIM, signal=signals.group_handed_over)
 
 
 @transaction.atomic
@@ -69,11 +51,28 @@ def release_group(*, group: Group, actor: Actor) -> Group:
     Raises:
         MissingPermission: without ``groups:manage``.
     """
+    return _managed_group(group, actor, source=Source.MANUAL, signal=signals.group_released)
+
+
+def _managed_member(membership: Membership, actor: Actor, *, source: Source, signal: ChangeSignal) -> Membership:
+    actor.require(P.MEMBERS_MANAGE, membership)
+    stored: Membership = own_row(Membership, membership.pk, related=("user", "role"))
+    _set_manager(stored, actor, source=source, signal=signal)
+    return stored
+
+
+def _managed_group(group: Group, actor: Actor, *, source: Source, signal: ChangeSignal) -> Group:
     actor.require(P.GROUPS_MANAGE, group)
     stored: Group = own_row(Group, group.pk)
-    if stored.source == Source.SCIM:
-        before = snapshot(stored)
-        stored.source = Source.MANUAL
-        stored.save(update_fields=["source"])
-        signals.group_released.announce(stored, actor=actor, before=before, after=snapshot(stored))
+    _set_manager(stored, actor, source=source, signal=signal)
     return stored
+
+
+def _set_manager(row: Any, actor: Actor, *, source: Source, signal: ChangeSignal) -> None:
+    """Store who manages a row, when that is somebody else than now."""
+    if (row.source == Source.SCIM) == (source == Source.SCIM):
+        return
+    before = snapshot(row)
+    row.source = source
+    row.save(update_fields=["source"])
+    signal.announce(row, actor=actor, before=before, after=snapshot(row))

@@ -40,6 +40,7 @@ TABLES_WITHOUT_TENANT = {
 LOOKUP_FUNCTIONS = {
     "api_forget_responses(interval)",
     "accounts_keys_by_digest(bytea[])",
+    "accounts_organizations_with_waiting_people()",
     "accounts_peppers_in_force()",
     "accounts_scim_peppers_in_force()",
     "accounts_scim_token(bytea[],uuid)",
