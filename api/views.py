@@ -340,7 +340,9 @@ class OrganizationView(ApiView):
     def lock_organization(self) -> None:
         """Lock the organization's row, before a row whose service locks it as well: always in that order."""
         model = type(self.organization)
-        self.organization = model._default_manager.select_for_update(of=("self",)).get(pk=self.organization.pk)
+        self.organization = model._default_manager.select_for_update(of=("self",), no_key=True).get(
+            pk=self.organization.pk
+        )
 
 
 @csrf_exempt

@@ -27,3 +27,5 @@ os.environ["GATEHOUSE_DOTENV"] = ""
 os.environ["GATEHOUSE_HOME"] = str(Path(__file__).resolve().parent.parent / ".gatehouse" / "test")
 
 from portal.settings import *  # noqa: E402, F403 - after the environment is set
+
+WHITENOISE_AUTOREFRESH = True  # looked up when asked for: every test client would list all static files first

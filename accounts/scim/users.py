@@ -112,8 +112,8 @@ def locked(context: ScimContext, pk: UUID) -> ProvisionedUser:
 
 
 def rows(context: ScimContext) -> Any:
-    """Return what the connection sees."""
-    return ProvisionedUser.objects.filter(connection=context.connection)
+    """Return what the connection sees, without what only conditions read."""
+    return ProvisionedUser.objects.filter(connection=context.connection).defer("comparable")
 
 
 def resources(

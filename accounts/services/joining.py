@@ -12,7 +12,7 @@ from tenants.permissions import BuiltinRole
 from tenants.selectors import is_verified_domain
 from tenants.services.groups import add_group_member
 from tenants.services.management import hand_over_member
-from tenants.services.members import add_member, set_member_active
+from tenants.services.members import add_new_member, set_member_active
 from tenants.services.naming import tidy_name
 from tenants.services.rules import builtin_role, one_of_a_kind
 
@@ -36,20 +36,27 @@ def find_or_make_membership(connection: ScimConnection, *, email: str, name: str
     """
     if not email:
         return None
-    membership = _membership_of(email)
+    login = User.objects.filter(email=email).first()
+    membership = _membership_of(login)
     if membership is None:
         if not is_verified_domain(email):
             return None
-        login = _login(email, name, actor)
-        membership = Membership.objects.select_related("user", "role").filter(user=login).first()
-        if membership is None:
-            return add_member(
-                organization=connection.organization,
-                user=login,
-                role=role_of_new(connection),
-                source=Source.SCIM,
-                actor=actor,
-            )
+        proven = EmailAddress.objects.filter(email=email, verified=True).select_related("user").first()
+        if proven is not None:
+            login = proven.user
+            membership = _membership_of(login)
+        elif login is not None:
+            login = _claimed(login, _login_name(name), actor)
+        else:
+            login = create_user(email=email, name=_login_name(name), verified=True, actor=actor)
+    if membership is None:
+        return add_new_member(
+            organization=connection.organization,
+            user=login,
+            role=role_of_new(connection),
+            source=Source.SCIM,
+            actor=actor,
+        )
     membership = hand_over_member(membership=membership, actor=actor)
     return set_member_active(membership=membership, active=True, actor=actor)
 
@@ -103,13 +110,11 @@ def connect(user: ProvisionedUser, membership: Membership, *, actor: Actor) -> N
 
 def connect_waiting(membership: Membership, *, actor: Actor) -> None:
     """Tie a new or returned member to the provisioned user that waits under their e-mail address, if there is one."""
-    if ProvisionedUser.objects.filter(membership=membership).exists():
-        return
     waiting = ProvisionedUser.objects.select_for_update(of=("self",)).filter(
         email=membership.user.email, membership=None, active=True
     )
     user = waiting.select_related("connection").order_by("created_at", "pk").first()
-    if user is not None:
+    if user is not None and not ProvisionedUser.objects.filter(membership=membership).exists():
         manager = connection_actor(user.connection)
         connect(user, hand_over_member(membership=membership, actor=manager), actor=actor)
 
@@ -120,27 +125,20 @@ def touch(row: ProvisionedUser) -> None:
     row.updated_at = timezone.now()
 
 
-def _membership_of(email: str) -> Membership | None:
-    members = Membership.objects.select_related("user", "role")
-    found: Membership | None = members.filter(user__email=email).first()
+def _membership_of(login: User | None) -> Membership | None:
+    if login is None:
+        return None
+    found: Membership | None = Membership.objects.select_related("user", "role").filter(user=login).first()
     return found
 
 
-def _login(email: str, name: str, actor: Actor) -> User:
-    """Return the login with an address of a verified domain: whoever has proved it, or one made for it."""
-    proven = EmailAddress.objects.filter(email=email, verified=True).select_related("user").first()
-    if proven is not None:
-        owner: User = proven.user
-        return owner
-    unproven = User.objects.select_for_update().filter(email=email).first()
-    name = tidy_name(name)[:LONGEST_NAME]
-    if unproven is None:
-        return create_user(email=email, name=name, verified=True, actor=actor)
-    return _claimed(unproven, name, actor)
+def _login_name(name: str) -> str:
+    return tidy_name(name)[:LONGEST_NAME]
 
 
 def _claimed(login: User, name: str, actor: Actor) -> User:
     """Take a login from whoever made it without ever proving the address: their password opens it no more."""
+    login = User.objects.select_for_update().get(pk=login.pk)
     before = snapshot(login)
     login.set_unusable_password()
     login.name = name

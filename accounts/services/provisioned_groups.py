@@ -233,9 +233,9 @@ def member_ids(group: ProvisionedGroup) -> list[UUID]:
 
 
 def _put_in(users: list[ProvisionedUser], group: ProvisionedGroup, actor: Actor) -> None:
-    organization_id = group.organization_id
+    organization = group.connection.organization
     places = [
-        GroupMember(organization_id=organization_id, group=group.group, membership=user.membership)
+        GroupMember(organization=organization, group=group.group, membership=user.membership)
         for user in users
         if user.membership is not None
     ]
@@ -243,7 +243,7 @@ def _put_in(users: list[ProvisionedUser], group: ProvisionedGroup, actor: Actor)
     for place in places:
         tenant_signals.group_member_added.announce(place, actor=actor, after=snapshot(place))
     WaitingGroupMember.objects.bulk_create(
-        WaitingGroupMember(organization_id=organization_id, provisioned_group=group, provisioned_user=user)
+        WaitingGroupMember(organization=organization, provisioned_group=group, provisioned_user=user)
         for user in users
         if user.membership is None
     )

@@ -13,7 +13,6 @@ from accounts.key_record import Refusal
 from accounts.lookups import scim_token_by_id, scim_token_by_secret
 from accounts.models import ScimToken
 from accounts.scim_token_record import ScimTokenRecord
-from tenants.services.rules import hold_organization
 
 ACCESS_TOKEN_LIFE = timedelta(hours=1)
 _SALT = "gatehouse.scim.access"
@@ -65,7 +64,6 @@ def note_use(record: ScimTokenRecord, ip: str | None) -> None:
     """Write that a token was used, once a minute at most; its organization's scope must be open."""
     now = timezone.now()
     if record.last_used_at is None or record.last_used_at < now - _NOTED_EVERY:
-        hold_organization(record.organization_id)
         ScimToken.objects.filter(pk=record.token_id).update(last_used_at=now, last_used_ip=ip)
 
 

@@ -10,7 +10,7 @@ from isolation.exceptions import DomainError
 from tenants.models import Organization, Role
 from tenants.permissions import P
 from tenants.services.naming import check_name
-from tenants.services.rules import hold_organization, one_of_a_kind, own_row, refuse_above
+from tenants.services.rules import one_of_a_kind, own_row, refuse_above
 
 from .releasing import release_everything
 
@@ -40,7 +40,6 @@ def create_scim_connection(
         DomainError: a value is refused, the role is above the actor's own, or there are too many connections.
     """
     actor.require(P.SCIM_MANAGE, organization)
-    hold_organization(organization.pk)
     organization = own_row(Organization, organization.pk, lock=False)
     if organization.is_being_deleted:
         raise DomainError("This organization is being deleted; nothing new can be made in it.", code="being_deleted")

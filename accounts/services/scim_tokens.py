@@ -16,7 +16,7 @@ from isolation.exceptions import DomainError
 from tenants.models import Environment
 from tenants.permissions import P
 from tenants.services.naming import check_name
-from tenants.services.rules import hold_organization, one_of_a_kind, own_row
+from tenants.services.rules import one_of_a_kind, own_row
 
 from .key_rules import LONGEST_REASON, IssuedKey, check_expiry, check_networks, check_text, make_secret
 
@@ -51,7 +51,6 @@ def create_scim_token(
         DomainError: a value is refused, or the connection has too many tokens.
     """
     actor.require(P.SCIM_MANAGE, connection)
-    hold_organization(connection.organization_id)
     connection = own_row(ScimConnection, connection.pk)
     if ScimToken.objects.active().filter(connection=connection).count() >= MOST_TOKENS:
         raise DomainError(f"A connection has {MOST_TOKENS} tokens at most. Revoke one first.", code="too_many")

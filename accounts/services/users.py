@@ -38,8 +38,7 @@ def create_user(
     """
     fields["name"] = tidy_name(fields.get("name", ""))
     try:
-        with transaction.atomic():
-            user = User.objects.create_user(email, password, **fields)
+        user = User.objects.create_user(email, password, **fields)
     except IntegrityError as error:
         raise DomainError(f"{email} has a login already.", field="email", code="taken") from error
     EmailAddress.objects.create(user=user, email=user.email, verified=verified, primary=True)

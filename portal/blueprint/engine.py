@@ -23,7 +23,7 @@ from tenants.lookups import organization_id_of
 from tenants.models import Invitation, Membership, Organization, Project, Role
 from tenants.permissions import BuiltinRole, P
 from tenants.services.organizations import create_organization
-from tenants.services.rules import lock_organization
+from tenants.services.rules import locked_organization
 
 from .changes import Change, Section, Stage, Verb
 from .document import Document, WantedOrganization
@@ -131,7 +131,7 @@ class Engine:
         """Make one organization as the file wants it, add what that took to `changes`, and return warnings."""
         with self._blaming(wanted.path):
             actor.require(P.ORGANIZATION_READ)
-        organization = lock_organization(organization_id)
+        organization = locked_organization(organization_id)
         if organization.is_being_deleted:
             raise self._refusal(wanted.path, "This organization is being deleted. Call that off first.")
         if organization.is_suspended and self._person:

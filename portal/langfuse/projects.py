@@ -15,7 +15,7 @@ from isolation.exceptions import DomainError
 from tenants.models import Environment, Organization, Project
 from tenants.permissions import P
 from tenants.services.projects import create_project, request_project_deletion, update_project
-from tenants.services.rules import lock_organization
+from tenants.services.rules import locked_organization
 
 from .base import LangfuseView, instant, refused
 
@@ -47,7 +47,7 @@ class OwnProject(LangfuseView):
         """The identifier is made from the name; the environment is production."""
         values = _values(self.data)
         name = values["name"]
-        self.organization = lock_organization(self.organization.pk)
+        self.organization = locked_organization(self.organization.pk)
         if Project.objects.filter(name=name.strip(), deletion_requested_at=None).exists():
             raise refused(HTTPStatus.CONFLICT, "A project with this name already exists in your organization")
         slug = _free_slug(name)

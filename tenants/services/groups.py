@@ -10,7 +10,7 @@ from tenants.models import Group, GroupMember, GroupRole, Membership, Organizati
 from tenants.permissions import P
 
 from .naming import check_name
-from .rules import hold_organization, one_of_a_kind, own_row, refuse_above, refuse_managed
+from .rules import one_of_a_kind, own_row, refuse_above, refuse_managed
 
 LONGEST_NAME = 256
 """Characters of a group's name: what directories allow (RFC 7643 sets no limit)."""
@@ -81,7 +81,6 @@ def add_group_member(*, group: Group, membership: Membership, actor: Actor) -> G
         DomainError: already in it, one of its roles is above the actor's own, or an identity provider manages it.
     """
     actor.require(P.GROUPS_MANAGE, group)
-    hold_organization(group.organization_id)
     group = own_row(Group, group.pk)
     membership = own_row(Membership, membership.pk, lock=False, related=("user",))
     refuse_managed(group, actor, what=f"Nobody can be added to {group} here", field="membership")
@@ -128,7 +127,6 @@ def set_group_role(
         DomainError: the role is above the actor's own there, or Owner without `allow_owner`.
     """
     actor.require(P.GROUPS_MANAGE, group)
-    hold_organization(group.organization_id)
     group = own_row(Group, group.pk)
     role = own_row(Role, role.pk, lock=False)
     project = own_row(Project, project.pk, lock=False) if project else None

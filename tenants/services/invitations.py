@@ -31,7 +31,7 @@ from tenants.permissions import P
 
 from .members import add_member
 from .open_invitations import revoke_open_invitations
-from .rules import lock_organization, one_of_a_kind, own_row, refuse_above, refuse_managed
+from .rules import lock_organization, locked_organization, one_of_a_kind, own_row, refuse_above, refuse_managed
 
 LIFETIME = timedelta(days=7)
 _TOKEN_BYTES = 32
@@ -72,7 +72,7 @@ def invite_member(
             reactivate, an open invitation exists, or the organization has sent too many today.
     """
     actor.require(P.MEMBERS_INVITE, organization)
-    organization = lock_organization(organization.pk)
+    organization = locked_organization(organization.pk)
     if organization.is_being_deleted:
         raise DomainError("This organization is being deleted; nobody can be invited.", code="being_deleted")
     _refuse_too_many_mails()
@@ -160,7 +160,7 @@ def accept_invitation(*, organization_id: UUID, invitation_id: UUID, user: Any, 
         DomainError: not open any more, for another address, or the organization is closed.
     """
     with tenant_scope(organization_id):
-        organization = lock_organization(organization_id)
+        organization = locked_organization(organization_id)
         invitation: Invitation = own_row(Invitation, invitation_id, related=("role",))
         if invitation.email.lower() != user.email.lower():
             raise DomainError(
@@ -186,7 +186,8 @@ def invitations_left() -> int:
     mails = Event.objects.filter(
         action__in=("invitation.sent", "invitation.resent"), time__gte=timezone.now() - timedelta(days=1)
     )
-    return max(0, InstallationSettings.load().invitations_per_day - mails.count())
+    left: int = InstallationSettings.load().invitations_per_day - mails.count()
+    return max(0, left)
 
 
 def token_digest(token: str) -> bytes:

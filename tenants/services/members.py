@@ -53,10 +53,9 @@ def add_member(
     lock_organization(organization.pk)
     membership: Membership | None = Membership.objects.select_related("user", "role").filter(user=user).first()
     if membership is None:
-        membership = Membership(organization=organization, user=user, role=role, source=source)
-        membership.save(force_insert=True)
-        signals.member_added.announce(membership, actor=actor, after=snapshot(membership), reason=reason)
-        return membership
+        return add_new_member(
+            organization=organization, user=user, role=role, source=source, actor=actor, reason=reason
+        )
     before = snapshot(membership)
     if not membership.is_active:
         membership.is_active, membership.role, membership.source = True, role, source
@@ -64,6 +63,19 @@ def add_member(
         signals.member_reactivated.announce(
             membership, actor=actor, before=before, after=snapshot(membership), reason=reason
         )
+    return membership
+
+
+def add_new_member(
+    *, organization: Organization, user: Any, role: Role, source: str, actor: Actor, reason: str = ""
+) -> Membership:
+    """Make somebody a member of whom the caller knows that they are none, under `lock_organization`.
+
+    Args, Returns: as `add_member`.
+    """
+    membership = Membership(organization=organization, user=user, role=role, source=source)
+    membership.save(force_insert=True)
+    signals.member_added.announce(membership, actor=actor, after=snapshot(membership), reason=reason)
     return membership
 
 

@@ -29,7 +29,7 @@ from vault import data_keys
 
 from .lifecycle import call_deletion_off, refuse_purge_before_due, schedule_deletion
 from .naming import check_name, check_pattern, check_slug
-from .rules import lock_organization, operators_only, own_row, refuse_above
+from .rules import locked_organization, operators_only, own_row, refuse_above
 
 
 def may_create_organization(actor: Actor) -> bool:
@@ -101,7 +101,7 @@ def update_organization(
         DomainError: a value is refused.
     """
     actor.require(P.ORGANIZATION_MANAGE, organization)
-    stored = lock_organization(organization.pk)
+    stored = locked_organization(organization.pk)
     before = snapshot(stored)
     if default_role is not None and default_role.pk != stored.default_role_id:
         default_role = own_row(Role, default_role.pk, lock=False)
@@ -130,7 +130,7 @@ def request_deletion(*, organization: Organization, actor: Actor, reason: str = 
         DomainError: it is scheduled already.
     """
     actor.require(P.ORGANIZATION_DELETE, organization)
-    stored = lock_organization(organization.pk)
+    stored = locked_organization(organization.pk)
     before = snapshot(stored)
     schedule_deletion(stored)
     signals.organization_deletion_requested.announce(
@@ -148,7 +148,7 @@ def restore_organization(*, organization: Organization, actor: Actor) -> Organiz
         DomainError: nothing is scheduled.
     """
     actor.require(P.ORGANIZATION_DELETE, organization)
-    stored = lock_organization(organization.pk)
+    stored = locked_organization(organization.pk)
     before = snapshot(stored)
     call_deletion_off(stored)
     signals.organization_restored.announce(stored, actor=actor, before=before, after=snapshot(stored))
@@ -165,7 +165,7 @@ def suspend_organization(*, organization: Organization, actor: Actor, reason: st
     operators_only(actor)
     if not reason.strip():
         raise DomainError("Say why: the organization's owners will read it.", field="reason", code="reason_missing")
-    stored = lock_organization(organization.pk)
+    stored = locked_organization(organization.pk)
     if stored.is_suspended:
         raise DomainError("The organization is suspended already.", code="already_suspended")
     before = snapshot(stored)
@@ -183,7 +183,7 @@ def resume_organization(*, organization: Organization, actor: Actor) -> Organiza
         DomainError: it is not suspended.
     """
     operators_only(actor)
-    stored = lock_organization(organization.pk)
+    stored = locked_organization(organization.pk)
     if not stored.is_suspended:
         raise DomainError("The organization is not suspended.", code="not_suspended")
     before = snapshot(stored)
@@ -202,7 +202,7 @@ def purge_organization(*, organization: Organization, actor: Actor) -> None:
     """
     if actor.kind is not ActorKind.SYSTEM:
         raise DomainError("Only the system deletes for good, after the grace period.", code="system_only")
-    stored = lock_organization(organization.pk)
+    stored = locked_organization(organization.pk)
     refuse_purge_before_due(stored)
     before = snapshot(stored)
     # Before the last event: what a backup still holds of the organization's secrets does not open either.

@@ -26,7 +26,7 @@ from tenants.permissions import P
 
 from .lifecycle import call_deletion_off, refuse_purge_before_due, schedule_deletion
 from .naming import check_name, check_slug
-from .rules import lock_organization, one_of_a_kind, own_row
+from .rules import locked_organization, one_of_a_kind, own_row
 
 LARGEST_METADATA = 8_000
 _DEEPEST_METADATA = 20
@@ -59,7 +59,7 @@ def create_project(
         DomainError: slug, name or metadata are refused, or the organization is being deleted.
     """
     actor.require(P.PROJECTS_CREATE, organization)
-    organization = lock_organization(organization.pk)
+    organization = locked_organization(organization.pk)
     if organization.is_being_deleted:
         raise DomainError("This organization is being deleted; nothing new can be made in it.", code="being_deleted")
     check_slug(slug, organization.project_naming_pattern, organization.project_naming_hint)
@@ -220,7 +220,7 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 def _lock_in_scope(organization_id: UUID) -> None:
     with tenant_scope(organization_id):
-        if not Organization.objects.select_for_update().filter(pk=organization_id).exists():
+        if not Organization.objects.select_for_update(no_key=True).filter(pk=organization_id).exists():
             raise DomainError("There is no such organization for you.", field="target", code="unknown_target")
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connections, models, transaction
+from django.db import IntegrityError, connections, models
 
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -81,20 +81,30 @@ def refuse_managed(row: Membership | Group, actor: Actor, *, what: str, field: s
         )
 
 
-def lock_organization(organization_id: UUID) -> Organization:
-    """Lock the organization's row until the transaction ends, so that changes of its owners queue up."""
-    organization: Organization = Organization.objects.select_for_update(of=("self",)).get(pk=organization_id)
+def lock_organization(organization_id: UUID) -> None:
+    """Lock the organization's row until the transaction ends, so that changes of its owners queue up.
+
+    FOR NO KEY UPDATE lets the foreign keys of new rows pass: they would wait for FOR UPDATE, with rows locked that are
+    waited for here.
+    """
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT FROM tenants_organization WHERE id = %s FOR NO KEY UPDATE", [organization_id])
+
+
+def locked_organization(organization_id: UUID) -> Organization:
+    """Return the organization as it is once it is locked as by `lock_organization`."""
+    rows = Organization.objects.select_for_update(of=("self",), no_key=True)
+    organization: Organization = rows.get(pk=organization_id)
     return organization
 
 
 def hold_organization(organization_id: UUID) -> None:
-    """Take the lock on an organization that a new row of it needs, before any other lock.
+    """Keep whoever locks the organization out until the transaction ends; those who only hold it share it.
 
-    The foreign key would take it last, while somebody who locked the organization first (`lock_organization`) waits for
-    a row that is locked here: a deadlock. Those who only hold it do not wait for each other.
+    For what relies on a project or a member that stays: call it before any row is locked.
     """
     with connections[APP].cursor() as cursor:
-        cursor.execute("SELECT FROM tenants_organization WHERE id = %s FOR KEY SHARE", [organization_id])
+        cursor.execute("SELECT FROM tenants_organization WHERE id = %s FOR SHARE", [organization_id])
 
 
 def refuse_losing_last_owner(membership: Membership, *, what: str, field: str | None = None) -> None:
@@ -120,10 +130,12 @@ def refuse_losing_last_owner(membership: Membership, *, what: str, field: str | 
 
 @contextmanager
 def one_of_a_kind(model: type[models.Model], *, field: str | None = None) -> Iterator[None]:
-    """Turn a violated unique constraint of `model` into a DomainError with the constraint's own words."""
+    """Turn a violated unique constraint of `model` into a DomainError with the constraint's own words.
+
+    The transaction, or savepoint, of the service that this is a part of has to end with the error.
+    """
     try:
-        with transaction.atomic():
-            yield
+        yield
     except IntegrityError as error:
         name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
         for constraint in model._meta.constraints:

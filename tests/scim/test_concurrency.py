@@ -1,10 +1,8 @@
 """Two syncs at once, and a sync while people change roles: nothing is lost, doubled or half-applied."""
 
-import time as clock
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 
 from accounts.lookups import scim_token_by_secret
@@ -216,29 +214,13 @@ def test_a_member_is_removed_by_hand_while_being_synced(acme: Tenant, scim: Scim
     assert scim.get(where(group)).status == 200
 
 
-def test_reading_and_writing_note_the_use_of_a_token_in_one_order(
-    acme: Tenant, connection: ScimConnection, superuser: psycopg.Connection
-) -> None:
-    """A request that reads holds the token's row only with the organization held: a creation has that one locked."""
+def test_a_request_that_reads_does_not_wait_for_one_that_writes(acme: Tenant, connection: ScimConnection) -> None:
+    """It would hold its token's row, whose use it notes, while it waits: the other needs that row as well."""
     secret = token_of(acme, connection).secret
     record = scim_token_by_secret(secret)
     assert record
-
-    def waits() -> bool:
-        asked = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return superuser.execute(asked).fetchone() is not None
-
-    def write() -> None:
-        with tenant_scope(acme.organization):
-            lock_organization(acme.organization.pk)
-            deadline = clock.monotonic() + 30
-            while not waits():
-                assert clock.monotonic() < deadline
-            note_use(record, "127.0.0.1")
-
-    def read() -> Answer:
-        return Scim(secret).get("/Users")
-
-    written, answer = at_once(write, read)
-    assert written is None, written
+    with tenant_scope(acme.organization):
+        lock_organization(acme.organization.pk)
+        (answer,) = at_once(lambda: Scim(secret).get("/Users"))
+        note_use(record, "127.0.0.1")
     assert answer.status == 200, answer
