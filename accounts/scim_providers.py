@@ -77,7 +77,10 @@ GUIDES: dict[str, tuple[Guide, ...]] = {
                 "SCIM connector base URL: the base URL above. Unique identifier field for users: userName.",
                 "Supported provisioning actions: tick Push New Users, Push Profile Updates and Push Groups.",
                 "Authentication Mode: HTTP Header. Paste a token of this connection into Authorization: Bearer.",
-                "Test Connector Configuration, then Save.",
+                (
+                    "Test Connector Configuration, then Save. If it complains that no users were returned: a new "
+                    "connection has none yet. Assign somebody first, or create them by SCIM, and test again."
+                ),
                 "Under To App, Edit: enable Create Users, Update User Attributes and Deactivate Users.",
                 "Assign people on the tab Assignments; on the tab Push Groups choose the groups to send.",
             ),

@@ -20,6 +20,7 @@ class Entry:
         position: its place there, smallest first.
         title, icon, description: how it is shown.
         url: where it leads.
+        below: where further pages begin that are reached through this one.
     """
 
     group: str
@@ -28,6 +29,11 @@ class Entry:
     icon: str
     description: str
     url: str
+    below: tuple[str, ...] = ()
+
+    def covers(self, path: str) -> int:
+        """Return how much of a page's path belongs to this entry, in characters."""
+        return max((len(start) for start in (self.url, *self.below) if path.startswith(start)), default=0)
 
 
 def entries(site: Any, request: HttpRequest) -> list[Entry]:
@@ -46,14 +52,15 @@ def sidebar(site: Any, request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar in unfold's shape, with the entry of the current page marked."""
     found = entries(site, request)
     index = reverse(f"{site.name}:index")
-    active = max((item.url for item in found if request.path.startswith(item.url)), key=len, default="")
     overview = Entry("", 0, "Overview", "home", "", index)
+    covering = max(found, key=lambda item: item.covers(request.path), default=overview)
+    active = covering if covering.covers(request.path) else overview
     groups = [("", [overview]), *grouped(found)]
     return [
         {
             "title": group,
             "separator": False,
-            "items": [_item(entry, is_active=entry.url in {active, request.path}) for entry in members],
+            "items": [_item(entry, is_active=entry == active) for entry in members],
         }
         for group, members in groups
     ]
@@ -66,6 +73,7 @@ def _item(entry: Entry, *, is_active: bool) -> dict[str, Any]:
 
 
 def _of_admins(site: Any, request: HttpRequest) -> Iterator[Entry]:
+    index = reverse(f"{site.name}:index")
     for model, admin in site._registry.items():
         menu = getattr(admin, "menu", None)
         if menu is None or not admin.has_view_permission(request):
@@ -78,6 +86,7 @@ def _of_admins(site: Any, request: HttpRequest) -> Iterator[Entry]:
             icon=admin.icon,
             description=admin.description,
             url=reverse(f"{site.name}:{opts.app_label}_{opts.model_name}_changelist"),
+            below=tuple(f"{index}{path}" for path in admin.menu_covers),
         )
 
 

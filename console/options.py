@@ -34,6 +34,7 @@ class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmi
         permissions: verb to permission name; see `PermissionMapping`.
         menu: (group, position) in the sidebar and on the overview, or None to be listed nowhere.
         menu_title: the text there; the model's plural name by default.
+        menu_covers: where further pages begin that are reached through this entry, below the console's address.
         icon: a Material Symbol.
         description: one sentence for the overview card.
         empty_title, empty_text: what an empty list says, and what to do next.
@@ -43,6 +44,7 @@ class ScopedModelAdmin(PermissionMapping, ServiceWrites, ScopedFields, ModelAdmi
     permissions: ClassVar[Mapping[str, str]] = {}
     menu: ClassVar[tuple[str, int] | None] = None
     menu_title: ClassVar[str] = ""
+    menu_covers: ClassVar[tuple[str, ...]] = ()
     icon: ClassVar[str] = "table_rows"
     description: ClassVar[str] = ""
     empty_title: ClassVar[str] = ""

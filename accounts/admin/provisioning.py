@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from accounts.models import ScimConnection, ScimToken
 from accounts.provisioning_figures import FAILED_FROM, figures_of, with_figures
+from accounts.scim_addresses import SCIM_PATH
 from accounts.scim_providers import guides_for
 from accounts.services.scim_connections import create_scim_connection, delete_scim_connection, update_scim_connection
 from console.access import actor_of, can
@@ -20,7 +21,6 @@ from tenants.permissions import P
 
 from .common import KEY_STYLE, expiry, last_use, moment, state_badge
 
-BASE_PATH = "scim/v2"
 MOST_TOKENS_SHOWN = 20
 
 
@@ -36,6 +36,7 @@ class ScimConnectionAdmin(WithHistory, TenantModelAdmin):
     }
     menu = ("Access", 60)
     menu_title = "Provisioning"
+    menu_covers = ("accounts/scimtoken/", "accounts/scimrequest/", "accounts/provisioneduser/", "provisioning/")
     icon = "sync"
     description = "Let an identity provider bring people and groups, and take their access away."
     empty_title = "No connections yet"
@@ -116,8 +117,8 @@ class ScimConnectionAdmin(WithHistory, TenantModelAdmin):
         by_connection = f"?connection__id__exact={obj.pk}"
         return {
             "connection": obj,
-            "base_url": request.build_absolute_uri(root_url(BASE_PATH)),
-            "token_url": request.build_absolute_uri(root_url(f"{BASE_PATH}/oauth2/token")),
+            "base_url": request.build_absolute_uri(root_url(SCIM_PATH)),
+            "token_url": request.build_absolute_uri(root_url(f"{SCIM_PATH}/oauth2/token")),
             "figures": figures_of(obj),
             "token_rows": [
                 {

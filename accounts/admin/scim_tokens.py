@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.forms.api_keys import RevocationForm
 from accounts.forms.scim_tokens import ScimTokenForm, token_life_fields
 from accounts.models import ScimConnection, ScimToken
+from accounts.scim_addresses import SCIM_PATH
 from accounts.services.key_rules import IssuedKey
 from accounts.services.scim_tokens import create_scim_token, revoke_scim_token
 from console.access import actor_of
@@ -27,7 +28,7 @@ from .issuing import IssuesKeys
 from .key_columns import KeyColumns
 from .key_filters import StateFilter
 
-_TRY = "scim/v2/Users?count=1"
+_TRY = f"{SCIM_PATH}/Users?count=1"
 
 
 @admin.register(ScimToken, site=tenant_site)

@@ -2,6 +2,8 @@
 
 from django.urls import path
 
+from accounts.scim_addresses import SCIM_PATH
+
 from .views import serve
 
-urlpatterns = [path("scim/v2", serve), path("scim/v2/", serve), path("scim/v2/<path:path>", serve)]
+urlpatterns = [path(SCIM_PATH, serve), path(f"{SCIM_PATH}/", serve), path(f"{SCIM_PATH}/<path:path>", serve)]

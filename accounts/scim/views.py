@@ -21,10 +21,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 from accounts.alerts import alert_last_owner
 from accounts.models import ScimConnection
+from accounts.scim_addresses import SCIM_PATH
 from accounts.scim_token_record import ScimTokenRecord
 from accounts.services.connection_actor import connection_actor
 from accounts.services.scim_authentication import TokenRefused, authenticate_token, note_use
 from api.parsers import read_json
+from console.links import root_url
 from isolation.context import acting_as, current_origin
 from isolation.scope import settling, tenant_scope
 
@@ -208,4 +210,4 @@ def _media_type(request: HttpRequest) -> str:
 
 
 def _base_url(request: HttpRequest) -> str:
-    return request.build_absolute_uri("/scim/v2")
+    return request.build_absolute_uri(root_url(SCIM_PATH))

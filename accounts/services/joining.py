@@ -36,8 +36,7 @@ def find_or_make_membership(connection: ScimConnection, *, email: str, name: str
     """
     if not email:
         return None
-    login = User.objects.filter(email=email).first()
-    membership = _membership_of(login)
+    login, membership = _whoever_has(email)
     if membership is None:
         if not is_verified_domain(email):
             return None
@@ -59,6 +58,23 @@ def find_or_make_membership(connection: ScimConnection, *, email: str, name: str
         )
     membership = hand_over_member(membership=membership, actor=actor)
     return set_member_active(membership=membership, active=True, actor=actor)
+
+
+def adopt_as_inactive(*, email: str, actor: Actor) -> Membership | None:
+    """Return the membership, inactive from now on, of the member who has an e-mail address; None when there is none.
+
+    Args:
+        email: in lower case; "" for somebody without an address. Call it under `lock_organization`.
+        actor: the connection.
+
+    Raises:
+        DomainError: with code ``last_owner``.
+    """
+    _, membership = _whoever_has(email)
+    if membership is None:
+        return None
+    membership = hand_over_member(membership=membership, actor=actor)
+    return set_member_active(membership=membership, active=False, actor=actor)
 
 
 def join(user: ProvisionedUser, *, name: str, actor: Actor) -> bool:
@@ -123,6 +139,12 @@ def touch(row: ProvisionedUser) -> None:
     """Count a change of what SCIM shows of a row: its version (RFC 7644 section 3.14) and when it was."""
     row.version += 1
     row.updated_at = timezone.now()
+
+
+def _whoever_has(email: str) -> tuple[User | None, Membership | None]:
+    """Return the login whose e-mail address this is, and its membership."""
+    login = User.objects.filter(email=email).first()
+    return login, _membership_of(login)
 
 
 def _membership_of(login: User | None) -> Membership | None:

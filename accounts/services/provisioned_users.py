@@ -24,7 +24,7 @@ from tenants.services.open_invitations import revoke_open_invitations
 from tenants.services.rules import lock_organization, one_of_a_kind
 
 from .api_keys import end_api_key
-from .joining import LONGEST_NAME, find_or_make_membership, join, role_of_new, touch
+from .joining import LONGEST_NAME, adopt_as_inactive, find_or_make_membership, join, role_of_new, touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,9 @@ _STORED = ("user_name", "user_name_key", "external_id", "email", "active", "attr
 
 @transaction.atomic
 def provision_user(*, connection: ScimConnection, values: UserValues, actor: Actor) -> ProvisionedUser:
-    """Create a provisioned user; an active one joins at once, or waits for their own acceptance.
+    """Create a provisioned user: an active one joins at once or waits for their own acceptance, a member is adopted.
+
+    An inactive one does not join; whoever is a member by hand already loses access with it.
 
     Args:
         connection: whose identity provider tells of them.
@@ -66,7 +68,8 @@ def provision_user(*, connection: ScimConnection, values: UserValues, actor: Act
 
     Raises:
         MissingPermission: without ``members:manage``.
-        DomainError: with code ``duplicate``: userName, externalId or the member is provisioned already.
+        DomainError: with code ``duplicate``: userName, externalId or the member is provisioned already; or, for an
+            inactive one, ``last_owner``.
     """
     actor.require(P.MEMBERS_MANAGE, connection)
     lock_organization(connection.organization_id)
@@ -74,9 +77,13 @@ def provision_user(*, connection: ScimConnection, values: UserValues, actor: Act
     _set(user, values)
     if values.active:
         user.membership = find_or_make_membership(connection, email=values.email, name=values.name, actor=actor)
+    else:
+        user.membership = adopt_as_inactive(email=values.email, actor=actor)
     with one_of_a_kind(ProvisionedUser):
         user.save(force_insert=True)
     signals.provisioned_user_created.announce(user, actor=actor, after=snapshot(user))
+    if not values.active:
+        _end_what_is_open(user, actor)
     return user
 
 
@@ -199,11 +206,17 @@ def _set(user: ProvisionedUser, values: UserValues) -> None:
 def _set_active(user: ProvisionedUser, actor: Actor) -> None:
     if user.membership is not None:
         set_member_active(membership=user.membership, active=user.active, actor=actor)
-        if not user.active:
-            _end_personal_keys(user.membership.user_id, actor)
-    elif not user.active:
+    if not user.active:
         user.invited_at = None
         user.save(update_fields=["invited_at"])
+        _end_what_is_open(user, actor)
+
+
+def _end_what_is_open(user: ProvisionedUser, actor: Actor) -> None:
+    """End what would let an inactive person in: a member's personal keys, anybody else's invitation."""
+    if user.membership is not None:
+        _end_personal_keys(user.membership.user_id, actor)
+    else:
         revoke_open_invitations(email=user.email, actor=actor, reason="Deprovisioned")
 
 

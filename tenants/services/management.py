@@ -8,8 +8,8 @@ from audit.redaction import snapshot
 from audit.signals import ChangeSignal
 from isolation.actor import Actor
 from tenants import signals
-from tenants.models import Group, Membership, Source
-from tenants.permissions import P
+from tenants.models import Group, GroupRole, Membership, Source
+from tenants.permissions import BuiltinRole, P
 
 from .rules import own_row
 
@@ -46,11 +46,18 @@ def hand_over_group(*, group: Group, actor: Actor) -> Group:
 
 @transaction.atomic
 def release_group(*, group: Group, actor: Actor) -> Group:
-    """Let people manage a group by hand again; members and roles stay.
+    """Let people manage a group by hand again; members and roles stay, but for Owner, which people alone are given.
 
     Raises:
         MissingPermission: without ``groups:manage``.
     """
+    for owner_role in GroupRole.objects.filter(group=group, role__key=BuiltinRole.OWNER).select_related(
+        "group", "role"
+    ):
+        signals.group_role_removed.announce(
+            owner_role, actor=actor, before=snapshot(owner_role), reason="The group is managed by hand again"
+        )
+        owner_role.delete()
     return _managed_group(group, actor, source=Source.MANUAL, signal=signals.group_released)
 
 

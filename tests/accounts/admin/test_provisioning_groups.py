@@ -8,6 +8,7 @@ from tenants.services.groups import add_group_member, create_group
 from tests.accounts.admin.provisioning_stage import Provisioning
 from tests.people import Tenant, signed_in
 from tests.tenants.admin.conftest import inline
+from tests.tenants.stage import events
 
 GROUPS = "/o/acme/tenants/group/"
 MEMBERS = "/o/acme/tenants/membership/"
@@ -94,6 +95,19 @@ def test_a_group_is_handed_over_and_taken_back(owner: Client, provisioning: Prov
     with acme.acting("owner"):
         assert not ProvisionedGroup.objects.filter(group=group).exists()
         assert GroupMember.objects.filter(group=group).count() == 1
+
+
+def test_a_group_that_is_taken_back_gives_owner_no_more(
+    owner: Client, provisioning: Provisioning, acme: Tenant
+) -> None:
+    group = provisioning.groups["Idle"]
+    with acme.acting("owner"):
+        role = str(acme.role("owner").pk)
+    owner.post(f"{GROUPS}{group}/change/", {**answers(role=role), **CONFIRMED, "allow_owner": "on"})
+    owner.post(f"{GROUPS}{group}/manage_by_hand/")
+    assert roles_of(acme, group) == set()
+    (event,) = events(acme, "group.role_removed")
+    assert event.before["role"] == "Owner"
 
 
 def test_handing_over_is_for_who_manages_provisioning(provisioning: Provisioning, acme: Tenant) -> None:

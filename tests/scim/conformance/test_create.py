@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from accounts.models import ScimConnection
+from isolation.scope import tenant_scope
 from tests.people import Tenant
+from tests.scim import held
 from tests.scim.stage import (
     BASE,
     ENTERPRISE,
@@ -206,6 +208,23 @@ def test_c13_an_inactive_user_is_found_and_reactivated(scim: Scim) -> None:
     assert (found["id"], found["active"]) == (created["id"], False)
     scim.change(found, operation("replace", "active", value=True))
     assert scim.read(created)["active"] is True
+
+
+def test_a_member_who_is_created_as_inactive_loses_access(acme: Tenant, scim: Scim) -> None:
+    created = scim.user("member", active=False)
+    assert created["active"] is False
+    with tenant_scope(acme.organization):
+        membership = acme.membership("member")
+        assert (membership.is_active, membership.source) == (False, "scim")
+    scim.change(created, operation("replace", "active", value=True))
+    assert held.is_member(acme, "member@acme.example")
+
+
+def test_the_last_owner_is_not_created_as_inactive(acme: Tenant, scim: Scim) -> None:
+    with unchanged(scim):
+        answer = scim.post("/Users", user_body("owner", active=False))
+    assert (answer.status, "owner" in answer.json["detail"].lower()) == (409, True)
+    assert held.is_member(acme, "owner@acme.example")
 
 
 def test_an_external_id_belongs_to_the_connection(acme: Tenant, connection: ScimConnection, scim: Scim) -> None:

@@ -177,6 +177,15 @@ def test_d3_the_last_owner_stays(acme: Tenant, scim: Scim, how: str) -> None:
         assert Membership.objects.filter(role__key="owner", is_active=True).count() == 1
 
 
+def test_d3_the_owners_are_told_once_a_day(acme: Tenant, scim: Scim, mailoutbox: list[Any]) -> None:
+    owner = scim.user("owner")
+    for _ in range(2):
+        refused(scim.delete(where(owner)), 409)
+    (mail,) = mailoutbox
+    assert mail.to == ["owner@acme.example"]
+    assert "Okta" in mail.body
+
+
 def test_d3_an_owner_who_is_not_the_last_goes(acme: Tenant, scim: Scim) -> None:
     grace = scim.user("grace")
     with acme.acting("owner") as actor:
