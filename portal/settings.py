@@ -10,6 +10,7 @@ from typing import Any
 
 from accounts.report_signatures import read_public_keys
 from console import appearance
+from outbound.certificates import check_authorities
 from portal.bootstrap import DATABASE, SECRETS, ensure_secrets
 from portal.embedded_postgres import PORT as SOCKET_PORT
 from portal.embedded_postgres import EmbeddedPostgres
@@ -420,6 +421,14 @@ EMAIL_USE_SSL = email.get("EMAIL_USE_SSL", False)
 # Its answers are believed: name resolvers of your own, or ones that validate. Empty: the system's.
 DNS_RESOLVERS = checked("DNS_RESOLVERS", read_resolvers, env.strings("DNS_RESOLVERS"))
 DNS_TIMEOUT = env.integer("DNS_TIMEOUT", default=5, minimum=1, maximum=30)
+
+# --- Outbound: fetching addresses that an organization typed in -----------------------------------------
+# Besides public addresses. Whoever configures an organization reaches what is named here, also by plain HTTP.
+OUTBOUND_ALLOWED_NETWORKS = env.networks("OUTBOUND_ALLOWED_NETWORKS")
+OUTBOUND_TIMEOUT = env.integer("OUTBOUND_TIMEOUT", default=10, minimum=1, maximum=60)
+OUTBOUND_CA_FILE = env.file("OUTBOUND_CA_FILE")
+if OUTBOUND_CA_FILE is not None:
+    checked("OUTBOUND_CA_FILE", check_authorities, OUTBOUND_CA_FILE)
 
 # --- Background work: a broker may lose every message and nothing is lost ------------------------------
 CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", ("redis", "rediss", "amqp", "amqps", "sqla+postgresql+psycopg"))

@@ -13,6 +13,9 @@ OURS += ["GATEWAY_GUESSES_PER_MINUTE", "GATEWAY_GUESSES_PER_KEY"]
 OURS += [
     "DNS_RESOLVERS",
     "DNS_TIMEOUT",
+    "OUTBOUND_ALLOWED_NETWORKS",
+    "OUTBOUND_TIMEOUT",
+    "OUTBOUND_CA_FILE",
     "PUBLIC_URL",
     "GATEHOUSE_BLUEPRINT",
     *(name for name in os.environ if name.startswith("GATEHOUSE_INIT_")),

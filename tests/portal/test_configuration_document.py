@@ -46,7 +46,8 @@ def test_the_example_names_every_variable_and_no_other() -> None:
 def test_nothing_else_reads_the_environment_for_a_setting() -> None:
     """What the processes hand to each other (GATEHOUSE_RUN) is no setting."""
     found = set()
-    for package in ("accounts", "api", "audit", "console", "gateway", "isolation", "portal", "tenants", "vault"):
+    packages = ("accounts", "api", "audit", "console", "gateway", "isolation", "outbound", "portal", "tenants", "vault")
+    for package in packages:
         for path in (ROOT / package).rglob("*.py"):
             source = path.read_text(encoding="utf-8")
             found |= set(re.findall(r"""environ(?:\.get\(|\.setdefault\(|\[)["']([A-Z_]+)""", source))

@@ -25,7 +25,13 @@ def test_a_port_in_use_is_one_line_and_starts_nothing(portal: Run) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "eight"), ("DEMO", "perhaps"), ("DATABASE_URL", "mysql://a@b/c"), ("TRUSTED_PROXIES", "proxy")],
+    [
+        ("PORT", "eight"),
+        ("DEMO", "perhaps"),
+        ("DATABASE_URL", "mysql://a@b/c"),
+        ("TRUSTED_PROXIES", "proxy"),
+        ("OUTBOUND_CA_FILE", "/dev/null"),
+    ],
 )
 def test_a_malformed_value_is_one_line(portal: Run, name: str, value: str) -> None:
     assert portal.refused(**{name: value}).startswith(f"Gatehouse: {name}: ")

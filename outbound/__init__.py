@@ -1,0 +1,1 @@
+"""The one HTTP client for addresses that an organization typed in; it reaches no private network."""
