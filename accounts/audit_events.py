@@ -5,11 +5,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from accounts.models import User
+from accounts.models import SsoConnection, User
 from audit.catalogue import Action, catalogue
 from audit.models import Outcome
 from audit.recorder import record, records
-from isolation.actor import Actor
+from isolation.actor import ANONYMOUS, Actor
 from isolation.scope import tenant_scope
 from tenants.lookups import memberships_of
 
@@ -60,6 +60,14 @@ records(signals.provisioned_group_created, "provisioned_group.created", "Provisi
 records(signals.provisioned_group_updated, "provisioned_group.updated", "Changed a provisioned group")
 records(signals.provisioned_group_released, "provisioned_group.released", "Stopped provisioning a group")
 
+records(signals.sso_connection_created, "sso_connection.created", "Created a single sign-on connection")
+records(signals.sso_connection_updated, "sso_connection.updated", "Changed a single sign-on connection")
+records(signals.sso_connection_enabled, "sso_connection.enabled", "Switched single sign-on on")
+records(signals.sso_connection_disabled, "sso_connection.disabled", "Switched single sign-on off")
+records(signals.sso_connection_deleted, "sso_connection.deleted", "Deleted a single sign-on connection")
+records(signals.sso_identity_linked, "sso_identity.linked", "Tied a member to their identity")
+records(signals.sso_identity_unlinked, "sso_identity.unlinked", "Forgot a member's identity")
+
 records(signals.platform_key_created, "platform_key.created", "Created a platform key")
 records(signals.platform_key_updated, "platform_key.updated", "Changed a platform key")
 records(signals.platform_key_rotated, "platform_key.rotated", "Rotated a platform key")
@@ -68,6 +76,7 @@ records(signals.platform_key_revoked, "platform_key.revoked", "Revoked a platfor
 SIGNED_IN = catalogue.add(Action("user.signed_in", "Signed in"))
 SIGN_IN_FAILED = catalogue.add(Action("user.sign_in_failed", "Failed to sign in"))
 SIGNED_OUT = catalogue.add(Action("user.signed_out", "Signed out"))
+SSO_REFUSED = catalogue.add(Action("sso.sign_in_refused", "Was refused single sign-on"))
 REAUTHENTICATED = catalogue.add(Action("user.reauthenticated", "Confirmed their password"))
 
 
@@ -80,6 +89,7 @@ def record_presence(
     typed_email: str = "",
     outcome: Outcome = Outcome.SUCCESS,
     reason: str = "",
+    only_organization: UUID | None = None,
 ) -> None:
     """Write that somebody came, tried to, or left: in the installation's log and in each of their organizations' logs.
 
@@ -89,10 +99,13 @@ def record_presence(
         user: the login it is about, None for an address without one.
         typed_email: what was typed, when there is no login.
         outcome: success or failed.
-        reason: why it failed.
+        reason: why it failed, or how they came.
+        only_organization: the one organization that the session reaches; None: all of theirs.
     """
     organizations: list[UUID | None] = [None]
-    if user is not None:
+    if only_organization is not None:
+        organizations.append(only_organization)
+    elif user is not None:
         organizations += [summary.organization_id for summary in memberships_of(user.pk) if summary.is_active]
     for organization_id in organizations:
         write = partial(
@@ -111,3 +124,24 @@ def record_presence(
         else:
             with tenant_scope(organization_id):
                 write()
+
+
+def record_refused_sso(connection: SsoConnection, *, who: str, reason: str) -> None:
+    """Write that an organization's identity provider let nobody in; the connection's scope must be open.
+
+    Args:
+        connection: through which connection.
+        who: the e-mail address or subject that it named, "" for none.
+        reason: what did not hold.
+    """
+    record(
+        SSO_REFUSED,
+        actor=ANONYMOUS,
+        organization_id=connection.organization_id,
+        outcome=Outcome.FAILED,
+        target_type=str(connection._meta.verbose_name),
+        target_id=str(connection.pk),
+        target_label=str(connection),
+        after={"who": who} if who else {},
+        reason=reason,
+    )

@@ -12,6 +12,7 @@ from tenants.authority import MemberAuthority, assemble
 from .key_digests import possible_digests
 from .key_record import KeyRecord
 from .scim_token_record import ScimTokenRecord
+from .sso_door import SsoDoor
 
 
 def key_by_secret(secret: str) -> KeyRecord | None:
@@ -56,6 +57,25 @@ def organizations_with_waiting_people() -> list[UUID]:
     with connections[APP].cursor() as cursor:
         cursor.execute("SELECT organization_id FROM accounts_organizations_with_waiting_people()")
         return [organization_id for (organization_id,) in cursor.fetchall()]
+
+
+def sso_door(connection_id: UUID) -> SsoDoor | None:
+    """Return where a single sign-on connection leads, None when there is none with this id."""
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT * FROM accounts_sso_door(%s)", [connection_id])
+        row = cursor.fetchone()
+    return SsoDoor(*row) if row else None
+
+
+def sso_doors_of_domain(name: str) -> list[SsoDoor]:
+    """Return the connections by which people of a domain sign in, those that are open.
+
+    Args:
+        name: the domain, in the form that `tenants.domain_names.mail_domain` returns.
+    """
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT * FROM accounts_sso_doors_of_domain(%s)", [name])
+        return [SsoDoor(*row) for row in cursor.fetchall()]
 
 
 def touch_keys(uses: Mapping[UUID, tuple[datetime, str | None]]) -> None:

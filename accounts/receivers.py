@@ -13,21 +13,22 @@ from accounts.audit_events import REAUTHENTICATED, SIGN_IN_FAILED, SIGNED_IN, SI
 from accounts.models import User
 from accounts.services.sign_up import join_default_organization
 from accounts.services.users import person
+from accounts.sso.confinement import confinement_of, release
 from audit.models import Outcome
 from isolation.actor import ANONYMOUS
 
 
 @receiver(auth_signals.user_logged_in, dispatch_uid="accounts:signed_in")
-def record_sign_in(sender: object, *, user: User, **kwargs: Any) -> None:
+def record_sign_in(sender: object, *, user: User, request: HttpRequest | None = None, **kwargs: Any) -> None:
     """Write that somebody signed in."""
-    record_presence(SIGNED_IN, actor=person(user), user=user)
+    record_presence(SIGNED_IN, actor=person(user), user=user, **_single_sign_on(request))
 
 
 @receiver(auth_signals.user_logged_out, dispatch_uid="accounts:signed_out")
-def record_sign_out(sender: object, *, user: User | None, **kwargs: Any) -> None:
+def record_sign_out(sender: object, *, user: User | None, request: HttpRequest | None = None, **kwargs: Any) -> None:
     """Write that somebody signed out; nothing when nobody was signed in."""
     if user is not None:
-        record_presence(SIGNED_OUT, actor=person(user), user=user)
+        record_presence(SIGNED_OUT, actor=person(user), user=user, **_single_sign_on(request))
 
 
 @receiver(auth_signals.user_login_failed, dispatch_uid="accounts:sign_in_failed")
@@ -52,12 +53,22 @@ def record_failed_sign_in(
 
 
 @receiver(account_signals.authentication_step_completed, dispatch_uid="accounts:proved")
-def record_proof(sender: object, *, user: User, method: str, reauthenticated: bool = False, **kwargs: Any) -> None:
+def record_proof(
+    sender: object,
+    *,
+    user: User,
+    method: str,
+    request: HttpRequest,
+    reauthenticated: bool = False,
+    **kwargs: Any,
+) -> None:
     """Write what follows a right password other than signing in: confirming it once more, or being held up.
 
     The event also stands for the stored hash, which Django may have renewed while checking the password.
     """
     if reauthenticated:
+        if method == "password":
+            release(request)
         record_presence(REAUTHENTICATED, actor=person(user), user=user)
     elif method == "password" and not EmailAddress.objects.filter(user=user, verified=True).exists():
         record_presence(
@@ -106,3 +117,11 @@ def record_added_address(sender: object, *, user: User, email_address: EmailAddr
 def record_removed_address(sender: object, *, user: User, email_address: EmailAddress, **kwargs: Any) -> None:
     """Write that somebody removed one of their addresses."""
     signals.user_email_removed.announce(user, actor=person(user), before={"email": email_address.email})
+
+
+def _single_sign_on(request: HttpRequest | None) -> dict[str, Any]:
+    """Return how the event of a session is written that one organization's identity provider opened."""
+    confinement = confinement_of(request) if request is not None and hasattr(request, "session") else None
+    if confinement is None:
+        return {}
+    return {"only_organization": confinement.organization_id, "reason": "Single sign-on"}

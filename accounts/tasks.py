@@ -18,7 +18,7 @@ from tenants.services.invitations import invitations_left
 
 from .lookups import organizations_with_waiting_people
 from .mails import deliver, expiry_warnings, platform_expiry_warnings, scim_expiry_warnings
-from .models import ApiKey, PlatformKey, ProvisionedUser, ScimRequest, ScimToken
+from .models import ApiKey, PlatformKey, ProvisionedUser, ScimRequest, ScimToken, SsoConnection, SsoLogin
 from .selectors import (
     keys_to_warn_about,
     platform_keys_to_warn_about,
@@ -28,6 +28,7 @@ from .selectors import (
 )
 from .services.connection_actor import connection_actor
 from .services.provisioned_users import invite_provisioned_user, let_in
+from .services.sso_connections import refresh_sso_connection
 
 WAITING_BATCH = 200
 REQUESTS_KEPT = timedelta(days=14)
@@ -136,20 +137,52 @@ def settle_waiting_person(organization_id: str, user_id: str) -> None:
             send_invitation(invitation)
 
 
-@shared_task(name="accounts.tasks.forget_scim_requests")
-def forget_scim_requests() -> None:
-    """Start a task for each organization with requests that are older than a fortnight."""
+@shared_task(name="accounts.tasks.forget_requests")
+def forget_requests() -> None:
+    """Start a task for each organization with SCIM requests or sign-ins that are older than a fortnight."""
     before = timezone.now() - REQUESTS_KEPT
     with acting_as(SYSTEM), operator_scope("Sweep for old requests of identity providers"):
-        organizations = list(ScimRequest.objects.filter(time__lt=before).values_list("organization_id").distinct())
-    for (organization_id,) in organizations:
-        forget_scim_requests_of.delay(str(organization_id))
+        organizations = {
+            organization_id
+            for model in (ScimRequest, SsoLogin)
+            for (organization_id,) in model.objects.filter(time__lt=before).values_list("organization_id").distinct()
+        }
+    for organization_id in organizations:
+        forget_requests_of.delay(str(organization_id))
 
 
-@shared_task(base=TenantTask, name="accounts.tasks.forget_scim_requests_of")
-def forget_scim_requests_of(organization_id: str) -> None:
-    """Delete an organization's requests that are older than a fortnight."""
-    ScimRequest.objects.filter(time__lt=timezone.now() - REQUESTS_KEPT).delete()
+@shared_task(base=TenantTask, name="accounts.tasks.forget_requests_of")
+def forget_requests_of(organization_id: str) -> None:
+    """Delete an organization's SCIM requests and sign-ins that are older than a fortnight."""
+    before = timezone.now() - REQUESTS_KEPT
+    ScimRequest.objects.filter(time__lt=before).delete()
+    SsoLogin.objects.filter(time__lt=before).delete()
+
+
+@shared_task(name="accounts.tasks.refresh_sso_connections")
+def refresh_sso_connections() -> int:
+    """Start a task for each connection that is on, so that what its provider says of itself is a day old at most.
+
+    Returns:
+        how many these are.
+    """
+    with acting_as(SYSTEM), operator_scope("Refresh what OpenID providers say of themselves"):
+        rows = list(SsoConnection.objects.filter(is_enabled=True).values_list("organization_id", "pk"))
+    for organization_id, connection_id in rows:
+        refresh_sso_connection_of.delay(str(organization_id), str(connection_id))
+    return len(rows)
+
+
+@shared_task(base=TenantTask, name="accounts.tasks.refresh_sso_connection_of")
+def refresh_sso_connection_of(organization_id: str, connection_id: str) -> None:
+    """Fetch what one provider says of itself; what is stored stays when that fails."""
+    connection = SsoConnection.objects.filter(pk=connection_id).first()
+    if connection is None:
+        return
+    try:
+        refresh_sso_connection(connection=connection)
+    except DomainError as error:
+        logger.warning("The provider of %s could not be asked: %s", connection_id, error.message)
 
 
 def _claim(key_id: str) -> bool:

@@ -26,18 +26,33 @@ def token(request: HttpRequest, purpose: str) -> str:
     return signing.dumps(f"{_holder(request, purpose)} {uuid4()}", salt=_SALT)
 
 
+def kept_token(request: HttpRequest, purpose: str) -> tuple[str, UUID]:
+    """Return the token that the posted form carries, as long as it counts, otherwise a new one; and its row's id.
+
+    For a form that shows the id of the row that it will make.
+    """
+    try:
+        return request.POST[FIELD], row_id(request, purpose)
+    except (KeyError, DomainError):
+        made = token(request, purpose)
+        return made, _row_id(made, _holder(request, purpose))
+
+
 def row_id(request: HttpRequest, purpose: str) -> UUID:
     """Return the id that the posted form carries.
 
     Raises:
         DomainError: it carries none, another form's or an old one; the page that says so carries a fresh one.
     """
+    return _row_id(request.POST.get(FIELD, ""), _holder(request, purpose))
+
+
+def _row_id(text: str, wanted_holder: str) -> UUID:
     try:
-        text = signing.loads(request.POST.get(FIELD, ""), salt=_SALT, max_age=_MAX_AGE)
-        holder, _, value = str(text).rpartition(" ")
+        holder, _, value = str(signing.loads(text, salt=_SALT, max_age=_MAX_AGE)).rpartition(" ")
     except signing.BadSignature:
         holder = value = ""
-    if holder != _holder(request, purpose):
+    if holder != wanted_holder:
         raise DomainError("This page was open for too long. Look it over and send it again.", code="stale_form")
     return UUID(value)
 

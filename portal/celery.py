@@ -37,8 +37,12 @@ app.conf.beat_schedule = {
         "schedule": 60,
     },
     "forget old requests of identity providers": {
-        "task": "accounts.tasks.forget_scim_requests",
+        "task": "accounts.tasks.forget_requests",
         "schedule": crontab(minute="47", hour="2"),
+    },
+    "ask OpenID providers what they say of themselves": {
+        "task": "accounts.tasks.refresh_sso_connections",
+        "schedule": crontab(minute="27", hour="1"),
     },
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",

@@ -24,6 +24,7 @@ urlpatterns = [
     path("admin/", operator_site.urls),
     path("api/", include("portal.urls_api")),
     path("", include("accounts.scim.urls")),
+    path("", include("accounts.sso.urls")),
     path("accounts/", include("allauth.urls")),
     path("accounts/profile/", landing.profile, name="profile"),
     path("healthz/live", health.live, name="health_live"),

@@ -12,6 +12,9 @@ from . import (
     scim_requests,
     scim_tokens,
     service_accounts,
+    sso_connections,
+    sso_identities,
+    sso_logins,
     users,
 )
 
@@ -27,5 +30,8 @@ __all__ = [
     "scim_requests",
     "scim_tokens",
     "service_accounts",
+    "sso_connections",
+    "sso_identities",
+    "sso_logins",
     "users",
 ]

@@ -14,6 +14,7 @@ from accounts.key_record import KeyRecord, Refusal
 from accounts.models import User
 from accounts.services.key_authentication import KeyRefused, authenticate_key, key_actor
 from accounts.services.users import person
+from accounts.sso.confinement import confinement_of
 from api.problems import Problem
 from isolation.actor import Actor, ActorKind
 from isolation.context import current_origin
@@ -24,11 +25,13 @@ from tenants.access import user_actor
 class SessionCredential:
     """A session of the console: reaches every organization of its person, as that person.
 
+    One that an organization's identity provider opened reaches that organization only.
+
     An operator's visits end at the console's door: here an operator is a person like any other.
     """
 
     user: User
-    organization_id: None = None
+    organization_id: UUID | None = None
 
     @property
     def limit_key(self) -> str:
@@ -57,7 +60,10 @@ class SessionAuthentication(authentication.SessionAuthentication):
         if not isinstance(user, User) or not user.is_active:
             return None
         self.enforce_csrf(request)
-        return user, SessionCredential(user)
+        confinement = confinement_of(request._request)
+        if confinement is None:
+            return user, SessionCredential(user)
+        return (user, SessionCredential(user, confinement.organization_id)) if confinement.holds() else None
 
     def enforce_csrf(self, request: Any) -> None:
         """Refuse a request that another site may have made the browser send.

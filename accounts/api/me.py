@@ -48,7 +48,9 @@ class MeAnswer(Answer):
     name = serializers.CharField(help_text="As the audit log names you.")
     user = PersonAnswer(allow_null=True)
     key = OwnKey(allow_null=True, help_text="Null for a session.")
-    organization = PlaceName(allow_null=True, help_text="The one organization of a key; null for a session.")
+    organization = PlaceName(
+        allow_null=True, help_text="The one organization of a key, or of a session by single sign-on; otherwise null."
+    )
     organizations = OrganizationSummary(many=True, help_text="With a session: every organization of yours.")
     permissions = serializers.ListField(
         child=serializers.CharField(),
@@ -92,7 +94,7 @@ class Me(ApiView):
         actor, organization = self.actor, self.organization
         user = self.credential.user if self.credential else None
         key = None
-        if organization is not None:  # only a key belongs to one
+        if user is None:
             key = ApiKey.objects.select_related("project", "user", "service_account").get(pk=actor.id)
         place = organization if key is None or key.project is None else key.project
         return {

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import api_keys, leak_reports, me, personal_keys, scim, scim_tokens, service_accounts
+from . import api_keys, leak_reports, me, personal_keys, scim, scim_tokens, service_accounts, sso
 
 _ORGANIZATION = "organizations/<reference:organization>"
 _KEYS = f"{_ORGANIZATION}/api-keys"
@@ -10,6 +10,8 @@ _PERSONAL = f"{_ORGANIZATION}/personal-keys"
 _ACCOUNTS = f"{_ORGANIZATION}/service-accounts"
 _CONNECTIONS = f"{_ORGANIZATION}/scim/connections"
 _CONNECTION = f"{_CONNECTIONS}/<uuid:connection>"
+_SSO_CONNECTIONS = f"{_ORGANIZATION}/sso/connections"
+_SSO_CONNECTION = f"{_SSO_CONNECTIONS}/<uuid:sso_connection>"
 
 urlpatterns = [
     path("me", me.Me.as_view()),
@@ -38,4 +40,9 @@ urlpatterns = [
     path(f"{_CONNECTION}/tokens", scim_tokens.Tokens.as_view()),
     path(f"{_CONNECTION}/tokens/<uuid:token>", scim_tokens.OneToken.as_view()),
     path(f"{_CONNECTION}/tokens/<uuid:token>/revoke", scim_tokens.TokenRevocation.as_view()),
+    path(_SSO_CONNECTIONS, sso.SsoConnections.as_view()),
+    path(_SSO_CONNECTION, sso.OneSsoConnection.as_view()),
+    path(f"{_SSO_CONNECTION}/enable", sso.SsoConnectionOn.as_view()),
+    path(f"{_SSO_CONNECTION}/disable", sso.SsoConnectionOff.as_view()),
+    path(f"{_SSO_CONNECTION}/logins", sso.SsoLogins.as_view()),
 ]

@@ -6,12 +6,14 @@ from .provisioned import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
 from .scim_connection import IdentityProvider, ScimConnection, ScimToken
 from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
+from .sso import Joining, SsoConnection, SsoIdentity, SsoLogin, SsoProvider
 from .user import User, UserManager
 
 __all__ = [
     "ApiKey",
     "ApiKeySecret",
     "IdentityProvider",
+    "Joining",
     "PlatformKey",
     "ProvisionedGroup",
     "ProvisionedUser",
@@ -20,6 +22,10 @@ __all__ = [
     "ScimToken",
     "ServiceAccount",
     "ServiceAccountProjectRole",
+    "SsoConnection",
+    "SsoIdentity",
+    "SsoLogin",
+    "SsoProvider",
     "User",
     "UserManager",
     "WaitingGroupMember",

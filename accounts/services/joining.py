@@ -4,7 +4,7 @@ from allauth.account.models import EmailAddress
 from django.utils import timezone
 
 from accounts import signals
-from accounts.models import ProvisionedUser, ScimConnection, User, WaitingGroupMember
+from accounts.models import ProvisionedUser, ScimConnection, SsoConnection, User, WaitingGroupMember
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from tenants.models import Membership, Role, Source
@@ -36,18 +36,12 @@ def find_or_make_membership(connection: ScimConnection, *, email: str, name: str
     """
     if not email:
         return None
-    login, membership = _whoever_has(email)
+    login, membership = whoever_has(email)
     if membership is None:
         if not is_verified_domain(email):
             return None
-        proven = EmailAddress.objects.filter(email=email, verified=True).select_related("user").first()
-        if proven is not None:
-            login = proven.user
-            membership = _membership_of(login)
-        elif login is not None:
-            login = _claimed(login, _login_name(name), actor)
-        else:
-            login = create_user(email=email, name=_login_name(name), verified=True, actor=actor)
+        login = login_for(email, login, name=name, actor=actor)
+        membership = _membership_of(login)
     if membership is None:
         return add_new_member(
             organization=connection.organization,
@@ -70,7 +64,7 @@ def adopt_as_inactive(*, email: str, actor: Actor) -> Membership | None:
     Raises:
         DomainError: with code ``last_owner``.
     """
-    _, membership = _whoever_has(email)
+    _, membership = whoever_has(email)
     if membership is None:
         return None
     membership = hand_over_member(membership=membership, actor=actor)
@@ -94,7 +88,7 @@ def join(user: ProvisionedUser, *, name: str, actor: Actor) -> bool:
     return True
 
 
-def role_of_new(connection: ScimConnection) -> Role:
+def role_of_new(connection: ScimConnection | SsoConnection) -> Role:
     """Return what the connection's new people are: its own choice, the organization's default, or None."""
     role: Role = connection.role or connection.organization.default_role or builtin_role(BuiltinRole.NONE)
     return role
@@ -141,10 +135,28 @@ def touch(row: ProvisionedUser) -> None:
     row.updated_at = timezone.now()
 
 
-def _whoever_has(email: str) -> tuple[User | None, Membership | None]:
-    """Return the login whose e-mail address this is, and its membership."""
+def whoever_has(email: str) -> tuple[User | None, Membership | None]:
+    """Return the login whose e-mail address this is, and its membership of the organization in scope."""
     login = User.objects.filter(email=email).first()
     return login, _membership_of(login)
+
+
+def login_for(email: str, login: User | None, *, name: str, actor: Actor) -> User:
+    """Return the login for an address of a verified domain: whoever has proved it, or one made or claimed for it.
+
+    Args:
+        email: in lower case; the caller has made sure of the domain.
+        login: what `whoever_has` found.
+        name: what a new login is called.
+        actor: the identity provider's connection.
+    """
+    proven = EmailAddress.objects.filter(email=email, verified=True).select_related("user").first()
+    if proven is not None:
+        owner: User = proven.user
+        return owner
+    if login is not None:
+        return _claimed(login, _login_name(name), actor)
+    return create_user(email=email, name=_login_name(name), verified=True, actor=actor)
 
 
 def _membership_of(login: User | None) -> Membership | None:

@@ -49,7 +49,7 @@ def create_scim_connection(
         organization=organization,
         name=check_name(name),
         provider=_known(provider),
-        role=_given(role, actor),
+        role=role_of_new_people(role, actor),
         created_by=actor.label[:320],
     )
     with one_of_a_kind(ScimConnection, field="name"):
@@ -73,7 +73,7 @@ def update_scim_connection(
     before = snapshot(stored)
     stored.name, stored.provider = check_name(name), _known(provider)
     if role != stored.role:
-        stored.role = _given(role, actor)
+        stored.role = role_of_new_people(role, actor)
     with one_of_a_kind(ScimConnection, field="name"):
         stored.save()
     signals.scim_connection_updated.announce(stored, actor=actor, before=before, after=snapshot(stored))
@@ -94,15 +94,12 @@ def delete_scim_connection(*, connection: ScimConnection, actor: Actor) -> None:
     stored.delete()
 
 
-def _known(provider: str) -> str:
-    if provider not in IdentityProvider.values:
-        raise DomainError(
-            f"An identity provider is one of {', '.join(IdentityProvider.values)}.", field="provider", code="invalid"
-        )
-    return provider
+def role_of_new_people(role: Role | None, actor: Actor) -> Role | None:
+    """Return the role that an identity provider's new people get, checked; None stays the organization's default.
 
-
-def _given(role: Role | None, actor: Actor) -> Role | None:
+    Raises:
+        DomainError: it is Owner, or above the actor's own.
+    """
     if role is None:
         return None
     stored: Role = own_row(Role, role.pk, lock=False)
@@ -110,3 +107,11 @@ def _given(role: Role | None, actor: Actor) -> Role | None:
         raise DomainError("New people cannot become owners by themselves.", field="role", code="owner_by_default")
     refuse_above(actor, stored.permissions, what=f"You cannot give the role {stored}")
     return stored
+
+
+def _known(provider: str) -> str:
+    if provider not in IdentityProvider.values:
+        raise DomainError(
+            f"An identity provider is one of {', '.join(IdentityProvider.values)}.", field="provider", code="invalid"
+        )
+    return provider

@@ -5,6 +5,7 @@ from typing import cast
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib.auth import logout
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,6 +14,8 @@ from django.urls import set_script_prefix
 
 from accounts.models import User
 from accounts.services.users import operator_actor, person
+from accounts.sso.confinement import Confinement, confinement_of
+from console.links import root_url
 from isolation.actor import ANONYMOUS, Actor, ActorKind
 from isolation.context import acting_as
 from isolation.scope import operator_scope, settling, tenant_scope
@@ -26,6 +29,7 @@ from tenants.models import Organization
 TENANT_PREFIX = "/o/"
 OPERATOR_PREFIX = "/admin/"
 OPENING_THEIR_OWN = ("/api/", "/scim/")
+OPEN_WHEN_CONFINED = ("/accounts/logout/", "/accounts/reauthenticate/", "/sso/", "/healthz/")
 _READS_NO_ROWS = frozenset({"/admin/jsi18n/"})  # texts of the forms: not worth an event each
 LOGIN_PATH = "/accounts/login/"
 _SERVER_ERROR = 500
@@ -49,25 +53,53 @@ class ScopeMiddleware:
         if request.path_info.startswith(OPENING_THEIR_OWN):  # api.views, accounts.scim.views
             request.actor = ANONYMOUS
             return self.get_response(request)
+        confinement = confinement_of(request) if isinstance(request.user, User) else None
+        if confinement is not None and not confinement.holds():
+            logout(request)
+            return redirect(LOGIN_PATH)
+        if confinement is not None and not request.path_info.startswith((TENANT_PREFIX, *OPEN_WHEN_CONFINED)):
+            return self._confined(request, confinement)
         request.actor = installation_actor(request)
         with settling(), acting_as(request.actor):
             if request.path_info.startswith(TENANT_PREFIX):
-                return self._in_organization(request)
+                return self._in_organization(request, confinement)
             if request.actor.kind is ActorKind.OPERATOR and request.path_info not in _READS_NO_ROWS:
                 with operator_scope(f"Operator console: {request.method} {request.path_info}"):
                     return _rendered(self.get_response(request))
             return self.get_response(request)
 
-    def _in_organization(self, request: ScopedRequest) -> HttpResponse:
+    def _confined(self, request: ScopedRequest, confinement: Confinement) -> HttpResponse:
+        """Lead from the first page into the organization; refuse the rest until the password is proved."""
+        home = next(
+            (
+                place
+                for place in memberships_of(request.user.pk)
+                if place.organization_id == confinement.organization_id
+            ),
+            None,
+        )
+        if request.path_info == "/" and home is not None and home.is_active:
+            return redirect(root_url(f"o/{home.slug}/"))
+        return refused.confined(request, home)
+
+    def _in_organization(self, request: ScopedRequest, confinement: Confinement | None) -> HttpResponse:
         slug, slash, rest = request.path_info.removeprefix(TENANT_PREFIX).partition("/")
         user = request.user
         if not isinstance(user, User):
             return redirect(f"{LOGIN_PATH}?{urlencode({'next': request.get_full_path()})}")
         if not slash:
             return redirect(f"{request.path_info}/")
-        request.memberships = tuple(memberships_of(user.pk))
+        memberships = tuple(memberships_of(user.pk))
+        if confinement is not None:
+            outside = {place.slug for place in memberships if place.organization_id != confinement.organization_id}
+            memberships = tuple(place for place in memberships if place.slug not in outside)
+            if slug in outside:
+                return refused.confined(request, next(iter(memberships), None))
+        request.memberships = memberships
         membership = next((m for m in request.memberships if m.slug == slug and m.is_active), None)
-        organization_id = membership.organization_id if membership else _visited_organization(request, slug)
+        organization_id = membership.organization_id if membership else None
+        if organization_id is None and confinement is None:
+            organization_id = _visited_organization(request, slug)
         if organization_id is None:
             return refused.not_found(request)
         with tenant_scope(organization_id):

@@ -12,6 +12,7 @@ from api.problems import Problem, is_api
 from api.problems import not_found as nothing_there
 from isolation.exceptions import MissingPermission
 from portal.refusal import explain_refusal, owners_of
+from tenants.lookups import MembershipSummary
 from tenants.models import Organization
 
 
@@ -61,6 +62,18 @@ def suspended(request: HttpRequest, organization: Organization) -> HttpResponse:
     """Tell a member that the organization is closed for now, why, and whom to ask (403). Its scope is open."""
     context = {"organization": organization, "owners": owners_of(organization)}
     return render(request, "portal/suspended.html", context, status=403)
+
+
+def confined(request: HttpRequest, home: MembershipSummary | None) -> HttpResponse:
+    """Say that single sign-on opened one organization only, and how to reach the rest (403).
+
+    Args:
+        request: the request.
+        home: the person's place in that organization, None when it has ended.
+    """
+    user: Any = request.user
+    context = {"home": home, "has_password": user.has_usable_password(), "wanted": request.get_full_path()}
+    return render(request, "portal/confined.html", context, status=403)
 
 
 def problem(status: int, code: str, detail: str) -> HttpResponse:

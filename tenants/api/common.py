@@ -17,19 +17,27 @@ def reason_of(view: ApiView) -> str:
     return str(view.query.get("reason", ""))
 
 
-def person_of(view: ApiView, *, what: str) -> Any:
+def person_of(view: ApiView, *, what: str, elsewhere: bool = False) -> Any:
     """Return the accounts.User who acts.
 
     Args:
         view: the view, with its credential.
         what: why it takes a person: a sentence.
+        elsewhere: it reaches beyond the organization, as a session by single sign-on does not.
 
     Raises:
-        Problem: 403, a key acts, which is nobody's.
+        Problem: 403, a key acts, which is nobody's, or the session does not reach so far.
     """
     user = view.credential.user if view.credential else None
     if user is None:
         raise Problem(HTTPStatus.FORBIDDEN, "person_only", f"{what} Sign in, and do it as yourself.")
+    if elsewhere and view.credential is not None and view.credential.organization_id is not None:
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "confined_session",
+            "You signed in through your organization's identity provider, which opens that organization only. Confirm "
+            "your password in the console, then do it again.",
+        )
     return user
 
 

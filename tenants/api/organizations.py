@@ -129,7 +129,7 @@ class Organizations(ApiView):
     )
     def post(self) -> Organization:
         """You become its owner. Where only operators create organizations, this is refused."""
-        owner = person_of(self, what="A key belongs to one organization and creates no other.")
+        owner = person_of(self, what="A key belongs to one organization and creates no other.", elsewhere=True)
         return create_organization(owner=owner, actor=self.actor, **self.data)
 
 

@@ -198,7 +198,9 @@ class ProjectTransfer(ProjectView):
     )
     def post(self) -> Project:
         """API keys follow the project; roles in it end. You need `projects:create` and `projects:transfer` there."""
-        user = person_of(self, what="The same person gives a project away and accepts it, which a key is not.")
+        user = person_of(
+            self, what="The same person gives a project away and accepts it, which a key is not.", elsewhere=True
+        )
         target = active_membership(user.pk, self.data["organization"])
         if target is None:
             raise DomainError("There is no such organization for you.", field="organization", code="unknown_target")

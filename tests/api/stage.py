@@ -21,6 +21,7 @@ from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.api.calls import Caller, anybody, by
 from tests.people import Tenant
+from tests.sso.stored import stored_connection
 
 ROLES = ("owner", "admin", "member", "viewer", "auditor", "none")
 
@@ -76,6 +77,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         domain = confirm_domain(organization=organization, name="acme.example", reason="Acme's own", actor=SYSTEM)
         connection = create_scim_connection(organization=organization, name="Acme directory", role=viewer, actor=SYSTEM)
         token = create_scim_token(connection=connection, name="Acme sync", actor=SYSTEM)
+        sso_connection = stored_connection(tenant, membership, viewer, SYSTEM)
         set_service_account_project_role(account=account, project=project, role=viewer, actor=SYSTEM)
         return {
             "organization": organization.slug,
@@ -91,6 +93,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "account": str(account.pk),
             "domain": str(domain.pk),
             "connection": str(connection.pk),
+            "sso_connection": str(sso_connection.pk),
             "token": str(token.key.pk),
             "project_id": str(project.pk),
             "event": str(Event.objects.first().pk),

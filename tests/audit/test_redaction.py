@@ -19,6 +19,7 @@ SECRET_FIELDS = {
     ("accounts.ApiKeySecret", "digest"),
     ("accounts.PlatformKey", "digest"),
     ("accounts.ScimToken", "digest"),
+    ("accounts.SsoConnection", "client_secret"),
     ("accounts.User", "password"),
     ("api.StoredResponse", "body"),
     ("tenants.Invitation", "token_digest"),

@@ -44,6 +44,8 @@ LOOKUP_FUNCTIONS = {
     "accounts_peppers_in_force()",
     "accounts_scim_peppers_in_force()",
     "accounts_scim_token(bytea[],uuid)",
+    "accounts_sso_door(uuid)",
+    "accounts_sso_doors_of_domain(character varying)",
     "accounts_touch_keys(uuid[],timestamp with time zone[],text[])",
     "audit_require_event()",
     "tenants_invitation_by_digest(bytea)",

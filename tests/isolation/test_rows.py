@@ -29,6 +29,7 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tests.isolation.tables import FOREIGN_KEYS, TENANT_TABLES
 from tests.people import Tenant
+from tests.sso.stored import stored_connection
 from vault.data_keys import hold_active
 
 LONGEST_NAME = 63  # PostgreSQL cuts longer ones
@@ -73,6 +74,7 @@ def fill(tenant: Tenant) -> None:
         connection = create_scim_connection(organization=tenant.organization, name="Okta", role=viewer, actor=actor)
         create_scim_token(connection=connection, name="Okta", actor=actor)
         _provision(connection, tenant.owner.email)
+        stored_connection(tenant, tenant.membership("owner"), viewer, actor)
 
 
 def _provision(connection: ScimConnection, email: str) -> None:

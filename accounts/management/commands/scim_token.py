@@ -1,7 +1,5 @@
 """``manage.py scim_token``: the tokens with which identity providers provision; JSON on standard output."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -15,6 +13,7 @@ from accounts.management.key_options import (
     named,
     predefined_secret,
 )
+from accounts.management.organizations import named_organization
 from accounts.models import IdentityProvider, ScimConnection, ScimToken
 from accounts.scim_addresses import scim_base_url, scim_token_endpoint
 from accounts.services.scim_connections import create_scim_connection
@@ -22,8 +21,6 @@ from accounts.services.scim_tokens import create_scim_token, revoke_scim_token
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
 from isolation.scope import operator_scope, tenant_scope
-from tenants.lookups import organization_id_of
-from tenants.models import Organization
 from vault.exceptions import VaultError
 
 FIRST_CONNECTION = "SCIM"
@@ -67,7 +64,7 @@ class Command(ScopedCommand):
 
     def _create(self, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
         expires_at, secret = expiry(options), predefined_secret(options)
-        with _organization(options["organization"]) as organization, transaction.atomic():
+        with named_organization(options["organization"]) as organization, transaction.atomic():
             connection = _connection(options["connection"]) or create_scim_connection(
                 organization=organization,
                 name=options["connection"],
@@ -92,7 +89,7 @@ class Command(ScopedCommand):
             return {**addresses, **_shown(issued.key), "token": issued.secret}
 
     def _list(self, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
-        with _organization(options["organization"]):
+        with named_organization(options["organization"]):
             tokens = _tokens()
             if (name := options["connection"]) is not None:
                 connection = _connection(name)
@@ -108,20 +105,6 @@ class Command(ScopedCommand):
             return _shown(_tokens().get(pk=revoked.pk))
 
 
-@contextmanager
-def _organization(slug: str) -> Iterator[Organization]:
-    """Open an organization's scope.
-
-    Raises:
-        CommandError: there is none with this identifier.
-    """
-    organization_id = organization_id_of(slug)
-    if organization_id is None:
-        raise CommandError(f"There is no organization {slug}.")
-    with tenant_scope(organization_id):
-        yield Organization.objects.get(pk=organization_id)
-
-
 def _connection(name: str) -> ScimConnection | None:
     """Return the connection of this name, in any case of letters; names are stored without outer white space."""
     found: ScimConnection | None = ScimConnection.objects.filter(name__iexact=name.strip()).first()
@@ -135,7 +118,7 @@ def _find(name: str, slug: str | None) -> ScimToken:
         CommandError: it does not exist.
     """
     if slug:
-        with _organization(slug):
+        with named_organization(slug):
             token = _tokens().filter(named(name)).first()
     else:
         with operator_scope("Find the SCIM token that the command line names"):

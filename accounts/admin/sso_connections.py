@@ -1,0 +1,233 @@
+"""Single sign-on: the connections to identity providers, with instructions, a test, and the switch."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from accounts.forms.sso import SsoConnectionForm
+from accounts.models import SsoConnection, SsoIdentity, SsoLogin
+from accounts.services.sso_connections import (
+    create_sso_connection,
+    delete_sso_connection,
+    set_sso_enabled,
+    update_sso_connection,
+)
+from accounts.sso.oidc import redirect_uri
+from accounts.sso.views import begin_test
+from accounts.sso_providers import guide_for
+from console import once
+from console.access import actor_of, can
+from console.actions import object_action
+from console.options import TenantModelAdmin
+from console.sites import tenant_site
+from isolation.exceptions import DomainError
+from tenants.admin.common import WithHistory, badge, organization_of, role_field, role_options, two_lines
+from tenants.models import Domain
+from tenants.permissions import P
+
+from .common import KEY_STYLE, moment
+
+LOGINS_SHOWN = 8
+_FORM = "ssoconnection"
+
+
+@admin.register(SsoConnection, site=tenant_site)
+class SsoConnectionAdmin(WithHistory, TenantModelAdmin):
+    """The connections through which the organization's people sign in."""
+
+    permissions: ClassVar = {
+        "view": P.SSO_READ,
+        "add": P.SSO_MANAGE,
+        "change": P.SSO_MANAGE,
+        "delete": P.SSO_MANAGE,
+    }
+    menu = ("Access", 50)
+    menu_title = "Single sign-on"
+    menu_covers = ("accounts/ssologin/", "accounts/ssoidentity/")
+    icon = "passkey"
+    description = "Let people sign in with the accounts that they have at your identity provider."
+    empty_title = "No connections yet"
+    empty_text = "Connect an OpenID provider: then your people sign in there, and need no password here."
+    delete_text = "Nobody signs in through it any more."
+
+    form = SsoConnectionForm
+    list_display = ("title", "state", "issuer", "last_login")
+    search_fields = ("^name",)
+    search_help_text = "Search by the beginning of a name"
+    ordering = ("name", "pk")
+    actions_detail = ("enable", "disable")
+    fieldsets = (
+        (None, {"fields": ("name", "provider", "issuer", "client_id", "secret")}),
+        ("Who comes in", {"fields": ("joining", "role")}),
+        ("Claims", {"fields": ("email_claim", "name_claim", "external_id_claim")}),
+    )
+    change_form_before_template = "console/includes/once.html"
+    change_form_outer_before_template = "accounts/sso/connection_before.html"
+    change_form_outer_after_template = "accounts/sso/connection_after.html"
+
+    class Media:
+        css = KEY_STYLE
+        js = ("console/copy.js",)
+
+    def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the connections with what a row shows."""
+        latest = SsoIdentity.objects.filter(connection=OuterRef("pk")).order_by("-last_used_at")
+        last_login_at = Subquery(latest.values("last_used_at")[:1])
+        rows: QuerySet[Any] = super().narrow(request, queryset).annotate(last_login_at=last_login_at)
+        return rows
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the roles that the actor may give; Owner is given to people one by one."""
+        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "role":
+            options = role_options(request, owner=False)
+            formfield = role_field(formfield, options)
+            formfield.label = "Role of new people"
+            formfield.choices = options.choices(empty="The organization's default role")
+        return formfield
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Lead to the connection's page, where it is tested and switched on."""
+        messages.success(request, f"The connection {obj} was created. Test it, then switch it on.")
+        return HttpResponseRedirect(self.object_url(obj))
+
+    def perform_create(self, request: HttpRequest, values: dict[str, Any]) -> SsoConnection:
+        """Create the connection whose redirect URI the form showed; people sign in once it is switched on."""
+        connection_id = once.row_id(request, _FORM)
+        if SsoConnection.objects.filter(pk=connection_id).exists():
+            raise DomainError("This form was sent twice; the connection is there already.", code="already_made")
+        return create_sso_connection(
+            organization=organization_of(request),
+            connection_id=connection_id,
+            client_secret=values.pop("secret"),
+            actor=actor_of(request),
+            **values,
+        )
+
+    def perform_update(self, request: HttpRequest, obj: Any, values: dict[str, Any]) -> None:
+        """Change what was changed; an empty secret stays the stored one."""
+        secret = values.pop("secret", "") or None
+        update_sso_connection(connection=obj, actor=actor_of(request), client_secret=secret, **values)
+
+    def perform_delete(self, request: HttpRequest, obj: Any) -> None:
+        """Delete the connection with its identities."""
+        delete_sso_connection(connection=obj, actor=actor_of(request))
+
+    def delete_phrase(self, request: HttpRequest, obj: Any) -> str:
+        """Return the name, to be typed."""
+        return str(obj.name)
+
+    def delete_consequences(self, request: HttpRequest, obj: Any) -> list[str]:
+        """Return what ends and what stays."""
+        known = SsoIdentity.objects.filter(connection=obj).count()
+        return [
+            "Sessions that it opened end with the next request.",
+            (
+                f"People who signed in through it: {known}. They stay members; who has no password chooses one by "
+                "“Forgot your password?”."
+            ),
+            "The list of recent sign-ins goes; the audit log keeps them.",
+        ]
+
+    @object_action(
+        permission=P.SSO_MANAGE,
+        description="Switch on",
+        confirm="People with an address in a verified domain are led to this identity provider from the sign-in page. "
+        "Passwords go on working.",
+        icon="toggle_on",
+        when=lambda connection: not connection.is_enabled,
+    )
+    def enable(self, request: HttpRequest, obj: SsoConnection, data: dict[str, Any]) -> HttpResponse:
+        """Let people sign in."""
+        set_sso_enabled(connection=obj, enabled=True, actor=actor_of(request))
+        messages.success(request, f"People can sign in through {obj} now.")
+        return HttpResponseRedirect(self.object_url(obj))
+
+    @object_action(
+        permission=P.SSO_MANAGE,
+        description="Switch off",
+        confirm="Nobody signs in through it until it is switched on again, and sessions that it opened end with their "
+        "next request.",
+        icon="toggle_off",
+        danger=True,
+        when=lambda connection: connection.is_enabled,
+    )
+    def disable(self, request: HttpRequest, obj: SsoConnection, data: dict[str, Any]) -> HttpResponse:
+        """Let nobody in any more."""
+        set_sso_enabled(connection=obj, enabled=False, actor=actor_of(request))
+        messages.success(request, f"Nobody signs in through {obj} any more.")
+        return HttpResponseRedirect(self.object_url(obj))
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """Show the form with what the provider needs above it, instructions and recent sign-ins below."""
+        obj = kwargs.get("obj")
+        if obj is not None:
+            context.update(self._about(request, obj))
+        elif kwargs.get("add"):
+            context["once"], connection_id = once.kept_token(request, _FORM)
+            context["redirect_uri"] = redirect_uri(connection_id)
+        response: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return response
+
+    def _about(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        logins = SsoLogin.objects.filter(connection=obj).order_by("-time", "-pk")[:LOGINS_SHOWN]
+        by_connection = f"?connection__id__exact={obj.pk}"
+        return {
+            "connection": obj,
+            "redirect_uri": redirect_uri(obj.pk),
+            "guide": guide_for(obj.provider),
+            "state_badge": self.state(obj),
+            "has_domain": Domain.objects.filter(verified_at__isnull=False).exists(),
+            "domains_url": reverse("console:tenants_domain_changelist"),
+            "test_url": reverse("console:sso_test", args=[obj.pk]) if can(request, P.SSO_MANAGE, obj) else "",
+            "login_rows": [
+                {
+                    "login": login,
+                    "when": moment(login.time),
+                    "outcome": outcome_badge(login),
+                    "url": reverse("console:accounts_ssologin_change", args=[login.pk]),
+                }
+                for login in logins
+            ],
+            "logins_url": f"{reverse('console:accounts_ssologin_changelist')}{by_connection}",
+            "identities_url": f"{reverse('console:accounts_ssoidentity_changelist')}{by_connection}",
+        }
+
+    @admin.display(description="Connection", ordering="name")
+    def title(self, obj: SsoConnection) -> str:
+        """Return name and provider."""
+        return two_lines(obj.name, obj.get_provider_display())
+
+    @admin.display(description="State")
+    def state(self, obj: SsoConnection) -> str:
+        """Return whether people can sign in."""
+        return badge("On", "good") if obj.is_enabled else badge("Off", "warn")
+
+    @admin.display(description="Last sign-in")
+    def last_login(self, obj: Any) -> str:
+        """Return when somebody came through it last."""
+        return moment(obj.last_login_at) if obj.last_login_at else badge("Never")
+
+
+@tenant_site.page("sso/<uuid:connection_id>/test/", name="sso_test", title="Test sign-in", permission=P.SSO_MANAGE)
+def test_connection(request: HttpRequest, connection_id: UUID) -> HttpResponse:
+    """Begin a real sign-in that changes nothing and shows every check.
+
+    Raises:
+        Http404: there is no such connection in this organization.
+    """
+    connection = SsoConnection.objects.filter(pk=connection_id).first()
+    if connection is None:
+        raise Http404("There is no such connection here.")
+    return begin_test(request, connection)
+
+
+def outcome_badge(login: SsoLogin) -> str:
+    """Return how a sign-in went."""
+    if login.is_test:
+        return badge("Test passed", "good") if login.succeeded else badge("Test failed", "bad")
+    return badge("Signed in", "good") if login.succeeded else badge("Refused", "bad")

@@ -1,0 +1,295 @@
+"""Single sign-on connections, and how the last sign-ins went."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from accounts.models import Joining, SsoConnection, SsoLogin, SsoProvider
+from accounts.models.sso import LONGEST_URL
+from accounts.services.sso_connections import (
+    create_sso_connection,
+    delete_sso_connection,
+    set_sso_enabled,
+    update_sso_connection,
+)
+from accounts.sso.oidc import redirect_uri
+from api.operation import Filter, listing, operation
+from api.serializers import Answer, Body, Change
+from api.views import OrganizationView
+from tenants.api.serializers import ROLE_EXAMPLE, RoleName, role_field
+from tenants.permissions import P
+
+TAG = "Single sign-on"
+_ISSUER = "Exactly as the provider calls itself, such as `https://acme.okta.com`. It is asked now."
+_HELP_ON_SECRETS = "Kept encrypted and never returned. An empty text: a client without a secret."
+_JOINING = "Who becomes a member by signing in: people who were provisioned or invited, or anybody it lets in."
+_ROLE = "What people become who join by signing in; null: the organization's default role. Not above your own."
+
+
+class SsoConnectionAnswer(Answer):
+    """A connection, without its secret."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    provider = serializers.ChoiceField(choices=SsoProvider.values, help_text="Whose instructions its page shows.")
+    issuer = serializers.CharField()
+    client_id = serializers.CharField()
+    has_secret = serializers.SerializerMethodField(help_text="Whether a client secret is stored.")
+    redirect_uri = serializers.SerializerMethodField(help_text="Register this at the provider.")
+    joining = serializers.ChoiceField(choices=Joining.values, help_text=_JOINING)
+    role = RoleName(allow_null=True, help_text=_ROLE)
+    email_claim = serializers.CharField()
+    name_claim = serializers.CharField()
+    external_id_claim = serializers.CharField()
+    is_enabled = serializers.BooleanField(help_text="Whether people can sign in through it.")
+    created_by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+    def get_has_secret(self, connection: Any) -> bool:
+        """Return whether a client secret is stored."""
+        return connection.client_secret is not None
+
+    def get_redirect_uri(self, connection: Any) -> str:
+        """Return where the provider sends people back."""
+        return redirect_uri(connection.pk)
+
+
+class NewSsoConnection(Body):
+    """What a new connection needs."""
+
+    name = serializers.CharField(max_length=120)
+    issuer = serializers.CharField(max_length=LONGEST_URL, help_text=_ISSUER)
+    client_id = serializers.CharField(max_length=255)
+    client_secret = serializers.CharField(max_length=2_000, allow_blank=True, help_text=_HELP_ON_SECRETS)
+    provider = serializers.ChoiceField(choices=SsoProvider.values, required=False, help_text="Without it: other.")
+    joining = serializers.ChoiceField(choices=Joining.values, required=False, help_text=_JOINING)
+    role = role_field(required=False, allow_null=True, help_text=_ROLE)
+    email_claim = serializers.CharField(max_length=120, required=False, help_text="Without it: email.")
+    name_claim = serializers.CharField(max_length=120, required=False, help_text="Without it: name.")
+    external_id_claim = serializers.CharField(
+        max_length=120, required=False, help_text="The claim with what SCIM sends as externalId; without it: sub."
+    )
+
+
+class SsoConnectionChange(Change):
+    """What of a connection can change."""
+
+    name = serializers.CharField(max_length=120)
+    issuer = serializers.CharField(
+        max_length=LONGEST_URL, help_text=f"{_ISSUER} With another one, everybody is new to the connection."
+    )
+    client_id = serializers.CharField(max_length=255)
+    client_secret = serializers.CharField(max_length=2_000, allow_blank=True, help_text=_HELP_ON_SECRETS)
+    provider = serializers.ChoiceField(choices=SsoProvider.values)
+    joining = serializers.ChoiceField(choices=Joining.values, help_text=_JOINING)
+    role = role_field(allow_null=True, help_text=_ROLE)
+    email_claim = serializers.CharField(max_length=120)
+    name_claim = serializers.CharField(max_length=120)
+    external_id_claim = serializers.CharField(max_length=120)
+
+
+class CheckAnswer(Answer):
+    """One thing that was checked."""
+
+    what = serializers.CharField()
+    passed = serializers.BooleanField()
+    detail = serializers.CharField(help_text="Why it did not pass, or empty.")
+
+
+class SsoLoginAnswer(Answer):
+    """How a sign-in went. They are kept for a fortnight."""
+
+    id = serializers.UUIDField()
+    time = serializers.DateTimeField()
+    succeeded = serializers.BooleanField()
+    is_test = serializers.BooleanField()
+    subject = serializers.CharField()
+    email = serializers.CharField()
+    reason = serializers.CharField(help_text="Why nobody was signed in, or empty.")
+    checks = CheckAnswer(many=True)
+    claims = serializers.DictField(child=serializers.CharField(), help_text="What the provider said, cut.")
+    ip = serializers.CharField(allow_null=True)
+    user_agent = serializers.CharField()
+
+
+EXAMPLE = {
+    "id": "b0415263-7d8e-4f90-8192-c3d4e5f60718",
+    "name": "Okta",
+    "provider": "okta",
+    "issuer": "https://acme.okta.com",
+    "client_id": "0oa1ab2cd3ef4gh5ij6k",
+    "has_secret": True,
+    "redirect_uri": "https://portal.example.com/sso/b0415263-7d8e-4f90-8192-c3d4e5f60718/callback/",
+    "joining": "known",
+    "role": ROLE_EXAMPLE,
+    "email_claim": "email",
+    "name_claim": "name",
+    "external_id_claim": "sub",
+    "is_enabled": True,
+    "created_by": "ada@acme.example",
+    "created_at": "2026-03-01T08:00:00Z",
+}
+LOGIN_EXAMPLE = {
+    "id": "c1526374-8e9f-4091-8203-d4e5f6071829",
+    "time": "2026-03-01T09:00:00Z",
+    "succeeded": False,
+    "is_test": False,
+    "subject": "00u1ab2cd3ef4gh5ij6k",
+    "email": "grace@elsewhere.example",
+    "reason": "grace@elsewhere.example is in no domain that this organization has verified.",
+    "checks": [{"what": "This browser began the sign-in", "passed": True, "detail": ""}],
+    "claims": {"email": "grace@elsewhere.example"},
+    "ip": "203.0.113.7",
+    "user_agent": "Mozilla/5.0",
+}
+
+
+class SsoConnections(OrganizationView):
+    """The connections of an organization."""
+
+    tag = TAG
+
+    @listing(
+        "listSsoConnections",
+        "List the single sign-on connections",
+        permission=P.SSO_READ,
+        response=SsoConnectionAnswer,
+        filters={"name": Filter(serializers.CharField(max_length=120, help_text="Exactly this name."), "name")},
+        ordering={"created_at": "created_at", "name": "name"},
+        default_ordering="name",
+        example=EXAMPLE,
+    )
+    def get(self) -> Any:
+        """Each has its own redirect URI; secrets are never returned."""
+        return _connections()
+
+    @operation(
+        "createSsoConnection",
+        "Connect an OpenID provider",
+        permission=P.SSO_MANAGE,
+        request=NewSsoConnection,
+        response=SsoConnectionAnswer,
+        status=HTTPStatus.CREATED,
+        example=EXAMPLE | {"is_enabled": False},
+        request_example={
+            "name": "Okta",
+            "provider": "okta",
+            "issuer": "https://acme.okta.com",
+            "client_id": "0oa1ab2cd3ef4gh5ij6k",
+            "client_secret": "the client's secret",
+        },
+    )
+    def post(self) -> SsoConnection:
+        """It is off at first. Where the provider wants `redirect_uri` first, change `client_id` afterwards."""
+        return create_sso_connection(organization=self.organization, actor=self.actor, **self.data)
+
+
+class OneSsoConnection(OrganizationView):
+    """One connection."""
+
+    tag = TAG
+
+    @operation(
+        "getSsoConnection",
+        "Return a single sign-on connection",
+        permission=P.SSO_READ,
+        response=SsoConnectionAnswer,
+        example=EXAMPLE,
+    )
+    def get(self, sso_connection: UUID) -> SsoConnection:
+        """Without its secret."""
+        found: SsoConnection = self.find(_connections(), pk=sso_connection)
+        return found
+
+    @operation(
+        "updateSsoConnection",
+        "Change a single sign-on connection",
+        permission=P.SSO_MANAGE,
+        request=SsoConnectionChange,
+        response=SsoConnectionAnswer,
+        example=EXAMPLE,
+        request_example={"client_secret": "the next secret"},
+    )
+    def patch(self, sso_connection: UUID) -> SsoConnection:
+        """What is left out stays as it is, the secret too."""
+        stored = self.locked(_connections(), pk=sso_connection)
+        return update_sso_connection(connection=stored, actor=self.actor, **self.data)
+
+    @operation("deleteSsoConnection", "Delete a single sign-on connection", permission=P.SSO_MANAGE, status=204)
+    def delete(self, sso_connection: UUID) -> None:
+        """Sessions that it opened end; members stay."""
+        delete_sso_connection(connection=self.locked(_connections(), pk=sso_connection), actor=self.actor)
+
+
+class SsoConnectionSwitch(OrganizationView):
+    """Whether people can sign in."""
+
+    tag = TAG
+    enabled: bool
+
+    def switched(self, connection: UUID) -> SsoConnection:
+        """Return the connection, switched on or off."""
+        stored = self.locked(_connections(), pk=connection)
+        set_sso_enabled(connection=stored, enabled=self.enabled, actor=self.actor)
+        found: SsoConnection = self.find(_connections(), pk=connection)
+        return found
+
+
+class SsoConnectionOn(SsoConnectionSwitch):
+    """Switches a connection on."""
+
+    enabled = True
+
+    @operation(
+        "enableSsoConnection",
+        "Let people sign in through a connection",
+        permission=P.SSO_MANAGE,
+        response=SsoConnectionAnswer,
+        example=EXAMPLE,
+    )
+    def post(self, sso_connection: UUID) -> SsoConnection:
+        """People with an address in a verified domain are led there from the sign-in page."""
+        return self.switched(sso_connection)
+
+
+class SsoConnectionOff(SsoConnectionSwitch):
+    """Switches a connection off."""
+
+    enabled = False
+
+    @operation(
+        "disableSsoConnection",
+        "Let nobody in through a connection",
+        permission=P.SSO_MANAGE,
+        response=SsoConnectionAnswer,
+        example=EXAMPLE | {"is_enabled": False},
+    )
+    def post(self, sso_connection: UUID) -> SsoConnection:
+        """Sessions that it opened end with their next request."""
+        return self.switched(sso_connection)
+
+
+class SsoLogins(OrganizationView):
+    """How the last sign-ins went."""
+
+    tag = TAG
+
+    @listing(
+        "listSsoLogins",
+        "List a connection's recent sign-ins",
+        permission=P.SSO_READ,
+        response=SsoLoginAnswer,
+        filters={"succeeded": Filter(serializers.BooleanField(help_text="Whether they came in."), "succeeded")},
+        ordering={"time": "time"},
+        default_ordering="-time",
+        example=LOGIN_EXAMPLE,
+    )
+    def get(self, sso_connection: UUID) -> Any:
+        """What was checked, and why somebody was refused; tests among them."""
+        return SsoLogin.objects.filter(connection=self.find(_connections(), pk=sso_connection))
+
+
+def _connections() -> Any:
+    return SsoConnection.objects.select_related("role")

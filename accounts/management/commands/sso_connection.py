@@ -1,0 +1,167 @@
+"""``manage.py sso_connection``: connections for single sign-on; JSON on standard output."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from accounts.management.key_options import as_json
+from accounts.management.organizations import named_organization
+from accounts.models import Joining, SsoConnection, SsoProvider
+from accounts.services.sso_connections import (
+    create_sso_connection,
+    delete_sso_connection,
+    set_sso_enabled,
+    update_sso_connection,
+)
+from accounts.sso.oidc import redirect_uri
+from isolation.actor import Actor
+from isolation.commands import ScopedCommand
+from tenants.models import Organization, Role
+from vault.exceptions import VaultError
+
+_VALUES = ("issuer", "client_id", "provider", "joining", "email_claim", "name_claim", "external_id_claim")
+
+
+class Command(ScopedCommand):
+    """Connects OpenID providers as the system."""
+
+    help = "Connect OpenID providers, change, list, switch and delete connections. Prints JSON."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the arguments of each verb."""
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        told = {
+            "create": "Connect a provider; it is off unless --enable says otherwise.",
+            "update": "Change what is named; the rest stays.",
+            "list": "List an organization's connections.",
+            "enable": "Let people sign in through a connection.",
+            "disable": "Let nobody in through a connection; sessions that it opened end.",
+            "delete": "Delete a connection with its identities; members stay.",
+        }
+        for name, text in told.items():
+            verb = verbs.add_parser(name, help=text)
+            verb.add_argument("--organization", required=True, metavar="SLUG")
+            if name != "list":
+                verb.add_argument("--name", required=True, help="Of the connection.")
+            if name in {"create", "update"}:
+                self._add_values(verb, creates=name == "create")
+            if name == "create":
+                verb.add_argument("--enable", action="store_true", help="Let people sign in at once.")
+
+    def run(self, actor: Actor, **options: Any) -> str:
+        """Do what the verb says; return its JSON."""
+        try:
+            with named_organization(options["organization"]) as organization:
+                return as_json(getattr(self, f"_{options['verb']}")(organization, actor, options))
+        except VaultError as error:
+            raise CommandError(str(error)) from error
+
+    @staticmethod
+    def _add_values(verb: CommandParser, *, creates: bool) -> None:
+        verb.add_argument("--issuer", required=creates, metavar="URL", help="Exactly as the provider calls itself.")
+        verb.add_argument("--client-id", required=creates)
+        verb.add_argument(
+            "--client-secret-file", type=Path, metavar="FILE", help="Holds the client's secret; not among arguments."
+        )
+        verb.add_argument("--provider", choices=SsoProvider.values, help="Whose instructions the page shows.")
+        verb.add_argument("--joining", choices=Joining.values, help="Who becomes a member by signing in.")
+        verb.add_argument("--role", metavar="KEY", help="What people become who join by signing in.")
+        for claim in ("email", "name", "external-id"):
+            verb.add_argument(f"--{claim}-claim", metavar="CLAIM")
+
+    def _create(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        connection = create_sso_connection(
+            organization=organization,
+            name=options["name"],
+            client_secret=_secret(options) or "",
+            actor=actor,
+            **_values(options),
+        )
+        if options["enable"]:
+            connection = set_sso_enabled(connection=connection, enabled=True, actor=actor)
+        return _shown(connection)
+
+    def _update(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        connection = _connection(options["name"])
+        return _shown(
+            update_sso_connection(
+                connection=connection, client_secret=_secret(options), actor=actor, **_values(options)
+            )
+        )
+
+    def _list(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
+        return [_shown(connection) for connection in SsoConnection.objects.select_related("role").order_by("name")]
+
+    def _enable(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        return _shown(set_sso_enabled(connection=_connection(options["name"]), enabled=True, actor=actor))
+
+    def _disable(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        return _shown(set_sso_enabled(connection=_connection(options["name"]), enabled=False, actor=actor))
+
+    def _delete(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        connection = _connection(options["name"])
+        shown = _shown(connection)
+        delete_sso_connection(connection=connection, actor=actor)
+        return shown
+
+
+def _connection(name: str) -> SsoConnection:
+    """Return the connection of this name, in any case of letters.
+
+    Raises:
+        CommandError: there is none.
+    """
+    found: SsoConnection | None = SsoConnection.objects.filter(name__iexact=name.strip()).first()
+    if found is None:
+        raise CommandError(f"There is no connection {name}.")
+    return found
+
+
+def _values(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what the command line names.
+
+    Raises:
+        CommandError: there is no such role.
+    """
+    values = {name: options[name] for name in _VALUES if options[name] is not None}
+    if (key := options["role"]) is not None:
+        role = Role.objects.filter(key=key).first()
+        if role is None:
+            raise CommandError(f"There is no role {key}.")
+        values["role"] = role
+    return values
+
+
+def _secret(options: dict[str, Any]) -> str | None:
+    """Return the client's secret from its file, None without one.
+
+    Raises:
+        CommandError: it cannot be read.
+    """
+    path: Path | None = options["client_secret_file"]
+    if path is None:
+        return None
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"The file {path} cannot be read: {error}") from error
+
+
+def _shown(connection: SsoConnection) -> dict[str, Any]:
+    """Return a connection as it is printed, without its secret."""
+    return {
+        "id": connection.pk,
+        "name": connection.name,
+        "provider": connection.provider,
+        "issuer": connection.issuer,
+        "client_id": connection.client_id,
+        "has_secret": connection.client_secret is not None,
+        "redirect_uri": redirect_uri(connection.pk),
+        "joining": connection.joining,
+        "role": connection.role.key if connection.role else None,
+        "email_claim": connection.email_claim,
+        "name_claim": connection.name_claim,
+        "external_id_claim": connection.external_id_claim,
+        "is_enabled": connection.is_enabled,
+    }

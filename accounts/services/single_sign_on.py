@@ -1,0 +1,219 @@
+"""Who an identity provider's word lets in: somebody known by subject, or found by externalId or verified address.
+
+An issuer and a subject are who somebody is; an e-mail address counts once, to find them, and only in a domain that the
+organization has verified.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import signals
+from accounts.models import Joining, ProvisionedUser, SsoConnection, SsoIdentity
+from accounts.models.provisioned import LONGEST_EMAIL
+from accounts.sso.checks import Checklist
+from accounts.sso.exceptions import SignInRefused
+from audit.redaction import snapshot
+from isolation.actor import Actor, ActorKind
+from isolation.exceptions import DomainError
+from tenants.models import Invitation, Membership, Source
+from tenants.selectors import is_verified_domain
+from tenants.services.invitations import accept_invitation
+from tenants.services.members import add_new_member
+from tenants.services.rules import lock_organization
+
+from .connection_actor import connection_actor
+from .joining import login_for, role_of_new, whoever_has
+from .provisioned_users import let_in
+from .users import person as acting_person
+
+_NOT_KNOWN = (
+    "Your identity provider knows you, but nobody has invited you to this organization. Ask one of its owners for an "
+    "invitation."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the claims say of somebody.
+
+    Attributes:
+        subject: who they are to the issuer.
+        email: in lower case, "" without one.
+        email_verified: what the issuer says of the address; None: nothing.
+        name: for people to read, "" without one.
+        external_id: what SCIM knows them by, "" without one.
+    """
+
+    subject: str
+    email: str
+    email_verified: bool | None
+    name: str
+    external_id: str
+
+
+def person_of(connection: SsoConnection, claims: dict[str, Any]) -> Person:
+    """Return who checked claims speak of, by the connection's names for them."""
+    email = _text(claims, connection.email_claim).lower()
+    verified = claims.get("email_verified") if connection.email_claim == "email" else None
+    if isinstance(verified, str):  # Cognito and others send texts
+        verified = verified.lower() == "true"
+    return Person(
+        subject=claims["sub"],
+        email=email if "@" in email and len(email) <= LONGEST_EMAIL else "",
+        email_verified=verified if isinstance(verified, bool) else None,
+        name=_text(claims, connection.name_claim),
+        external_id=_text(claims, connection.external_id_claim),
+    )
+
+
+def provider_actor(connection: SsoConnection) -> Actor:
+    """Return the actor for what a sign-in changes."""
+    return Actor(
+        kind=ActorKind.IDENTITY_PROVIDER,
+        id=connection.pk,
+        label=f"{connection.name} (single sign-on)",
+        organization_id=connection.organization_id,
+    )
+
+
+@transaction.atomic
+def recognize(*, connection: SsoConnection, person: Person, checklist: Checklist) -> Membership:
+    """Return the active membership of whoever an identity provider names; make them a member where that is allowed.
+
+    Args:
+        connection: through which they came; its scope must be open.
+        person: what was checked.
+        checklist: gets what was found.
+
+    Raises:
+        SignInRefused: they may not come in; nothing has changed then.
+    """
+    lock_organization(connection.organization_id)
+    with checklist.step("The identity provider's account belongs to a member"):
+        identity = _identity(connection, person.subject)
+        membership = identity.membership if identity else _found(connection, person)
+        if not membership.is_active:
+            raise SignInRefused(
+                f"{membership} is deactivated in this organization.",
+                "Your access to this organization has ended. Ask one of its owners if that is a mistake.",
+            )
+    if identity is None:
+        _link(connection, person, membership)
+    else:
+        SsoIdentity.objects.filter(pk=identity.pk).update(last_used_at=timezone.now())
+    return membership
+
+
+def _identity(connection: SsoConnection, subject: str) -> SsoIdentity | None:
+    known = SsoIdentity.objects.select_related("membership__user", "membership__role")
+    found: SsoIdentity | None = known.filter(connection=connection, issuer=connection.issuer, subject=subject).first()
+    return found
+
+
+def _found(connection: SsoConnection, person: Person) -> Membership:
+    """Return the membership of somebody who comes for the first time."""
+    provisioned = _provisioned(person)
+    if provisioned is not None:
+        member: Membership = provisioned.membership
+        return member
+    _check_address(person)
+    login, membership = whoever_has(person.email)
+    if membership is not None:
+        return membership
+    waiting = _waiting(person)
+    if waiting is not None:
+        if let_in(user=waiting, actor=connection_actor(waiting.connection)):
+            _, membership = whoever_has(person.email)
+        if membership is not None:
+            return membership
+    invitation = Invitation.objects.filter(
+        email=person.email, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
+    ).first()
+    if invitation is None and connection.joining != Joining.ANYBODY:
+        raise SignInRefused(f"{person.email} is no member, and was neither provisioned nor invited.", _NOT_KNOWN)
+    login = login_for(person.email, login, name=person.name, actor=provider_actor(connection))
+    return _joined(connection, login, invitation)
+
+
+def _joined(connection: SsoConnection, login: Any, invitation: Invitation | None) -> Membership:
+    already: Membership | None = Membership.objects.select_related("user", "role").filter(user=login).first()
+    if already is not None:
+        return already
+    if invitation is None:
+        return add_new_member(
+            organization=connection.organization,
+            user=login,
+            role=role_of_new(connection),
+            source=Source.SSO,
+            actor=provider_actor(connection),
+        )
+    try:
+        return accept_invitation(
+            organization_id=connection.organization_id,
+            invitation_id=invitation.pk,
+            user=login,
+            actor=acting_person(login),
+        )
+    except DomainError as error:
+        raise SignInRefused(error.message, error.message) from error
+
+
+def _check_address(person: Person) -> None:
+    """Refuse an address that the organization cannot speak for."""
+    if not person.email:
+        raise SignInRefused("The identity provider sends no e-mail address, and nobody is known by this account yet.")
+    if person.email_verified is False:
+        raise SignInRefused(
+            f"The identity provider says that {person.email} is not verified.",
+            "Confirm your e-mail address at your identity provider, then sign in again.",
+        )
+    if not is_verified_domain(person.email):
+        raise SignInRefused(
+            f"{person.email} is in no domain that this organization has verified, and nobody is known by this account "
+            "yet. Verify the domain on the page Domains.",
+            "Your e-mail address is in no domain of this organization. Tell whoever looks after single sign-on there.",
+        )
+
+
+def _provisioned(person: Person) -> ProvisionedUser | None:
+    if not person.external_id:
+        return None
+    rows = ProvisionedUser.objects.filter(external_id=person.external_id, active=True, membership__isnull=False)
+    found = list(rows.select_related("membership__user", "membership__role")[:2])
+    return found[0] if len(found) == 1 else None  # two connections may use the same id for different people
+
+
+def _waiting(person: Person) -> ProvisionedUser | None:
+    rows = ProvisionedUser.objects.waiting().filter(email=person.email)
+    found: ProvisionedUser | None = rows.select_related("connection").order_by("created_at", "pk").first()
+    return found
+
+
+def _link(connection: SsoConnection, person: Person, membership: Membership) -> None:
+    """Remember by which account a member comes.
+
+    Raises:
+        SignInRefused: they come by another one.
+    """
+    if SsoIdentity.objects.filter(connection=connection, issuer=connection.issuer, membership=membership).exists():
+        raise SignInRefused(
+            f"{membership} signs in by another account of this identity provider. If that account is gone, forget it "
+            "on the connection's page.",
+        )
+    identity = SsoIdentity(
+        organization_id=connection.organization_id,
+        connection=connection,
+        issuer=connection.issuer,
+        subject=person.subject,
+        membership=membership,
+    )
+    identity.save(force_insert=True)
+    signals.sso_identity_linked.announce(identity, actor=provider_actor(connection), after=snapshot(identity))
+
+
+def _text(claims: dict[str, Any], name: str) -> str:
+    value = claims.get(name)
+    return value.strip().replace("\x00", "") if isinstance(value, str) else ""

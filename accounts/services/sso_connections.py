@@ -1,0 +1,217 @@
+"""Changes to the connections through which people of an organization sign in."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from accounts import signals
+from accounts.models import Joining, SsoConnection, SsoIdentity, SsoProvider
+from accounts.models.sso import LONGEST_URL
+from accounts.sso.discovery import discover, fetch_keys
+from audit.redaction import snapshot
+from isolation.actor import Actor
+from isolation.exceptions import DomainError
+from outbound.exceptions import OutboundError
+from tenants.models import Organization
+from tenants.permissions import P
+from tenants.services.naming import check_name
+from tenants.services.rules import one_of_a_kind, own_row
+
+from .key_rules import check_text
+from .scim_connections import role_of_new_people
+
+MOST_CONNECTIONS = 20
+
+
+@transaction.atomic
+def create_sso_connection(
+    *,
+    organization: Organization,
+    name: str,
+    issuer: str,
+    client_id: str,
+    client_secret: str,
+    actor: Actor,
+    connection_id: UUID | None = None,
+    **values: Any,
+) -> SsoConnection:
+    """Create a connection to an OpenID provider; people sign in through it once it is switched on.
+
+    Args:
+        organization: whose people.
+        name: what people read.
+        issuer: the provider's issuer identifier, an https address; what it says of itself is fetched now.
+        client_id: of the client that was registered at the provider.
+        client_secret: its secret; "": a client without one.
+        actor: who creates it.
+        connection_id: the row's id, for a form that shows the redirect URI before the connection is there.
+        values: provider, email_claim, name_claim, external_id_claim, joining, role.
+
+    Raises:
+        MissingPermission: without ``sso:manage``.
+        DomainError: a value is refused, the provider cannot be reached, or there are too many connections.
+    """
+    actor.require(P.SSO_MANAGE, organization)
+    organization = own_row(Organization, organization.pk, lock=False)
+    if organization.is_being_deleted:
+        raise DomainError("This organization is being deleted; nothing new can be made in it.", code="being_deleted")
+    if SsoConnection.objects.count() >= MOST_CONNECTIONS:
+        raise DomainError(f"An organization has {MOST_CONNECTIONS} connections at most.", code="too_many")
+    connection = SsoConnection(id=connection_id or uuid4(), organization=organization, created_by=actor.label[:320])
+    _set(connection, {"name": name, "issuer": issuer, "client_id": client_id, **values}, actor)
+    connection.client_secret = _checked_secret(client_secret)
+    _ask(connection)
+    with one_of_a_kind(SsoConnection, field="name"):
+        connection.save(force_insert=True)
+    signals.sso_connection_created.announce(connection, actor=actor, after=snapshot(connection))
+    return connection
+
+
+@transaction.atomic
+def update_sso_connection(
+    *, connection: SsoConnection, actor: Actor, client_secret: str | None = None, **values: Any
+) -> SsoConnection:
+    """Change a connection. With another issuer everybody is somebody new to it: old identities stay behind.
+
+    Args:
+        connection: the connection.
+        actor: who changes it.
+        client_secret: a new one; None: it stays, "": a client without a secret.
+        values: any of name, provider, issuer, client_id, email_claim, name_claim, external_id_claim, joining, role.
+
+    Raises:
+        MissingPermission: without ``sso:manage``.
+        DomainError: a value is refused, or the provider cannot be reached.
+    """
+    actor.require(P.SSO_MANAGE, connection)
+    stored: SsoConnection = own_row(SsoConnection, connection.pk, related=("role",))
+    before, issuer = snapshot(stored), stored.issuer
+    _set(stored, values, actor)
+    if client_secret is not None:
+        stored.client_secret = _checked_secret(client_secret)
+    if stored.issuer != issuer:
+        _ask(stored)
+    with one_of_a_kind(SsoConnection, field="name"):
+        stored.save()
+    signals.sso_connection_updated.announce(stored, actor=actor, before=before, after=snapshot(stored))
+    return stored
+
+
+@transaction.atomic
+def set_sso_enabled(*, connection: SsoConnection, enabled: bool, actor: Actor) -> SsoConnection:
+    """Let people sign in through a connection, or end that at once: who came through it is out with the next request.
+
+    Raises:
+        MissingPermission: without ``sso:manage``.
+    """
+    actor.require(P.SSO_MANAGE, connection)
+    stored: SsoConnection = own_row(SsoConnection, connection.pk)
+    if stored.is_enabled == enabled:
+        return stored
+    before = snapshot(stored)
+    stored.is_enabled = enabled
+    stored.save(update_fields=["is_enabled"])
+    signal = signals.sso_connection_enabled if enabled else signals.sso_connection_disabled
+    signal.announce(stored, actor=actor, before=before, after=snapshot(stored))
+    return stored
+
+
+def refresh_sso_connection(*, connection: SsoConnection) -> None:
+    """Fetch again what a provider says of itself; the daily task calls this. What is stored stays when that fails.
+
+    Raises:
+        DomainError: the provider cannot be reached, or names another issuer.
+    """
+    _ask(connection)  # no row is locked while the provider thinks
+    fetched = {name: getattr(connection, name) for name in ("metadata", "metadata_at", "keys", "keys_at")}
+    SsoConnection.objects.filter(pk=connection.pk, issuer=connection.issuer).update(**fetched)
+
+
+@transaction.atomic
+def delete_sso_connection(*, connection: SsoConnection, actor: Actor) -> None:
+    """Delete a connection with its identities; members stay, and sign in otherwise.
+
+    Raises:
+        MissingPermission: without ``sso:manage``.
+    """
+    actor.require(P.SSO_MANAGE, connection)
+    stored: SsoConnection = own_row(SsoConnection, connection.pk)
+    signals.sso_connection_deleted.announce(stored, actor=actor, before=snapshot(stored))
+    stored.delete()
+
+
+@transaction.atomic
+def unlink_identity(*, identity: SsoIdentity, actor: Actor) -> None:
+    """Forget how an issuer knows a member; their next sign-in is recognized by address or externalId again.
+
+    Raises:
+        MissingPermission: without ``sso:manage``.
+    """
+    actor.require(P.SSO_MANAGE, identity)
+    stored: SsoIdentity = own_row(SsoIdentity, identity.pk, related=("membership__user", "connection"))
+    signals.sso_identity_unlinked.announce(stored, actor=actor, before=snapshot(stored))
+    stored.delete()
+
+
+def _set(connection: SsoConnection, values: dict[str, Any], actor: Actor) -> None:
+    if unknown := set(values) - _CHECKS.keys():
+        raise TypeError(f"a connection has no {', '.join(sorted(unknown))}")
+    for field, value in values.items():
+        if field == "role":
+            if value != connection.role:
+                connection.role = role_of_new_people(value, actor)
+        else:
+            setattr(connection, field, _CHECKS[field](value))
+
+
+def _text(field: str, what: str, longest: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        text = check_text(value, field=field, longest=longest)
+        if not text:
+            raise DomainError(f"Enter {what}.", field=field, code="required")
+        return text
+
+    return check
+
+
+def _choice(field: str, choices: type[models.TextChoices]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in choices.values:
+            raise DomainError(f"Choose one of {', '.join(choices.values)}.", field=field, code="invalid")
+        return value
+
+    return check
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "name": check_name,
+    "provider": _choice("provider", SsoProvider),
+    "issuer": _text("issuer", "the issuer", LONGEST_URL),
+    "client_id": _text("client_id", "the client ID", 255),
+    "email_claim": _text("email_claim", "the claim with the e-mail address", 120),
+    "name_claim": _text("name_claim", "the claim with the name", 120),
+    "external_id_claim": _text("external_id_claim", "the claim with the externalId", 120),
+    "joining": _choice("joining", Joining),
+    "role": lambda role: role,
+}
+
+
+def _checked_secret(secret: str) -> str | None:
+    return check_text(secret, field="client_secret", longest=2_000) or None
+
+
+def _ask(connection: SsoConnection) -> None:
+    """Fetch what the provider says of itself, and its keys.
+
+    Raises:
+        DomainError: that fails.
+    """
+    try:
+        connection.metadata = discover(connection.issuer)
+        connection.keys = fetch_keys(connection.metadata["jwks_uri"])
+    except OutboundError as error:
+        raise DomainError(error.detail, field="issuer", code="provider_unusable") from error
+    connection.metadata_at = connection.keys_at = timezone.now()

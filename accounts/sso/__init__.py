@@ -1,0 +1,1 @@
+"""Single sign-on through an organization's identity provider: OpenID Connect Core 1.0, as a relying party."""

@@ -1,0 +1,44 @@
+"""What a sign-in needs to know of a connection: data without models, so that no transaction waits for the network."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from accounts.models import SsoConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A connection as the relying party sees it.
+
+    Attributes:
+        issuer: exactly as discovery and ID tokens name it.
+        client_secret: never shown; None for a public client, which PKCE protects alone.
+        metadata: OpenID Provider Metadata (OpenID Connect Discovery 1.0 section 3).
+        keys: the provider's JSON Web Key Set (RFC 7517 section 5), fetched at `keys_at`.
+    """
+
+    connection_id: UUID
+    organization_id: UUID
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(repr=False)
+    metadata: dict[str, Any] = field(repr=False)
+    keys: dict[str, Any] = field(repr=False)
+    keys_at: datetime | None
+
+    @classmethod
+    def of(cls, connection: SsoConnection) -> "Registration":
+        """Return what is stored; the connection's scope must be open."""
+        secret = connection.client_secret
+        return cls(
+            connection_id=connection.pk,
+            organization_id=connection.organization_id,
+            issuer=connection.issuer,
+            client_id=connection.client_id,
+            client_secret=secret.reveal() if secret is not None else None,
+            metadata=connection.metadata,
+            keys=connection.keys,
+            keys_at=connection.keys_at,
+        )

@@ -1,0 +1,34 @@
+"""A connection and what belongs to it, stored without asking any provider: for tests that need a row of each table."""
+
+from django.utils import timezone
+
+from accounts import signals
+from accounts.models import SsoConnection, SsoIdentity, SsoLogin
+from audit.redaction import snapshot
+from isolation.actor import Actor
+from tenants.models import Membership, Role
+from tests.people import Tenant
+
+
+def stored_connection(tenant: Tenant, membership: Membership, role: Role, actor: Actor) -> SsoConnection:
+    """Return a connection through which a member has signed in; the scope must be open."""
+    endpoints = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    connection = SsoConnection(
+        organization=tenant.organization,
+        name=f"{tenant.organization} directory",
+        issuer="https://idp.example",
+        client_id="gatehouse",
+        role=role,
+        metadata={name: f"https://idp.example/{name}" for name in endpoints},
+        metadata_at=timezone.now(),
+        keys={"keys": []},
+        keys_at=timezone.now(),
+    )
+    connection.client_secret = "kept by the vault"
+    connection.save(force_insert=True)
+    signals.sso_connection_created.announce(connection, actor=actor, after=snapshot(connection))
+    shared = {"organization": tenant.organization, "connection": connection}
+    identity = SsoIdentity.objects.create(**shared, issuer=connection.issuer, subject="u-1", membership=membership)
+    signals.sso_identity_linked.announce(identity, actor=actor, after=snapshot(identity))
+    SsoLogin.objects.create(**shared, succeeded=True, subject="u-1", email=membership.user.email)
+    return connection
