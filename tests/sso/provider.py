@@ -9,7 +9,7 @@ import select
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -51,7 +51,7 @@ class Provider:
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
-        self._browser = httpx.Client()
+        self._browser = httpx.Client(timeout=PATIENCE)
 
     def rotate_keys(self) -> None:
         """Sign with new keys from now on; the old ones are gone from the JWKS."""
@@ -78,8 +78,7 @@ class Provider:
         Returns:
             Where the browser is sent in the end: the client's redirect URI with the answer, not requested.
         """
-        self._browser.close()
-        self._browser = httpx.Client()
+        self._browser.cookies.clear()
         return self._walk(authorization_url, {"account": account})
 
     def sign_in_again(self, authorization_url: str) -> str:
@@ -125,7 +124,7 @@ class Provider:
         raise AssertionError(f"{STEPS} pages and no end, at {response.url}")
 
     def _order(self, order: str, body: Mapping[str, Any]) -> None:
-        httpx.post(f"{self.issuer}/test/{order}", json=body, timeout=PATIENCE).raise_for_status()
+        self._browser.post(f"{self.issuer}/test/{order}", json=body).raise_for_status()
 
 
 class Form(HTMLParser):
@@ -183,13 +182,8 @@ def npm_provider(*, clients: Sequence[Client], accounts: Mapping[str, Account]) 
             assert process.stdout
             json.dump(_configuration(clients, accounts), process.stdin)
             process.stdin.close()
-            provider = Provider(_first_line(process.stdout, log))
-            try:
-                discovery = httpx.get(f"{provider.issuer}/.well-known/openid-configuration", timeout=PATIENCE)
-                discovery.raise_for_status()
+            with closing(Provider(_first_line(process.stdout, log))) as provider:
                 yield provider
-            finally:
-                provider.close()
         finally:
             process.terminate()
 

@@ -16,6 +16,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { json } from "node:stream/consumers";
 import { Provider } from "oidc-provider";
+import MemoryAdapter from "oidc-provider/lib/adapters/memory_adapter.js";
 
 const COOKIE_SECRET = randomBytes(32).toString("hex");
 const MINUTE = 60;
@@ -41,9 +42,10 @@ function findAccount(_, sub) {
   return { accountId: sub, claims: () => ({ ...account?.claims, sub }) };
 }
 
-/** Sessions, grants and codes live in a store of the module: a provider that is built anew still knows them. */
+/** An adapter that is named shares the store of its module: a provider that is built anew knows sessions and tokens. */
 function build() {
   state.provider = new Provider(state.issuer, {
+    adapter: (model) => new MemoryAdapter(model),
     clients: state.clients,
     jwks: { keys: state.keys },
     findAccount,
