@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 XDIST ?= 2
 PYTEST_ARGS ?=
+OIDC_PROVIDER := tests/sso/oidc_provider
 
 .PHONY: help run test lint bench soak lock clean
 
@@ -15,7 +16,7 @@ help: ## List the targets
 run: $(VENV)/.runtime ## Start the portal with everything it needs (PORT=8000, HOST=127.0.0.1, DEMO=0)
 	@exec $(BIN)/python -m portal.run
 
-test: $(VENV)/.development $(VENV)/idp/.installed ## Run the tests (PYTEST_ARGS="tests/audit -k name")
+test: $(VENV)/.development $(VENV)/idp/.installed $(OIDC_PROVIDER)/node_modules/.installed ## Run the tests (PYTEST_ARGS="tests/audit -k name")
 	@$(BIN)/python -m pytest -n $(XDIST) $(PYTEST_ARGS)
 
 lint: $(VENV)/.development ## Check style, types, import direction, templates and migrations
@@ -41,7 +42,7 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
 
 clean: ## Remove the virtual environment, caches and the embedded databases with all their data
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m portal.clean; fi
-	@rm -rf $(VENV) .gatehouse .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(OIDC_PROVIDER)/node_modules .gatehouse .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # The stamps hold the time of the last installation: a changed lock file installs again.
 $(VENV)/.runtime: requirements.lock | $(BIN)/python
@@ -60,6 +61,14 @@ $(VENV)/idp/.installed: requirements-idp.lock | $(BIN)/python
 	@$(BIN)/python -m venv $(VENV)/idp
 	@$(VENV)/idp/bin/python $(wordlist 2,99,$(PIP)) -r requirements-idp.lock
 	@touch $@
+
+# oidc-provider, which the tests of single sign-on run; without npm they are skipped.
+$(OIDC_PROVIDER)/node_modules/.installed: $(OIDC_PROVIDER)/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo "Installing what $< names (a few seconds) ..."; \
+	  cd $(OIDC_PROVIDER) && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null \
+	  && touch node_modules/.installed; \
+	else echo "npm is not here: the tests that sign in at oidc-provider are skipped."; fi
 
 $(BIN)/python:
 	@python=""; for candidate in $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3 python; do \
