@@ -70,14 +70,9 @@ class ScopeMiddleware:
 
     def _confined(self, request: ScopedRequest, confinement: Confinement) -> HttpResponse:
         """Lead from the first page into the organization; refuse the rest until the password is proved."""
-        home = next(
-            (
-                place
-                for place in memberships_of(request.user.pk)
-                if place.organization_id == confinement.organization_id
-            ),
-            None,
-        )
+        user = cast("User", request.user)
+        places = (place for place in memberships_of(user.pk) if place.organization_id == confinement.organization_id)
+        home = next(places, None)
         if request.path_info == "/" and home is not None and home.is_active:
             return redirect(root_url(f"o/{home.slug}/"))
         return refused.confined(request, home)

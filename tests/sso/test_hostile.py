@@ -40,8 +40,11 @@ def claims(**values: Any) -> Behaviour:
 FUTURE, PAST = int(time.time()) + 3600, int(time.time()) - 3600
 # Without a kid, each key of the right kind is tried.
 RIGHT = {IdToken.RS256, IdToken.ES256, IdToken.NO_KID}
+FORGERIES: dict[str, tuple[Behaviour, str]] = {
+    kind.name: (Behaviour(id_token=kind), "") for kind in IdToken if kind not in RIGHT
+}
 TOKENS: dict[str, tuple[Behaviour, str]] = {
-    **{kind.name: (Behaviour(id_token=kind), "") for kind in IdToken if kind not in RIGHT},
+    **FORGERIES,
     "another issuer": (claims(iss="https://evil.example"), "another issuer"),
     "the issuer with a slash": (claims(iss="http://127.0.0.1:1/"), "another issuer"),
     "no issuer": (claims(iss=REMOVED), "another issuer"),
