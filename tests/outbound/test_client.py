@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import threading
 import time
 
 import pytest
@@ -61,6 +62,23 @@ def test_errors_are_replies(status: int) -> None:
     with serving(lambda visit: visit.reply(b'{"error": "x"}', status=f"{status} Error")) as server:
         assert get(server.url()).status == status
         assert post(server.url(), form={}).json() == {"error": "x"}
+
+
+def test_an_answer_that_comes_before_the_whole_form_was_taken_is_read() -> None:
+    """As servers give it that find a request too large."""
+
+    def refuse() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1_000)
+            connection.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\n\r\nearly")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        reply = post(f"http://127.0.0.1:{listener.getsockname()[1]}/", form={"a": "x" * 16_000_000})
+        thread.join()
+    assert (reply.status, reply.body) == (413, b"early")
 
 
 def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
