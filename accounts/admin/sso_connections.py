@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from accounts.forms.sso import SsoConnectionForm
-from accounts.models import SsoConnection, SsoIdentity, SsoLogin
+from accounts.models import SsoConnection, SsoIdentity, SsoLogin, SsoProvider
 from accounts.services.sso_connections import (
     create_sso_connection,
     delete_sso_connection,
@@ -18,7 +18,7 @@ from accounts.services.sso_connections import (
 )
 from accounts.sso.oidc import redirect_uri
 from accounts.sso.views import begin_test
-from accounts.sso_providers import guide_for
+from accounts.sso_providers import GUIDES, guide_for
 from console import once
 from console.access import actor_of, can
 from console.actions import object_action
@@ -170,6 +170,7 @@ class SsoConnectionAdmin(WithHistory, TenantModelAdmin):
         elif kwargs.get("add"):
             context["once"], connection_id = once.kept_token(request, _FORM)
             context["redirect_uri"] = redirect_uri(connection_id)
+            context["guides"] = {SsoProvider(provider).label: guide for provider, guide in GUIDES.items()}
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response
 
@@ -179,7 +180,7 @@ class SsoConnectionAdmin(WithHistory, TenantModelAdmin):
         return {
             "connection": obj,
             "redirect_uri": redirect_uri(obj.pk),
-            "guide": guide_for(obj.provider),
+            "guides": {obj.get_provider_display(): guide_for(obj.provider)},
             "state_badge": self.state(obj),
             "has_domain": Domain.objects.filter(verified_at__isnull=False).exists(),
             "domains_url": reverse("console:tenants_domain_changelist"),
@@ -228,6 +229,4 @@ def test_connection(request: HttpRequest, connection_id: UUID) -> HttpResponse:
 
 def outcome_badge(login: SsoLogin) -> str:
     """Return how a sign-in went."""
-    if login.is_test:
-        return badge("Test passed", "good") if login.succeeded else badge("Test failed", "bad")
-    return badge("Signed in", "good") if login.succeeded else badge("Refused", "bad")
+    return badge(login.outcome, "good" if login.succeeded else "bad")

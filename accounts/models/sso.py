@@ -142,4 +142,11 @@ class SsoLogin(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.email or self.subject or 'Nobody'}: {'signed in' if self.succeeded else 'refused'}"
+        return f"{self.email or self.subject or 'Nobody'}: {self.outcome.lower()}"
+
+    @property
+    def outcome(self) -> str:
+        """Return how it went, in two words."""
+        if self.is_test:
+            return "Test passed" if self.succeeded else "Test failed"
+        return "Signed in" if self.succeeded else "Refused"
