@@ -133,6 +133,7 @@ class _Reading:
         self._groups(wanted)
         self._service_accounts(wanted)
         self._keys(wanted)
+        self._sso_connections(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
@@ -237,6 +238,16 @@ class _Reading:
             if "secret" in entry:
                 values["secret"] = entry["secret"]
             wanted.add("keys", label, Item(path, values))
+
+    def _sso_connections(self, wanted: WantedOrganization) -> None:
+        for name, entry, path in self._by_name("sso_connections", wanted):
+            values = _texts(
+                entry, "provider", "issuer", "client_id", "joining", "email_claim", "name_claim", "external_id_claim"
+            )
+            values |= {field: entry[field] for field in ("role", "enabled", "client_secret") if field in entry}
+            if values.get("role"):
+                self._reference(wanted, "role", values["role"], (*path, "role"))
+            wanted.add("sso_connections", name, Item(path, values))
 
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:

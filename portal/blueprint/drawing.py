@@ -7,7 +7,7 @@ the very rules that the portal has.
 import json
 from typing import Any
 
-from accounts.models import ServiceAccount, User
+from accounts.models import Joining, ServiceAccount, SsoConnection, SsoProvider, User
 from accounts.models.service_account import ServiceAccountKind
 from tenants.models import Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
@@ -56,6 +56,7 @@ def generate() -> dict[str, Any]:
             "group": _group(),
             "service_account": _service_account(),
             "key": _key(),
+            "sso_connection": _sso_connection(),
         },
     }
 
@@ -84,6 +85,12 @@ def _organization() -> dict[str, Any]:
                 NAME, "service_account", "Service accounts by name.", longest=_length(ServiceAccount, "name")
             ),
             "keys": _named(NAME, "key", "API keys by name.", longest=200),
+            "sso_connections": _named(
+                NAME,
+                "sso_connection",
+                "Single sign-on connections by name.",
+                longest=_length(SsoConnection, "name"),
+            ),
         }
     )
 
@@ -201,6 +208,28 @@ def _key() -> dict[str, Any]:
             "secret": {"$ref": "#/$defs/secret"},
         },
         required=["kind", "scopes"],
+    )
+
+
+def _sso_connection() -> dict[str, Any]:
+    claim = {"type": "string", "pattern": NAME, "maxLength": _length(SsoConnection, "email_claim")}
+    return _map(
+        {
+            "provider": {"enum": list(SsoProvider.values), "description": "Whose instructions the page shows."},
+            "issuer": _text(NAME, _length(SsoConnection, "issuer"), "Exactly as the provider calls itself."),
+            "client_id": _text(NAME, _length(SsoConnection, "client_id")),
+            "client_secret": {"$ref": "#/$defs/secret"},
+            "joining": {"enum": list(Joining.values), "description": "Who becomes a member by signing in."},
+            "role": {
+                "anyOf": [{"$ref": "#/$defs/role_key"}, {"type": "null"}],
+                "description": "What people become who join by signing in; null: the default role.",
+            },
+            "email_claim": claim,
+            "name_claim": claim,
+            "external_id_claim": claim,
+            "enabled": {"type": "boolean", "description": "true: people can sign in through it."},
+        },
+        required=["issuer", "client_id"],
     )
 
 

@@ -22,6 +22,7 @@ from .sections.projects import Projects
 from .sections.roles import Roles
 from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
+from .sections.sso_connections import SsoConnections
 
 
 def export(slugs: Iterable[str], *, actor: Actor) -> str:
@@ -62,6 +63,10 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "groups": _groups(stage),
         "service_accounts": _service_accounts(stage),
         "keys": _keys(stage),
+        "sso_connections": {
+            str(name): {field: value for field, value in row.values.items() if value is not None}
+            for name, row in SsoConnections(stage).current().items()
+        },
     }
     return {name: value for name, value in exported.items() if value}
 

@@ -9,6 +9,7 @@ from .projects import Projects
 from .roles import Roles
 from .service_accounts import ServiceAccountProjects, ServiceAccounts
 from .settings import Settings
+from .sso_connections import SsoConnections
 
 SECTIONS: tuple[type[Section], ...] = (
     Roles,
@@ -22,5 +23,6 @@ SECTIONS: tuple[type[Section], ...] = (
     ServiceAccounts,
     ServiceAccountProjects,
     Keys,
+    SsoConnections,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""

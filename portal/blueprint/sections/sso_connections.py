@@ -1,0 +1,102 @@
+"""Single sign-on connections."""
+
+import hmac
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, ClassVar
+
+from accounts.models import Joining, SsoConnection, SsoProvider
+from accounts.services.sso_connections import (
+    create_sso_connection,
+    delete_sso_connection,
+    set_sso_enabled,
+    update_sso_connection,
+)
+from portal.blueprint.changes import Change, Row, Section, Verb
+from portal.blueprint.document import Item, Key
+from portal.blueprint.problems import BlueprintError
+from portal.blueprint.references import described, reveal
+
+_KEPT = "stored"
+_TEXTS = ("provider", "issuer", "client_id", "joining", "email_claim", "name_claim", "external_id_claim")
+
+
+class SsoConnections(Section):
+    """Connections by name, in any case of letters. A plan asks the provider as well, because creating one does."""
+
+    table: ClassVar[str] = "sso_connections"
+    noun: ClassVar[str] = "single sign-on connection"
+    section: ClassVar[str] = "sso_connections"
+
+    def current(self) -> dict[Key, Row]:
+        return {
+            connection.name: Row(
+                {
+                    **{name: getattr(connection, name) for name in _TEXTS},
+                    "role": connection.role.key if connection.role else None,
+                    "enabled": connection.is_enabled,
+                },
+                connection,
+            )
+            for connection in SsoConnection.objects.select_related("role").order_by("name")
+        }
+
+    def match(self, key: Key) -> Key:
+        return str(key).lower()
+
+    def initial(self, key: Key, item: Item) -> dict[str, Any]:
+        values = {"provider": SsoProvider.OTHER.value, "joining": Joining.KNOWN.value, **item.values}
+        if "client_secret" in values:
+            values["client_secret"] = described(values["client_secret"])
+        return values
+
+    def present(self, key: Key, item: Item, row: Row) -> Iterator[Change]:
+        """Yield how the connection must change; another secret behind the reference replaces the stored one."""
+        changes = list(super().present(key, item, row))
+        yield from changes
+        reference = item.values.get("client_secret")
+        if reference and not self._is_stored(item, row.stored):
+            fields = {"client_secret": (_KEPT, described(reference))}
+            run = partial(self._replace_secret, row.stored, item)
+            yield Change(Verb.UPDATE, self.noun, self.label(key), fields, item.path, run)
+
+    def create(self, key: Key, item: Item) -> Any:
+        stage, values = self.stage, item.values
+        connection = create_sso_connection(
+            organization=stage.organization,
+            name=str(key),
+            client_secret=self._secret(item),
+            role=stage.role(values["role"]) if values.get("role") else None,
+            actor=stage.actor,
+            **{name: values[name] for name in _TEXTS if name in values},
+        )
+        return set_sso_enabled(connection=connection, enabled=values.get("enabled", False), actor=stage.actor)
+
+    def update(self, row: Row, values: dict[str, Any], item: Item) -> Any:
+        stage = self.stage
+        connection = update_sso_connection(
+            connection=row.stored,
+            role=stage.role(values["role"]) if values["role"] else None,
+            actor=stage.actor,
+            **{name: values[name] for name in _TEXTS},
+        )
+        return set_sso_enabled(connection=connection, enabled=values["enabled"], actor=stage.actor)
+
+    def remove(self, row: Row) -> Any:
+        return delete_sso_connection(connection=row.stored, actor=self.stage.actor)
+
+    def _replace_secret(self, connection: SsoConnection, item: Item) -> Any:
+        return update_sso_connection(connection=connection, client_secret=self._secret(item), actor=self.stage.actor)
+
+    def _is_stored(self, item: Item, connection: SsoConnection) -> bool:
+        """Return whether the stored secret is the one behind the reference; when nothing is there, it stays."""
+        try:
+            wanted = self._secret(item)
+        except BlueprintError:
+            return True
+        stored = connection.client_secret
+        return stored is not None and hmac.compare_digest(stored.reveal().encode(), wanted.encode())
+
+    def _secret(self, item: Item) -> str:
+        reference = item.values.get("client_secret")
+        return reveal(reference, (*item.path, "client_secret"), self.stage.wanted.source) if reference else ""

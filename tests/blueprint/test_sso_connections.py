@@ -1,0 +1,118 @@
+"""Single sign-on connections in a blueprint: asked of the provider, secret by reference, never shown."""
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from accounts.models import SsoConnection
+from isolation.scope import tenant_scope
+from tests.blueprint.conftest import File, exported
+from tests.people import Tenant
+from tests.sso.hostile import Answer, Behaviour, Hostile, hostile_provider
+from tests.tenants.stage import events
+
+pytestmark = pytest.mark.django_db
+
+SSO = """
+version: 1
+organizations:
+  acme:
+    sso_connections:
+      Directory:
+        issuer: ISSUER
+        client_id: portal
+        client_secret: {env: SSO_SECRET}
+        joining: anybody
+        role: viewer
+        enabled: true
+"""
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
+    monkeypatch.setenv("SSO_SECRET", "first hidden words")
+
+
+@pytest.fixture
+def idp() -> Iterator[Hostile]:
+    with hostile_provider(client_id="portal", client_secret="first hidden words") as provider:
+        yield provider
+
+
+@pytest.fixture
+def blueprint(file: File, idp: Hostile) -> File:
+    return file.write(SSO.replace("ISSUER", idp.issuer))
+
+
+def stored(tenant: Tenant) -> tuple[Any, ...]:
+    with tenant_scope(tenant.organization):
+        row = SsoConnection.objects.select_related("role").get()
+        secret = row.client_secret.reveal() if row.client_secret else None
+        return row.name, row.joining, row.role and row.role.key, row.is_enabled, secret
+
+
+def test_a_connection_is_made_once(acme: Tenant, blueprint: File) -> None:
+    assert blueprint.changes() == [("create", "single sign-on connection", "Directory")]
+    blueprint.apply()
+    assert stored(acme) == ("Directory", "anybody", "viewer", True, "first hidden words")
+    assert blueprint.plan() == (0, "No changes: everything is as the blueprint says.\n")
+
+
+def test_the_export_plans_empty(acme: Tenant, blueprint: File, file: File) -> None:
+    blueprint.apply()
+    file.write(exported("acme"))
+    assert file.plan() == (0, "No changes: everything is as the blueprint says.\n")
+
+
+def test_another_secret_behind_the_reference_replaces_the_stored_one(
+    acme: Tenant, blueprint: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blueprint.apply()
+    monkeypatch.setenv("SSO_SECRET", "second hidden words")
+    printed = [blueprint.plan()[1], blueprint.apply(), exported("acme")]
+    assert "client_secret: stored -> env:SSO_SECRET" in printed[0]
+    assert stored(acme)[-1] == "second hidden words"
+    assert not [text for text in printed if "hidden words" in text]
+    assert "hidden words" not in str([(event.before, event.after) for event in events(acme)])
+    monkeypatch.delenv("SSO_SECRET")
+    assert blueprint.changes() == [], "nothing behind it any more: the stored one stays"
+
+
+def test_a_connection_changes_and_goes(acme: Tenant, blueprint: File, file: File) -> None:
+    blueprint.apply()
+    text = blueprint.path.read_text(encoding="utf-8")
+    file.write(text.replace("enabled: true", "enabled: false").replace("role: viewer", "role: null"))
+    assert file.changes() == [("update", "single sign-on connection", "Directory")]
+    file.apply()
+    assert stored(acme)[2:4] == (None, False)
+    file.write("version: 1\norganizations:\n  acme:\n    sso_connections: {}\n    prune: true\n").apply()
+    with tenant_scope(acme.organization):
+        assert not SsoConnection.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "said"),
+    [
+        ("role: owner", "role: viewer", "New people cannot become owners by themselves."),
+        ("joining: everybody", "joining: anybody", "There is no choice everybody."),
+        ("client_secret: plain", "client_secret: {env: SSO_SECRET}", "This must be a map"),
+        ("client_secret: {env: SSO_NOTHING}", "client_secret: {env: SSO_SECRET}", "is not set"),
+        ("client: portal", "client_id: portal", "There is no field client."),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(acme: Tenant, blueprint: File, wrong: str, right: str, said: str) -> None:
+    text = blueprint.path.read_text(encoding="utf-8")
+    refusal = "\n".join(blueprint.write(text.replace(right, wrong)).refused())
+    assert said in refusal
+    with tenant_scope(acme.organization):
+        assert not SsoConnection.objects.exists()
+
+
+def test_a_provider_that_cannot_be_used_is_said_at_the_issuer(acme: Tenant, blueprint: File, idp: Hostile) -> None:
+    idp.behaviour = Behaviour(discovery_answer=Answer.HTML)
+    (line,) = blueprint.refused()
+    assert line.startswith("6:")
+    assert "organizations.acme.sso_connections.Directory.issuer: 127.0.0.1 answered" in line
