@@ -45,17 +45,21 @@ GUIDES: dict[str, SsoGuide] = {
         steps=(
             "In the Admin Console open Applications, Create App Integration: OIDC, Web Application.",
             "Grant type: Authorization Code. Sign-in redirect URIs: the redirect URI of this page.",
-            "Assignments: the group whose people may come in. Save.",
+            "Assignments: the group whose people may come in, without Federation Broker Mode. Save.",
             "General shows Client ID and Client secret.",
         ),
         issuer="https://YOUR-ORG.okta.com",
-        notes=("On the tab Sign On, OpenID Connect ID Token, choose the Okta URL as the issuer, not Dynamic.",),
+        notes=(
+            "On the tab Sign On, OpenID Connect ID Token, choose the Okta URL as the issuer, not Dynamic.",
+            "What Okta's SCIM sends as externalId is sub: leave that claim as it is.",
+        ),
     ),
     SsoProvider.GOOGLE: SsoGuide(
         steps=(
-            "In the Google Cloud console open APIs & Services, OAuth consent screen: User type Internal.",
-            "Credentials, Create credentials, OAuth client ID, Web application.",
-            "Authorized redirect URIs: the redirect URI of this page. Create, and copy client ID and client secret.",
+            "In the Google Cloud console open Google Auth Platform, Audience: User type Internal.",
+            "Clients, Create client, Web application.",
+            "Authorized redirect URIs: the redirect URI of this page.",
+            "Create, and copy client ID and client secret now: the secret is shown this once.",
         ),
         issuer="https://accounts.google.com",
         notes=(
@@ -63,6 +67,7 @@ GUIDES: dict[str, SsoGuide] = {
                 "User type Internal keeps everybody outside your Workspace out. Here, an address counts in verified "
                 "domains only."
             ),
+            "In older consoles: APIs & Services, OAuth consent screen, then Credentials, OAuth client ID.",
         ),
     ),
     SsoProvider.AUTH0: SsoGuide(
@@ -70,10 +75,14 @@ GUIDES: dict[str, SsoGuide] = {
             "In the Auth0 dashboard open Applications, Create Application, Regular Web Applications.",
             "Settings, Allowed Callback URLs: the redirect URI of this page. Save Changes.",
             "Settings shows Client ID and Client Secret.",
-            "Advanced Settings, OAuth: JsonWebToken Signature Algorithm is RS256.",
+            "Credentials, Authentication Method: Client Secret (Basic).",
+            "Settings, Advanced Settings, OAuth: JSON Web Token Signature Algorithm is RS256.",
         ),
         issuer="https://YOUR-TENANT.auth0.com/",
-        notes=("The issuer ends with a slash.",),
+        notes=(
+            "The issuer ends with a slash.",
+            "People need an e-mail address that Auth0 calls verified.",
+        ),
     ),
     SsoProvider.COGNITO: SsoGuide(
         steps=(
@@ -83,16 +92,20 @@ GUIDES: dict[str, SsoGuide] = {
             "The app client shows Client ID and Client secret.",
         ),
         issuer="https://cognito-idp.REGION.amazonaws.com/USER-POOL-ID",
-        notes=("The user pool needs a domain, or there is no page to sign in.",),
+        notes=(
+            "The user pool needs a domain, or there is no page to sign in. The issuer is not that domain.",
+            "People need an e-mail address that is marked as verified.",
+        ),
     ),
     SsoProvider.ONELOGIN: SsoGuide(
         steps=(
             "Applications, Add App, “OpenId Connect (OIDC)”, Save.",
             "Configuration, Redirect URI's: the redirect URI of this page.",
-            "SSO shows Client ID and Client Secret; Token Endpoint, Authentication Method: Basic or POST.",
+            "SSO shows Client ID and Client Secret; Token Endpoint, Authentication Method: Basic.",
             "Access: the roles whose people may come in.",
         ),
         issuer="https://YOUR-SUBDOMAIN.onelogin.com/oidc/2",
+        notes=("When the SCIM template sends the user's id as externalId, leave sub as the claim with it.",),
     ),
     SsoProvider.KEYCLOAK: SsoGuide(
         steps=(
@@ -102,17 +115,27 @@ GUIDES: dict[str, SsoGuide] = {
             "Credentials shows the Client Secret; the client ID is the one you chose.",
         ),
         issuer="https://keycloak.example.com/realms/REALM",
-        notes=("People need an e-mail address that Keycloak calls verified.",),
+        notes=(
+            "People need an e-mail address that Keycloak calls verified.",
+            "The client includes the issuer in its answers, as it does unless that is switched off under Advanced.",
+        ),
     ),
     SsoProvider.AUTHENTIK: SsoGuide(
         steps=(
             "Admin interface, Applications, Create with provider: OAuth2/OpenID.",
             "Client type: Confidential. Redirect URIs: Strict, the redirect URI of this page.",
             "Signing Key: choose one; without it tokens are signed by the client secret, which is not accepted.",
+            "Encryption Key: none. Subject mode: Based on the User's hashed ID.",
             "Copy Client ID and Client Secret.",
         ),
         issuer="https://authentik.example.com/application/o/SLUG/",
-        notes=("The issuer ends with a slash.",),
+        notes=(
+            "The issuer ends with a slash.",
+            (
+                "Since 2025.10 authentik calls no e-mail address verified: give the provider a scope mapping for email "
+                "that returns email_verified as True, or let SCIM send the people."
+            ),
+        ),
     ),
     SsoProvider.OTHER: SsoGuide(
         steps=(
