@@ -13,6 +13,7 @@ from accounts.models import SsoConnection, SsoIdentity, SsoLogin, SsoProvider
 from accounts.services.sso_connections import (
     create_sso_connection,
     delete_sso_connection,
+    refresh_sso_connection,
     set_sso_enabled,
     update_sso_connection,
 )
@@ -59,7 +60,7 @@ class SsoConnectionAdmin(WithHistory, TenantModelAdmin):
     search_fields = ("^name",)
     search_help_text = "Search by the beginning of a name"
     ordering = ("name", "pk")
-    actions_detail = ("enable", "disable")
+    actions_detail = ("enable", "disable", "refresh")
     fieldsets = (
         (None, {"fields": ("name", "provider", "issuer", "client_id", "secret")}),
         ("Who comes in", {"fields": ("joining", "role")}),
@@ -160,6 +161,19 @@ class SsoConnectionAdmin(WithHistory, TenantModelAdmin):
         """Let nobody in any more."""
         set_sso_enabled(connection=obj, enabled=False, actor=actor_of(request))
         messages.success(request, f"Nobody signs in through {obj} any more.")
+        return HttpResponseRedirect(self.object_url(obj))
+
+    @object_action(
+        permission=P.SSO_MANAGE,
+        description="Ask the provider again",
+        confirm="Its endpoints and keys are fetched anew, as once a day by itself. Do it now when the provider has "
+        "changed something and people cannot sign in.",
+        icon="sync",
+    )
+    def refresh(self, request: HttpRequest, obj: SsoConnection, data: dict[str, Any]) -> HttpResponse:
+        """Fetch what the provider says of itself."""
+        refresh_sso_connection(connection=obj)
+        messages.success(request, f"What {obj} says of itself is up to date.")
         return HttpResponseRedirect(self.object_url(obj))
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:

@@ -100,6 +100,11 @@ def recognize(*, connection: SsoConnection, person: Person, checklist: Checklist
                 f"{membership} is deactivated in this organization.",
                 "Your access to this organization has ended. Ask one of its owners if that is a mistake.",
             )
+        if not membership.user.is_active:
+            raise SignInRefused(
+                f"An operator has deactivated the login of {membership}.",
+                "Your login is deactivated. Ask the operator of this installation.",
+            )
     if identity is None:
         _link(connection, person, membership)
     else:

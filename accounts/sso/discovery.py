@@ -8,7 +8,7 @@ from outbound.exceptions import OutboundError, Unusable
 
 MOST_KEYS = 50
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-_KEPT = (*_ENDPOINTS, "userinfo_endpoint", "end_session_endpoint", "token_endpoint_auth_methods_supported")
+_KEPT = (*_ENDPOINTS, "userinfo_endpoint", "token_endpoint_auth_methods_supported")
 _KEPT_FLAGS = ("authorization_response_iss_parameter_supported",)
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
@@ -30,7 +30,7 @@ def discover(issuer: str) -> dict[str, Any]:
         shown = f"“{named[:200]}”" if isinstance(named, str) else "nothing"
         raise Unusable(f"The provider calls itself {shown}. Enter exactly that as the issuer, if it is the right one.")
     kept = {name: found[name] for name in _KEPT if found.get(name)}
-    for name in (*_ENDPOINTS, "userinfo_endpoint", "end_session_endpoint"):
+    for name in (*_ENDPOINTS, "userinfo_endpoint"):
         if name not in kept:
             if name in _ENDPOINTS:
                 raise Unusable(f"The provider's configuration has no {name}.")

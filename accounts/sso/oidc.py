@@ -67,8 +67,6 @@ def authorization_url(registration: Registration, attempt: Attempt, *, login_hin
     }
     if login_hint:
         asked["login_hint"] = login_hint
-    if attempt.is_test:
-        asked["prompt"] = "login"
     endpoint = registration.metadata["authorization_endpoint"]
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 

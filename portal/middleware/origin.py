@@ -12,7 +12,7 @@ from isolation import addresses
 from isolation.context import Origin, Via, originating
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_DOORS = {"/api/": Via.API, "/healthz/": Via.API, "/scim/": Via.SCIM}
+_DOORS = {"/api/": Via.API, "/healthz/": Via.API, "/scim/": Via.SCIM, "/sso/": Via.SSO}
 # Identity providers name their requests in headers of their own.
 _REQUEST_ID_HEADERS = ("X-Request-ID", "client-request-id", "x-ms-client-request-id", "X-Okta-Request-Id")
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import SsoConnection, SsoLogin, User
 from accounts.services.sso_connections import set_sso_enabled, update_sso_connection
+from accounts.services.users import set_user_active
 from accounts.tasks import forget_requests, refresh_sso_connections
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
@@ -44,7 +45,7 @@ def test_it_is_in_the_audit_log(sso: Sso) -> None:
     (linked,) = events(sso.tenant, "sso_identity.linked")
     assert (linked.actor_kind, linked.actor_label) == ("identity_provider", "Corporate (single sign-on)")
     (came,) = events(sso.tenant, "user.signed_in")
-    assert (came.target_label, came.reason) == ("member@acme.example", "Single sign-on")
+    assert (came.target_label, came.reason, came.via) == ("member@acme.example", "Single sign-on", "sso")
 
 
 def test_the_request_has_pkce_nonce_and_state(sso: Sso, idp: Hostile) -> None:
@@ -152,6 +153,15 @@ def test_a_deactivated_member_stays_outside(sso: Sso) -> None:
         set_member_active(membership=sso.tenant.membership("member"), active=False, actor=actor)
     assert browser.get("/o/acme/").status_code == 404
     assert sso.sign_in().user_id is None
+
+
+def test_a_login_that_an_operator_deactivated_stays_outside(sso: Sso) -> None:
+    with acting_as(SYSTEM):
+        set_user_active(user=sso.tenant.member, active=False, actor=SYSTEM)
+    visit = sso.sign_in()
+    assert (visit.user_id, visit.response.status_code) == (None, 403)
+    assert "deactivated the login" in sso.logins()[-1].reason
+    assert sso.identities() == []
 
 
 def test_a_removed_member_is_forgotten(sso: Sso) -> None:
