@@ -65,6 +65,8 @@ records(signals.sso_connection_updated, "sso_connection.updated", "Changed a sin
 records(signals.sso_connection_enabled, "sso_connection.enabled", "Switched single sign-on on")
 records(signals.sso_connection_disabled, "sso_connection.disabled", "Switched single sign-on off")
 records(signals.sso_connection_deleted, "sso_connection.deleted", "Deleted a single sign-on connection")
+records(signals.sso_group_mapping_added, "sso_group_mapping.added", "Let a group follow a claim")
+records(signals.sso_group_mapping_removed, "sso_group_mapping.removed", "Let a group follow a claim no more")
 records(signals.sso_identity_linked, "sso_identity.linked", "Tied a member to their identity")
 records(signals.sso_identity_unlinked, "sso_identity.unlinked", "Forgot a member's identity")
 

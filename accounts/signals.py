@@ -44,6 +44,8 @@ sso_connection_updated = ChangeSignal()
 sso_connection_enabled = ChangeSignal()
 sso_connection_disabled = ChangeSignal()
 sso_connection_deleted = ChangeSignal()
+sso_group_mapping_added = ChangeSignal()
+sso_group_mapping_removed = ChangeSignal()
 sso_identity_linked = ChangeSignal()
 sso_identity_unlinked = ChangeSignal()
 

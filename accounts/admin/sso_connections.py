@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from accounts.forms.sso import SsoConnectionForm
-from accounts.models import SsoConnection, SsoIdentity, SsoLogin, SsoProvider
+from accounts.models import SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProvider
 from accounts.services.sso_connections import (
     create_sso_connection,
     delete_sso_connection,
@@ -17,12 +17,14 @@ from accounts.services.sso_connections import (
     set_sso_enabled,
     update_sso_connection,
 )
+from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
 from accounts.sso.oidc import redirect_uri
 from accounts.sso.views import begin_test
 from accounts.sso_providers import GUIDES, guide_for
 from console import once
 from console.access import actor_of, can
 from console.actions import object_action
+from console.inlines import ScopedTabularInline
 from console.options import TenantModelAdmin
 from console.sites import tenant_site
 from isolation.exceptions import DomainError
@@ -34,6 +36,31 @@ from .common import KEY_STYLE, moment
 
 LOGINS_SHOWN = 8
 _FORM = "ssoconnection"
+
+
+class FollowingGroups(ScopedTabularInline):
+    """Which groups follow the groups claim."""
+
+    model = SsoGroupMapping
+    fields = ("value", "group")
+    autocomplete_fields = ("group",)
+    hide_title = True
+    verbose_name = "group"
+    verbose_name_plural = "Groups that follow the claim"
+    permissions: ClassVar = {"view": P.SSO_READ, "add": P.SSO_MANAGE, "delete": P.SSO_MANAGE}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the mappings with their groups."""
+        rows: QuerySet[Any] = super().get_queryset(request).select_related("connection", "group")
+        return rows.order_by("group__name", "value")
+
+    def add(self, request: HttpRequest, parent: Any, values: dict[str, Any]) -> Any:
+        """Let a group follow a value."""
+        return add_group_mapping(connection=parent, actor=actor_of(request), **values)
+
+    def remove(self, request: HttpRequest, row: Any) -> None:
+        """Let it follow no more."""
+        remove_group_mapping(mapping=row, actor=actor_of(request))
 
 
 @admin.register(SsoConnection, site=tenant_site)
@@ -64,8 +91,9 @@ class SsoConnectionAdmin(WithHistory, TenantModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "provider", "issuer", "client_id", "secret")}),
         ("Who comes in", {"fields": ("joining", "role")}),
-        ("Claims", {"fields": ("email_claim", "name_claim", "external_id_claim")}),
+        ("Claims", {"fields": ("scopes", "email_claim", "name_claim", "external_id_claim", "groups_claim")}),
     )
+    inlines = (FollowingGroups,)
     change_form_before_template = "console/includes/once.html"
     change_form_outer_before_template = "accounts/sso/connection_before.html"
     change_form_outer_after_template = "accounts/sso/connection_after.html"
@@ -73,6 +101,10 @@ class SsoConnectionAdmin(WithHistory, TenantModelAdmin):
     class Media:
         css = KEY_STYLE
         js = ("console/copy.js",)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Return the groups once the connection is there and says which claim they follow."""
+        return super().get_inlines(request, obj) if obj is not None and obj.groups_claim else ()
 
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the connections with what a row shows."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from accounts.models import Joining, SsoConnection, SsoLogin, SsoProvider
+from accounts.models import Joining, SsoConnection, SsoGroupMapping, SsoLogin, SsoProvider
 from accounts.models.sso import LONGEST_URL
 from accounts.services.sso_connections import (
     create_sso_connection,
@@ -14,17 +14,22 @@ from accounts.services.sso_connections import (
     set_sso_enabled,
     update_sso_connection,
 )
+from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
 from accounts.sso.oidc import redirect_uri
+from api.fields import ReferenceField
 from api.operation import Filter, listing, operation
 from api.serializers import Answer, Body, Change
 from api.views import OrganizationView
 from tenants.api.serializers import ROLE_EXAMPLE, RoleName, role_field
+from tenants.models import Group
 from tenants.permissions import P
 
 TAG = "Single sign-on"
 _ISSUER = "Exactly as the provider calls itself, such as `https://acme.okta.com`. It is asked now."
 _HELP_ON_SECRETS = "Kept encrypted and never returned. An empty text: a client without a secret."
 _JOINING = "Who becomes a member by signing in: people who were provisioned or invited, or anybody it lets in."
+_GROUPS = "The claim with the groups; empty: sign-ins change no group."
+_SCOPES = "What is asked of the provider, separated by spaces; openid among them."
 _ROLE = "What people become who join by signing in; null: the organization's default role. Not above your own."
 
 
@@ -43,6 +48,8 @@ class SsoConnectionAnswer(Answer):
     email_claim = serializers.CharField()
     name_claim = serializers.CharField()
     external_id_claim = serializers.CharField()
+    groups_claim = serializers.CharField(help_text="Empty: sign-ins change no group.")
+    scopes = serializers.CharField()
     is_enabled = serializers.BooleanField(help_text="Whether people can sign in through it.")
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -71,6 +78,8 @@ class NewSsoConnection(Body):
     external_id_claim = serializers.CharField(
         max_length=120, required=False, help_text="The claim with what SCIM sends as externalId; without it: sub."
     )
+    groups_claim = serializers.CharField(max_length=120, required=False, allow_blank=True, help_text=_GROUPS)
+    scopes = serializers.CharField(max_length=200, required=False, help_text=_SCOPES)
 
 
 class SsoConnectionChange(Change):
@@ -88,6 +97,25 @@ class SsoConnectionChange(Change):
     email_claim = serializers.CharField(max_length=120)
     name_claim = serializers.CharField(max_length=120)
     external_id_claim = serializers.CharField(max_length=120)
+    groups_claim = serializers.CharField(max_length=120, allow_blank=True, help_text=_GROUPS)
+    scopes = serializers.CharField(max_length=200, help_text=_SCOPES)
+
+
+class FollowingGroupAnswer(Answer):
+    """A group that follows a value of the groups claim."""
+
+    id = serializers.UUIDField()
+    value = serializers.CharField(help_text="What the claim holds for the people of this group.")
+    group = serializers.UUIDField(source="group_id")
+
+
+class NewFollowingGroup(Body):
+    """Which group follows which value."""
+
+    value = serializers.CharField(max_length=255, help_text="A name, or an id at Entra ID; letters' case counts.")
+    group = ReferenceField(
+        lambda view: Group.objects.all(), help_text="The group's id. People manage it by hand, not SCIM."
+    )
 
 
 class CheckAnswer(Answer):
@@ -127,9 +155,16 @@ EXAMPLE = {
     "email_claim": "email",
     "name_claim": "name",
     "external_id_claim": "sub",
+    "groups_claim": "groups",
+    "scopes": "openid email profile",
     "is_enabled": True,
     "created_by": "ada@acme.example",
     "created_at": "2026-03-01T08:00:00Z",
+}
+FOLLOWING_EXAMPLE = {
+    "id": "d2637485-9fa0-41a2-9314-e5f607182930",
+    "value": "engineers",
+    "group": "e3748596-a0b1-42b3-a425-f60718293041",
 }
 LOGIN_EXAMPLE = {
     "id": "c1526374-8e9f-4091-8203-d4e5f6071829",
@@ -269,6 +304,53 @@ class SsoConnectionOff(SsoConnectionSwitch):
     def post(self, sso_connection: UUID) -> SsoConnection:
         """Sessions that it opened end with their next request."""
         return self.switched(sso_connection)
+
+
+class FollowingGroups(OrganizationView):
+    """The groups that follow a connection's groups claim."""
+
+    tag = TAG
+
+    @listing(
+        "listSsoGroups",
+        "List the groups that follow the claim",
+        permission=P.SSO_READ,
+        response=FollowingGroupAnswer,
+        filters={"group": Filter(serializers.UUIDField(help_text="This group."), "group_id")},
+        ordering={"value": "value"},
+        default_ordering="value",
+        example=FOLLOWING_EXAMPLE,
+    )
+    def get(self, sso_connection: UUID) -> Any:
+        """Each sign-in puts people into these groups, or takes them out."""
+        return SsoGroupMapping.objects.filter(connection=self.find(_connections(), pk=sso_connection))
+
+    @operation(
+        "addSsoGroup",
+        "Let a group follow the claim",
+        permission=P.SSO_MANAGE,
+        request=NewFollowingGroup,
+        response=FollowingGroupAnswer,
+        status=HTTPStatus.CREATED,
+        example=FOLLOWING_EXAMPLE,
+        request_example={"value": "engineers", "group": FOLLOWING_EXAMPLE["group"]},
+    )
+    def post(self, sso_connection: UUID) -> SsoGroupMapping:
+        """This takes `groups:manage` too, and roles of the group that are not above your own."""
+        connection = self.find(_connections(), pk=sso_connection)
+        return add_group_mapping(connection=connection, actor=self.actor, **self.data)
+
+
+class OneFollowingGroup(OrganizationView):
+    """One group that follows."""
+
+    tag = TAG
+
+    @operation("removeSsoGroup", "Let a group follow no more", permission=P.SSO_MANAGE, status=204)
+    def delete(self, sso_connection: UUID, sso_group: UUID) -> None:
+        """Who is in it stays."""
+        rows = SsoGroupMapping.objects.filter(connection=self.find(_connections(), pk=sso_connection))
+        remove_group_mapping(mapping=self.locked(rows, pk=sso_group), actor=self.actor)
 
 
 class SsoLogins(OrganizationView):

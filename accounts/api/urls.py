@@ -44,5 +44,7 @@ urlpatterns = [
     path(_SSO_CONNECTION, sso.OneSsoConnection.as_view()),
     path(f"{_SSO_CONNECTION}/enable", sso.SsoConnectionOn.as_view()),
     path(f"{_SSO_CONNECTION}/disable", sso.SsoConnectionOff.as_view()),
+    path(f"{_SSO_CONNECTION}/groups", sso.FollowingGroups.as_view()),
+    path(f"{_SSO_CONNECTION}/groups/<uuid:sso_group>", sso.OneFollowingGroup.as_view()),
     path(f"{_SSO_CONNECTION}/logins", sso.SsoLogins.as_view()),
 ]

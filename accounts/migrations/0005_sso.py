@@ -12,9 +12,11 @@ from audit.operations import RequireAuditEvent
 from isolation.operations import CompositeForeignKey, CreatingTenantTables, ForceRowLevelSecurity, LookupFunctions
 
 HERE = Path(__file__).parent
-GOVERNED = ("accounts_ssoconnection", "accounts_ssoidentity")
+GOVERNED = ("accounts_ssoconnection", "accounts_ssogroupmapping", "accounts_ssoidentity")
 FOREIGN_KEYS = (
     ("accounts_ssoconnection", "role_id", "tenants_role"),
+    ("accounts_ssogroupmapping", "connection_id", "accounts_ssoconnection"),
+    ("accounts_ssogroupmapping", "group_id", "tenants_group"),
     ("accounts_ssoidentity", "connection_id", "accounts_ssoconnection"),
     ("accounts_ssoidentity", "membership_id", "tenants_membership"),
     ("accounts_ssologin", "connection_id", "accounts_ssoconnection"),
@@ -22,7 +24,7 @@ FOREIGN_KEYS = (
 # What a provider says of itself, and being used, are no changes.
 CHANGING = {
     "accounts_ssoconnection": "organization_id, name, provider, issuer, client_id, client_secret, email_claim, name_claim,"
-    " external_id_claim, joining, role_id, is_enabled",
+    " external_id_claim, groups_claim, scopes, joining, role_id, is_enabled",
     "accounts_ssoidentity": "organization_id, connection_id, issuer, subject, membership_id",
 }
 LOOKUPS = ("accounts_sso_door(uuid)", "accounts_sso_doors_of_domain(varchar)")
@@ -78,6 +80,23 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "groups_claim",
+                    models.CharField(
+                        blank=True,
+                        help_text="Which groups follow it is chosen below, once it is saved. Empty: sign-ins change no group.",
+                        max_length=120,
+                        verbose_name="claim with the groups",
+                    ),
+                ),
+                (
+                    "scopes",
+                    models.CharField(
+                        default="openid email profile",
+                        help_text="What is asked of the provider, separated by spaces. Some need one more before they send groups.",
+                        max_length=200,
+                    ),
+                ),
+                (
                     "joining",
                     models.CharField(
                         choices=[
@@ -121,6 +140,48 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "single sign-on connection",
                 "ordering": ["name"],
+                "abstract": False,
+                "default_permissions": (),
+                "base_manager_name": "objects",
+            },
+        ),
+        migrations.CreateModel(
+            name="SsoGroupMapping",
+            fields=[
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("value", models.CharField(max_length=255, verbose_name="value of the claim")),
+                (
+                    "connection",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="accounts.ssoconnection",
+                    ),
+                ),
+                (
+                    "group",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.group",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenants.organization",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "group that follows a claim",
+                "verbose_name_plural": "groups that follow a claim",
                 "abstract": False,
                 "default_permissions": (),
                 "base_manager_name": "objects",
@@ -228,6 +289,14 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="ssogroupmapping",
+            constraint=models.UniqueConstraint(
+                fields=("organization", "connection", "value", "group"),
+                name="accounts_ssogroupmapping_once",
+                violation_error_message="This group follows this value already.",
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="ssoidentity",
             constraint=models.UniqueConstraint(
                 fields=("organization", "connection", "issuer", "subject"), name="accounts_ssoidentity_subject"
@@ -249,6 +318,6 @@ class Migration(migrations.Migration):
         ),
         *(CompositeForeignKey(table, column, parent) for table, column, parent in FOREIGN_KEYS),
         *(ForceRowLevelSecurity(table) for table in (*GOVERNED, "accounts_ssologin")),
-        *(RequireAuditEvent(table, watched=CHANGING[table]) for table in GOVERNED),
+        *(RequireAuditEvent(table, watched=CHANGING.get(table, "")) for table in GOVERNED),
         LookupFunctions((HERE / "sso.sql").read_text(), LOOKUPS),
     ]

@@ -6,7 +6,7 @@ from .provisioned import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
 from .scim_connection import IdentityProvider, ScimConnection, ScimToken
 from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
-from .sso import Joining, SsoConnection, SsoIdentity, SsoLogin, SsoProvider
+from .sso import Joining, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProvider
 from .user import User, UserManager
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "ServiceAccount",
     "ServiceAccountProjectRole",
     "SsoConnection",
+    "SsoGroupMapping",
     "SsoIdentity",
     "SsoLogin",
     "SsoProvider",

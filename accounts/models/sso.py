@@ -54,6 +54,17 @@ class SsoConnection(TenantModel):
         default="sub",
         help_text="Ties who signs in to whom SCIM provisioned: the claim that holds what SCIM sends as externalId.",
     )
+    groups_claim = models.CharField(
+        "claim with the groups",
+        max_length=120,
+        blank=True,
+        help_text="Which groups follow it is chosen below, once it is saved. Empty: sign-ins change no group.",
+    )
+    scopes = models.CharField(
+        max_length=200,
+        default="openid email profile",
+        help_text="What is asked of the provider, separated by spaces. Some need one more before they send groups.",
+    )
     joining = models.CharField("new people", max_length=12, choices=Joining.choices, default=Joining.KNOWN)
     role = same_organization(
         "tenants.Role",
@@ -116,6 +127,28 @@ class SsoIdentity(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.subject} at {self.issuer}"
+
+
+class SsoGroupMapping(TenantModel):
+    """A group that follows a value of the groups claim: sign-ins put people in and take them out."""
+
+    connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
+    value = models.CharField("value of the claim", max_length=255)
+    group = same_organization("tenants.Group", related_name="+")
+
+    class Meta(TenantModel.Meta):
+        verbose_name = "group that follows a claim"
+        verbose_name_plural = "groups that follow a claim"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["organization", "connection", "value", "group"],
+                name="accounts_ssogroupmapping_once",
+                violation_error_message="This group follows this value already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.value}: {self.group}"
 
 
 class SsoLogin(TenantModel):

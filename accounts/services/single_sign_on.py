@@ -27,6 +27,7 @@ from tenants.services.rules import lock_organization
 from .connection_actor import connection_actor
 from .joining import login_for, role_of_new, whoever_has
 from .provisioned_users import let_in
+from .sso_groups import follow_groups
 from .users import person as acting_person
 
 _NOT_KNOWN = (
@@ -80,12 +81,13 @@ def provider_actor(connection: SsoConnection) -> Actor:
 
 
 @transaction.atomic
-def recognize(*, connection: SsoConnection, person: Person, checklist: Checklist) -> Membership:
+def recognize(*, connection: SsoConnection, person: Person, claims: dict[str, Any], checklist: Checklist) -> Membership:
     """Return the active membership of whoever an identity provider names; make them a member where that is allowed.
 
     Args:
         connection: through which they came; its scope must be open.
-        person: what was checked.
+        person: whom the claims speak of.
+        claims: what was checked.
         checklist: gets what was found.
 
     Raises:
@@ -109,6 +111,7 @@ def recognize(*, connection: SsoConnection, person: Person, checklist: Checklist
         _link(connection, person, membership)
     else:
         SsoIdentity.objects.filter(pk=identity.pk).update(last_used_at=timezone.now())
+    follow_groups(connection=connection, membership=membership, claims=claims, checklist=checklist)
     return membership
 
 

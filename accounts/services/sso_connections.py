@@ -48,7 +48,7 @@ def create_sso_connection(
         client_secret: its secret; "": a client without one.
         actor: who creates it.
         connection_id: the row's id, for a form that shows the redirect URI before the connection is there.
-        values: provider, email_claim, name_claim, external_id_claim, joining, role.
+        values: provider, scopes, email_claim, name_claim, external_id_claim, groups_claim, joining, role.
 
     Raises:
         MissingPermission: without ``sso:manage``.
@@ -80,7 +80,7 @@ def update_sso_connection(
         connection: the connection.
         actor: who changes it.
         client_secret: a new one; None: it stays, "": a client without a secret.
-        values: any of name, provider, issuer, client_id, email_claim, name_claim, external_id_claim, joining, role.
+        values: any of those that `create_sso_connection` takes.
 
     Raises:
         MissingPermission: without ``sso:manage``.
@@ -186,6 +186,14 @@ def _choice(field: str, choices: type[models.TextChoices]) -> Callable[[str], st
     return check
 
 
+def _scopes(text: str) -> str:
+    scopes = check_text(text, field="scopes", longest=200).split()
+    if "openid" not in scopes:
+        said = "Keep the scope openid: without it the provider does not say who somebody is."
+        raise DomainError(said, field="scopes", code="required")
+    return " ".join(dict.fromkeys(scopes))
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "name": check_name,
     "provider": _choice("provider", SsoProvider),
@@ -194,6 +202,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "email_claim": _text("email_claim", "the claim with the e-mail address", 120),
     "name_claim": _text("name_claim", "the claim with the name", 120),
     "external_id_claim": _text("external_id_claim", "the claim with the externalId", 120),
+    "groups_claim": lambda text: check_text(text, field="groups_claim", longest=120),
+    "scopes": _scopes,
     "joining": _choice("joining", Joining),
     "role": lambda role: role,
 }

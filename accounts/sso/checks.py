@@ -47,6 +47,10 @@ class Checklist:
             raise
         self.checks.append(Check(what, passed=True))
 
+    def note(self, what: str, detail: str, *, passed: bool = True) -> None:
+        """Note what was found, which refuses nobody."""
+        self.checks.append(Check(what, passed=passed, detail=detail))
+
     def stored(self) -> list[dict[str, object]]:
         """Return the checks as JSON values."""
         return [asdict(check) for check in self.checks]

@@ -19,7 +19,6 @@ from .exceptions import SignInRefused
 from .id_token import checked_claims, key_name
 from .registration import Registration
 
-SCOPES = "openid email profile"
 KEYS_COUNT_FOR = timedelta(hours=1)
 """How long fetched keys are used without asking again."""
 KEYS_AGAIN_AFTER = timedelta(seconds=30)
@@ -59,7 +58,7 @@ def authorization_url(registration: Registration, attempt: Attempt, *, login_hin
         "response_type": "code",
         "client_id": registration.client_id,
         "redirect_uri": redirect_uri(registration.connection_id),
-        "scope": SCOPES,
+        "scope": registration.scopes,
         "state": attempt.state,
         "nonce": attempt.nonce,
         "code_challenge": attempt.challenge,

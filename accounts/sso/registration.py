@@ -15,6 +15,7 @@ class Registration:
     Attributes:
         issuer: exactly as discovery and ID tokens name it.
         client_secret: never shown; None for a public client, which PKCE protects alone.
+        scopes: what is asked of the provider, separated by spaces.
         metadata: OpenID Provider Metadata (OpenID Connect Discovery 1.0 section 3).
         keys: the provider's JSON Web Key Set (RFC 7517 section 5), fetched at `keys_at`.
     """
@@ -24,6 +25,7 @@ class Registration:
     issuer: str
     client_id: str
     client_secret: str | None = field(repr=False)
+    scopes: str
     metadata: dict[str, Any] = field(repr=False)
     keys: dict[str, Any] = field(repr=False)
     keys_at: datetime | None
@@ -38,6 +40,7 @@ class Registration:
             issuer=connection.issuer,
             client_id=connection.client_id,
             client_secret=secret.reveal() if secret is not None else None,
+            scopes=connection.scopes,
             metadata=connection.metadata,
             keys=connection.keys,
             keys_at=connection.keys_at,

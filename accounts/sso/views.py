@@ -168,7 +168,9 @@ class _Return:
         with tenant_scope(self._door.organization_id):
             # A test takes the same way; what it changed is undone.
             with transaction.atomic():
-                membership = recognize(connection=self._connection(), person=person, checklist=self._checklist)
+                membership = recognize(
+                    connection=self._connection(), person=person, claims=found.claims, checklist=self._checklist
+                )
                 transaction.set_rollback(self._is_test)
             return membership
 

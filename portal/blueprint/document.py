@@ -242,7 +242,9 @@ class _Reading:
     def _sso_connections(self, wanted: WantedOrganization) -> None:
         for name, entry, path in self._by_name("sso_connections", wanted):
             values = _texts(
-                entry, "provider", "issuer", "client_id", "joining", "email_claim", "name_claim", "external_id_claim"
+                entry,
+                *("provider", "issuer", "client_id", "joining", "scopes"),
+                *("email_claim", "name_claim", "external_id_claim", "groups_claim"),
             )
             values |= {field: entry[field] for field in ("role", "enabled", "client_secret") if field in entry}
             if values.get("role"):

@@ -227,6 +227,8 @@ def _sso_connection() -> dict[str, Any]:
             "email_claim": claim,
             "name_claim": claim,
             "external_id_claim": claim,
+            "groups_claim": _text("", _length(SsoConnection, "groups_claim"), "Empty: sign-ins change no group."),
+            "scopes": _text(NAME, _length(SsoConnection, "scopes"), "openid among them; separated by spaces."),
             "enabled": {"type": "boolean", "description": "true: people can sign in through it."},
         },
         required=["issuer", "client_id"],

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from accounts.key_format import KeyKind
-from accounts.models import User
+from accounts.models import SsoGroupMapping, User
 from accounts.services.api_keys import create_api_key
 from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
@@ -94,6 +94,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "domain": str(domain.pk),
             "connection": str(connection.pk),
             "sso_connection": str(sso_connection.pk),
+            "sso_group": str(SsoGroupMapping.objects.get().pk),
             "token": str(token.key.pk),
             "project_id": str(project.pk),
             "event": str(Event.objects.first().pk),

@@ -4,9 +4,11 @@ from django.utils import timezone
 
 from accounts import signals
 from accounts.models import SsoConnection, SsoIdentity, SsoLogin
+from accounts.services.sso_groups import add_group_mapping
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from tenants.models import Membership, Role
+from tenants.services.groups import create_group
 from tests.people import Tenant
 
 
@@ -30,5 +32,7 @@ def stored_connection(tenant: Tenant, membership: Membership, role: Role, actor:
     shared = {"organization": tenant.organization, "connection": connection}
     identity = SsoIdentity.objects.create(**shared, issuer=connection.issuer, subject="u-1", membership=membership)
     signals.sso_identity_linked.announce(identity, actor=actor, after=snapshot(identity))
+    group = create_group(organization=tenant.organization, name="Directory engineers", actor=actor)
+    add_group_mapping(connection=connection, value="engineers", group=group, actor=actor)
     SsoLogin.objects.create(**shared, succeeded=True, subject="u-1", email=membership.user.email)
     return connection

@@ -20,7 +20,17 @@ from isolation.commands import ScopedCommand
 from tenants.models import Organization, Role
 from vault.exceptions import VaultError
 
-_VALUES = ("issuer", "client_id", "provider", "joining", "email_claim", "name_claim", "external_id_claim")
+_VALUES = (
+    "issuer",
+    "client_id",
+    "provider",
+    "joining",
+    "email_claim",
+    "name_claim",
+    "external_id_claim",
+    "groups_claim",
+    "scopes",
+)
 
 
 class Command(ScopedCommand):
@@ -67,8 +77,9 @@ class Command(ScopedCommand):
         verb.add_argument("--provider", choices=SsoProvider.values, help="Whose instructions the page shows.")
         verb.add_argument("--joining", choices=Joining.values, help="Who becomes a member by signing in.")
         verb.add_argument("--role", metavar="KEY", help="What people become who join by signing in.")
-        for claim in ("email", "name", "external-id"):
+        for claim in ("email", "name", "external-id", "groups"):
             verb.add_argument(f"--{claim}-claim", metavar="CLAIM")
+        verb.add_argument("--scopes", help="What is asked of the provider, separated by spaces.")
 
     def _create(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
         connection = create_sso_connection(
@@ -163,5 +174,7 @@ def _shown(connection: SsoConnection) -> dict[str, Any]:
         "email_claim": connection.email_claim,
         "name_claim": connection.name_claim,
         "external_id_claim": connection.external_id_claim,
+        "groups_claim": connection.groups_claim,
+        "scopes": connection.scopes,
         "is_enabled": connection.is_enabled,
     }

@@ -18,7 +18,17 @@ from portal.blueprint.problems import BlueprintError
 from portal.blueprint.references import described, reveal
 
 _KEPT = "stored"
-_TEXTS = ("provider", "issuer", "client_id", "joining", "email_claim", "name_claim", "external_id_claim")
+_TEXTS = (
+    "provider",
+    "issuer",
+    "client_id",
+    "joining",
+    "email_claim",
+    "name_claim",
+    "external_id_claim",
+    "groups_claim",
+    "scopes",
+)
 
 
 class SsoConnections(Section):
