@@ -114,7 +114,7 @@ class NewFollowingGroup(Body):
 
     value = serializers.CharField(max_length=255, help_text="A name, or an id at Entra ID; letters' case counts.")
     group = ReferenceField(
-        lambda view: Group.objects.all(), help_text="The group's id. People manage it by hand, not SCIM."
+        lambda _view: Group.objects.all(), help_text="The group's id. People manage it by hand, not SCIM."
     )
 
 
