@@ -39,7 +39,7 @@ def claims(**values: Any) -> Behaviour:
 
 FUTURE, PAST = int(time.time()) + 3600, int(time.time()) - 3600
 # Without a kid, each key of the right kind is tried.
-RIGHT = {IdToken.RS256, IdToken.ES256, IdToken.NO_KID}
+RIGHT = [IdToken.ES256, IdToken.NO_KID, IdToken.RS256]
 FORGERIES: dict[str, tuple[Behaviour, str]] = {
     kind.name: (Behaviour(id_token=kind), "") for kind in IdToken if kind not in RIGHT
 }
@@ -100,7 +100,7 @@ def test_an_answer_that_does_not_hold(sso: Sso, idp: Hostile, what: str) -> None
     refused(sso, sso.sign_in().response, why)
 
 
-@pytest.mark.parametrize("kind", sorted(RIGHT, key=lambda kind: kind.name))
+@pytest.mark.parametrize("kind", RIGHT)
 def test_an_answer_that_holds(sso: Sso, idp: Hostile, kind: IdToken) -> None:
     idp.behaviour = Behaviour(id_token=kind)
     assert sso.sign_in().user_id == str(sso.tenant.member.pk)
