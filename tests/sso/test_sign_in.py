@@ -19,7 +19,7 @@ from tenants.services.members import remove_member, set_member_active
 from tests.people import Tenant, signed_in
 from tests.scim.stage import Scim, connection_of, token_of
 from tests.sso.hostile import Hostile
-from tests.sso.stage import Sso, connect, verify_domain
+from tests.sso.stage import CLIENT_SECRET, Sso, connect, verify_domain
 from tests.tenants.stage import events
 
 
@@ -173,7 +173,9 @@ def test_another_issuer_is_another_name_space(sso: Sso, other_idp: Hostile) -> N
     sso.sign_in()
     other_idp.claims |= {"sub": "u-1", "email": "viewer@acme.example"}
     with tenant_scope(sso.tenant.organization), acting_as(SYSTEM):
-        update_sso_connection(connection=sso.connection, issuer=other_idp.issuer, actor=SYSTEM)
+        update_sso_connection(
+            connection=sso.connection, issuer=other_idp.issuer, client_secret=CLIENT_SECRET, actor=SYSTEM
+        )
     visit = Sso(sso.tenant, other_idp, sso.connection).sign_in()
     assert visit.user_id == str(sso.tenant.viewer.pk)
 

@@ -313,3 +313,12 @@ def test_the_number_of_questions_does_not_grow(owner: Client, sso: Sso) -> None:
         connect(sso.tenant, sso.idp, name=f"Connection {name}")
     assert questions() == few
     assert len(sso.identities()) == 4
+
+
+def test_another_issuer_takes_its_own_secret(owner: Client, sso: Sso, other_idp: Hostile) -> None:
+    moved = answers(other_idp) | {"secret": ""}
+    page = owner.post(page_of(sso), moved)
+    assert "is not sent to another" in page.content.decode()
+    assert [one.issuer for one in stored(sso.tenant)] == [sso.idp.issuer]
+    assert owner.post(page_of(sso), moved | {"secret": CLIENT_SECRET}).status_code == 302
+    assert [one.issuer for one in stored(sso.tenant)] == [other_idp.issuer]

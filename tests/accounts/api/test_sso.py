@@ -281,3 +281,13 @@ def test_a_deleted_connection_lets_nobody_in_and_its_sessions_end(sso: Sso, addr
     assert visit.browser.get("/api/v1/organizations/acme").status_code == 401
     assert visit.browser.get("/o/acme/").headers["Location"] == "/accounts/login/"
     assert visit.browser.get(sso.start).status_code == 404
+
+
+def test_the_stored_secret_is_sent_to_no_other_issuer(sso: Sso, other_idp: Hostile, address: str) -> None:
+    owner = by(sso.tenant.owner)
+    assert refusal(owner.patch(address, {"issuer": other_idp.issuer})) == (422, "required", "#/client_secret")
+    assert owner.get(address).json()["issuer"] == sso.idp.issuer
+    changed = owner.patch(address, {"issuer": other_idp.issuer, "client_secret": "of the other"})
+    assert changed.json()["issuer"] == other_idp.issuer
+    Sso(sso.tenant, other_idp, sso.connection).sign_in()
+    assert [request.client[1] for request in other_idp.requested("/token")] == ["of the other"]
