@@ -216,4 +216,4 @@ def _link(connection: SsoConnection, person: Person, membership: Membership) -> 
 
 def _text(claims: dict[str, Any], name: str) -> str:
     value = claims.get(name)
-    return value.strip().replace("\x00", "") if isinstance(value, str) else ""
+    return value.strip() if isinstance(value, str) else ""

@@ -11,7 +11,7 @@ class SignInRefused(Exception):  # noqa: N818 - reads as the statement it is
 
     def __init__(self, reason: str, advice: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason = reason.replace("\x00", "")
         self.advice = (
             advice
             or "Your identity provider's answer was not accepted. Try again; if it stays so, tell "

@@ -196,7 +196,7 @@ class _Return:
                 email=self._person.email if self._person else "",
                 checks=self._checklist.stored(),
                 claims=shown_claims(self._claims),
-                reason=refused.reason.replace("\x00", "") if refused else "",
+                reason=refused.reason if refused else "",
                 ip=origin.ip,
                 user_agent=origin.user_agent[:200],
             )
