@@ -6,6 +6,7 @@ organization has verified.
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,7 +19,9 @@ from accounts.sso.exceptions import SignInRefused
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
+from tenants.access import user_actor
 from tenants.models import Invitation, Membership, Source
+from tenants.permissions import P
 from tenants.selectors import is_verified_domain
 from tenants.services.invitations import accept_invitation
 from tenants.services.members import add_new_member
@@ -80,13 +83,16 @@ def provider_actor(connection: SsoConnection) -> Actor:
 
 
 @transaction.atomic
-def recognize(*, connection: SsoConnection, person: Person, checklist: Checklist) -> Membership:
+def recognize(
+    *, connection: SsoConnection, person: Person, checklist: Checklist, proved: UUID | None = None
+) -> Membership:
     """Return the active membership of whoever an identity provider names; make them a member where that is allowed.
 
     Args:
         connection: through which they came; its scope must be open.
         person: what was checked.
         checklist: gets what was found.
+        proved: the id of the user who is signed in at this browser otherwise than by single sign-on.
 
     Raises:
         SignInRefused: they may not come in; nothing has changed then.
@@ -100,6 +106,13 @@ def recognize(*, connection: SsoConnection, person: Person, checklist: Checklist
                 f"{membership} is deactivated in this organization.",
                 "Your access to this organization has ended. Ask one of its owners if that is a mistake.",
             )
+        if identity is None and membership.user_id != proved and _owns(membership):
+            # Who manages connections or provisioning says who people are, and may be no owner.
+            raise SignInRefused(
+                f"{membership} is an owner and comes by this account for the first time: that takes a browser in which "
+                "they have signed in with their password.",
+                "Sign in with your password first, once, then through your identity provider in the same browser.",
+            )
     if identity is None:
         _link(connection, person, membership)
     else:
@@ -111,6 +124,12 @@ def _identity(connection: SsoConnection, subject: str) -> SsoIdentity | None:
     known = SsoIdentity.objects.select_related("membership__user", "membership__role")
     found: SsoIdentity | None = known.filter(connection=connection, issuer=connection.issuer, subject=subject).first()
     return found
+
+
+def _owns(membership: Membership) -> bool:
+    """Return whether a member may do what only owners may, by their own role or a group's."""
+    actor = user_actor(membership.user, membership.organization_id)
+    return actor.can(P.ORGANIZATION_DELETE)
 
 
 def _found(connection: SsoConnection, person: Person) -> Membership:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.audit_events import record_refused_sso
 from accounts.forms.sso import FindProviderForm
 from accounts.lookups import sso_door, sso_doors_of_domain
-from accounts.models import SsoConnection, SsoLogin
+from accounts.models import SsoConnection, SsoLogin, User
 from accounts.models.provisioned import LONGEST_EMAIL
 from accounts.services.single_sign_on import Person, person_of, recognize
 from accounts.sso_door import SsoDoor
@@ -168,9 +168,18 @@ class _Return:
         with tenant_scope(self._door.organization_id):
             # A test takes the same way; what it changed is undone.
             with transaction.atomic():
-                membership = recognize(connection=self._connection(), person=person, checklist=self._checklist)
+                membership = recognize(
+                    connection=self._connection(),
+                    person=person,
+                    checklist=self._checklist,
+                    proved=self._proved(),
+                )
                 transaction.set_rollback(self._is_test)
             return membership
+
+    def _proved(self) -> UUID | None:
+        user = self._request.user
+        return user.pk if isinstance(user, User) and confinement_of(self._request) is None else None
 
     def _connection(self) -> SsoConnection:
         rows = SsoConnection.objects.select_related("organization__default_role", "role")
