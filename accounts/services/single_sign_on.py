@@ -101,9 +101,10 @@ def recognize(
     with checklist.step("The identity provider's account belongs to a member"):
         identity = _identity(connection, person.subject)
         membership = identity.membership if identity else _found(connection, person)
-        if not membership.is_active:
+        if not membership.is_active or not membership.user.is_active:
+            where = "as a user of this installation" if membership.is_active else "in this organization"
             raise SignInRefused(
-                f"{membership} is deactivated in this organization.",
+                f"{membership} is deactivated {where}.",
                 "Your access to this organization has ended. Ask one of its owners if that is a mistake.",
             )
         if identity is None and membership.user_id != proved and _owns(membership):

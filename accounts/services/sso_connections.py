@@ -121,7 +121,9 @@ def set_sso_enabled(*, connection: SsoConnection, enabled: bool, actor: Actor) -
         return stored
     before = snapshot(stored)
     stored.is_enabled = enabled
-    stored.save(update_fields=["is_enabled"])
+    if not enabled:
+        stored.closed_at = timezone.now()
+    stored.save(update_fields=["is_enabled", "closed_at"])
     signal = signals.sso_connection_enabled if enabled else signals.sso_connection_disabled
     signal.announce(stored, actor=actor, before=before, after=snapshot(stored))
     return stored

@@ -15,6 +15,7 @@ from django.contrib.auth import logout
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -120,6 +121,7 @@ class _Return:
         self._claims: dict[str, Any] = {}
         self._person: Person | None = None
         self._attempt: Attempt | None = None
+        self._came_at = timezone.now()
 
     def response(self) -> HttpResponse:
         """Return where they go, or why they do not come in."""
@@ -157,9 +159,7 @@ class _Return:
         found = signed_in(known, self._attempt, answer, self._checklist)
         self._claims = found.claims
         with tenant_scope(self._door.organization_id):
-            connection = self._connection()
-            if connection.issuer != known.issuer or connection.client_id != known.client_id:
-                raise SignInRefused("The connection was changed meanwhile.", _NO_ATTEMPT)
+            connection = self._unchanged(known)
             if found.registration.keys_at != known.keys_at:
                 SsoConnection.objects.filter(pk=connection.pk).update(
                     keys=found.registration.keys, keys_at=found.registration.keys_at
@@ -169,13 +169,24 @@ class _Return:
             # A test takes the same way; what it changed is undone.
             with transaction.atomic():
                 membership = recognize(
-                    connection=self._connection(),
+                    connection=self._unchanged(known),
                     person=person,
                     checklist=self._checklist,
                     proved=self._proved(),
                 )
                 transaction.set_rollback(self._is_test)
             return membership
+
+    def _unchanged(self, known: Registration) -> SsoConnection:
+        """Return the connection, whose provider has answered.
+
+        Raises:
+            SignInRefused: it asks another one now, or as another client.
+        """
+        connection = self._connection()
+        if connection.issuer != known.issuer or connection.client_id != known.client_id:
+            raise SignInRefused("The connection was changed meanwhile.", _NO_ATTEMPT)
+        return connection
 
     def _proved(self) -> UUID | None:
         user = self._request.user
@@ -225,7 +236,7 @@ class _Return:
         next_url = attempt.next_url if attempt else ""
         with transaction.atomic():
             if not reaches_all:
-                confine(request, Confinement(self._door.organization_id, self._door.connection_id))
+                confine(request, Confinement(self._door.organization_id, self._door.connection_id, self._came_at))
             response: HttpResponse = perform_login(
                 request,
                 user,
