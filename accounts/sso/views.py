@@ -6,7 +6,7 @@ Nothing here holds a transaction while it waits for the provider.
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 from uuid import UUID
 
 from allauth.account.utils import perform_login
@@ -264,7 +264,12 @@ def _leave(request: HttpRequest, door: SsoDoor, *, next_url: str, login_hint: st
 def _inside(request: HttpRequest, door: SsoDoor, next_url: str) -> str:
     """Return where to go: within the organization, whatever was asked."""
     home = root_url(f"o/{door.slug}/")
-    safe = next_url.startswith(home) and url_has_allowed_host_and_scheme(next_url, allowed_hosts={request.get_host()})
+    climbs = ".." in unquote(next_url)  # browsers resolve dot segments, in each of their spellings (RFC 3986 5.2.4)
+    safe = (
+        next_url.startswith(home)
+        and not climbs
+        and url_has_allowed_host_and_scheme(next_url, allowed_hosts={request.get_host()})
+    )
     return next_url if safe else home
 
 
