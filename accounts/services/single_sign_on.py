@@ -135,7 +135,7 @@ def _owns(membership: Membership) -> bool:
 
 def _found(connection: SsoConnection, person: Person) -> Membership:
     """Return the membership of somebody who comes for the first time."""
-    provisioned = _provisioned(person)
+    provisioned = _provisioned(connection, person)
     if provisioned is not None:
         member: Membership = provisioned.membership
         return member
@@ -198,8 +198,14 @@ def _check_address(person: Person) -> None:
         )
 
 
-def _provisioned(person: Person) -> ProvisionedUser | None:
-    if not person.external_id:
+def _provisioned(connection: SsoConnection, person: Person) -> ProvisionedUser | None:
+    """Return whom SCIM knows by the externalId.
+
+    It is a name in one directory. Two may give the same to different people, so that it says nothing where people sign
+    in through several.
+    """
+    others = SsoConnection.objects.filter(is_enabled=True).exclude(pk=connection.pk)
+    if not person.external_id or others.exists():
         return None
     rows = ProvisionedUser.objects.filter(external_id=person.external_id, active=True, membership__isnull=False)
     found = list(rows.select_related("membership__user", "membership__role")[:2])

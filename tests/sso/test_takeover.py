@@ -15,6 +15,7 @@ from tests.people import Tenant, signed_in
 from tests.scim.stage import Scim, connection_of, token_of
 from tests.sso.hostile import Hostile
 from tests.sso.stage import CLIENT_ID, CLIENT_SECRET, Sso, connect, verify_domain
+from tests.tenants.stage import at_once, events
 
 ADVICE = "Sign in with your password first"
 
@@ -111,3 +112,28 @@ def test_who_becomes_an_owner_later_is_known_already(acme: Tenant, idp: Hostile)
         membership = acme.membership("member")
         change_role(membership=membership, role=acme.role("owner"), actor=SYSTEM)
     assert sso.sign_in().user_id == str(acme.member.pk)
+
+
+def test_the_same_external_id_in_another_directory_is_somebody_else(
+    acme: Tenant, idp: Hostile, other_idp: Hostile
+) -> None:
+    verify_domain(acme)
+    scim = Scim(token_of(acme, connection_of(acme)).secret)
+    scim.user("grace", externalId="1001")
+    connect(acme, idp)
+    contractors = connect(acme, other_idp, name="Contractors")
+    other_idp.claims |= {"sub": "1001", "email": "mallory@contractor.example"}
+    visit = contractors.sign_in()
+    assert (visit.user_id, visit.response.status_code) == (None, 403)
+    assert contractors.identities() == []
+
+
+@pytest.mark.parametrize("time", range(3))
+def test_two_first_sign_ins_at_once_are_one_person(acme: Tenant, idp: Hostile, time: int) -> None:
+    verify_domain(acme)
+    sso = connect(acme, idp, joining="anybody")
+    visits = at_once(sso.sign_in, sso.sign_in)
+    assert [visit.response.status_code for visit in visits] == [302, 302], visits
+    assert visits[0].user_id == visits[1].user_id
+    assert sso.identities() == ["grace"]
+    assert len(events(acme, "sso_identity.linked")) == 1
