@@ -22,6 +22,7 @@ from outbound.network import CheckedBackend, Deadline
 _MEBIBYTE = 1_048_576
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_ANYBODY = frozenset({"accept"})
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 # RFC 9110, 5.1 and 5.5.
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-zA-Z]+")
 _HEADER_VALUE = re.compile(r"(?:[!-~](?:[ -~]*[!-~])?)?")
@@ -47,10 +48,10 @@ class Reply:
         """Return the body, read as JSON (RFC 8259), whatever its content type.
 
         Raises:
-            Unusable: it is none; NaN and infinite numbers are none either.
+            Unusable: it is none; NaN and infinite numbers are none either, nor are texts that cannot be kept.
         """
         try:
-            return json.loads(self.body, parse_constant=_finite, parse_float=_finite)
+            return storable(json.loads(self.body, parse_constant=_finite, parse_float=_finite))
         except (ValueError, RecursionError):
             host = urlsplit(self.url).hostname
             raise Unusable(
@@ -110,6 +111,18 @@ def post(url: str, *, form: Mapping[str, str], headers: Mapping[str, str] = {}, 
     sent = _checked(headers) | {"content-type": "application/x-www-form-urlencoded"}
     deadline = Deadline(settings.OUTBOUND_TIMEOUT)
     return _exchange("POST", check_url(url), sent, urlencode(form).encode(), max_bytes, deadline)
+
+
+def storable(value: Any) -> Any:
+    """Return a value read from JSON, whose texts can be kept and shown.
+
+    Raises:
+        ValueError: there is NUL in one, or half of a surrogate pair (RFC 7493 section 2.1), which UTF-8 cannot have.
+        RecursionError: it is nested too deeply.
+    """
+    if _NUL.search(json.dumps(value, ensure_ascii=False).encode()):
+        raise ValueError("NUL")
+    return value
 
 
 def _exchange(

@@ -63,7 +63,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
         confinement = confinement_of(request._request)
         if confinement is None:
             return user, SessionCredential(user)
-        return (user, SessionCredential(user, confinement.organization_id)) if confinement.holds() else None
+        return (user, SessionCredential(user, confinement.organization_id)) if confinement.holds(user) else None
 
     def enforce_csrf(self, request: Any) -> None:
         """Refuse a request that another site may have made the browser send.

@@ -109,6 +109,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("is_enabled", models.BooleanField(default=False, editable=False, verbose_name="people can sign in")),
+                ("closed_at", models.DateTimeField(editable=False, null=True)),
                 ("metadata", models.JSONField(default=dict, editable=False)),
                 ("metadata_at", models.DateTimeField(editable=False, null=True)),
                 ("keys", models.JSONField(default=dict, editable=False)),

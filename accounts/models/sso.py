@@ -75,6 +75,8 @@ class SsoConnection(TenantModel):
         help_text="What people become who join by signing in. Empty: the organization's default role.",
     )
     is_enabled = models.BooleanField("people can sign in", default=False, editable=False)
+    # Sessions from before stay closed when people can sign in again.
+    closed_at = models.DateTimeField(null=True, editable=False)
     # What the provider says of itself, and its keys, so that a sign-in waits for no further request.
     metadata = models.JSONField(default=dict, editable=False)
     metadata_at = models.DateTimeField(null=True, editable=False)
@@ -83,7 +85,7 @@ class SsoConnection(TenantModel):
     created_by = models.CharField(max_length=320, editable=False)
     created_at = models.DateTimeField("created", auto_now_add=True)
 
-    audit_exclude = frozenset({"created_at", "created_by", "metadata", "metadata_at", "keys", "keys_at"})
+    audit_exclude = frozenset({"closed_at", "created_at", "created_by", "metadata", "metadata_at", "keys", "keys_at"})
 
     class Meta(TenantModel.Meta):
         verbose_name = "single sign-on connection"

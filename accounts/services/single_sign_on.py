@@ -6,6 +6,7 @@ organization has verified.
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,7 +19,9 @@ from accounts.sso.exceptions import SignInRefused
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
+from tenants.access import user_actor
 from tenants.models import Invitation, Membership, Source
+from tenants.permissions import P
 from tenants.selectors import is_verified_domain
 from tenants.services.invitations import accept_invitation
 from tenants.services.members import add_new_member
@@ -81,7 +84,14 @@ def provider_actor(connection: SsoConnection) -> Actor:
 
 
 @transaction.atomic
-def recognize(*, connection: SsoConnection, person: Person, claims: dict[str, Any], checklist: Checklist) -> Membership:
+def recognize(
+    *,
+    connection: SsoConnection,
+    person: Person,
+    claims: dict[str, Any],
+    checklist: Checklist,
+    proved: UUID | None = None,
+) -> Membership:
     """Return the active membership of whoever an identity provider names; make them a member where that is allowed.
 
     Args:
@@ -89,6 +99,7 @@ def recognize(*, connection: SsoConnection, person: Person, claims: dict[str, An
         person: whom the claims speak of.
         claims: what was checked.
         checklist: gets what was found.
+        proved: the id of the user who is signed in at this browser otherwise than by single sign-on.
 
     Raises:
         SignInRefused: they may not come in; nothing has changed then.
@@ -97,15 +108,18 @@ def recognize(*, connection: SsoConnection, person: Person, claims: dict[str, An
     with checklist.step("The identity provider's account belongs to a member"):
         identity = _identity(connection, person.subject)
         membership = identity.membership if identity else _found(connection, person)
-        if not membership.is_active:
+        if not membership.is_active or not membership.user.is_active:
+            where = "as a user of this installation" if membership.is_active else "in this organization"
             raise SignInRefused(
-                f"{membership} is deactivated in this organization.",
+                f"{membership} is deactivated {where}.",
                 "Your access to this organization has ended. Ask one of its owners if that is a mistake.",
             )
-        if not membership.user.is_active:
+        if identity is None and membership.user_id != proved and _owns(membership):
+            # Who manages connections or provisioning says who people are, and may be no owner.
             raise SignInRefused(
-                f"An operator has deactivated the login of {membership}.",
-                "Your login is deactivated. Ask the operator of this installation.",
+                f"{membership} is an owner and comes by this account for the first time: that takes a browser in which "
+                "they have signed in with their password.",
+                "Sign in with your password first, once, then through your identity provider in the same browser.",
             )
     if identity is None:
         _link(connection, person, membership)
@@ -121,9 +135,15 @@ def _identity(connection: SsoConnection, subject: str) -> SsoIdentity | None:
     return found
 
 
+def _owns(membership: Membership) -> bool:
+    """Return whether a member may do what only owners may, by their own role or a group's."""
+    actor = user_actor(membership.user, membership.organization_id)
+    return actor.can(P.ORGANIZATION_DELETE)
+
+
 def _found(connection: SsoConnection, person: Person) -> Membership:
     """Return the membership of somebody who comes for the first time."""
-    provisioned = _provisioned(person)
+    provisioned = _provisioned(connection, person)
     if provisioned is not None:
         member: Membership = provisioned.membership
         return member
@@ -186,8 +206,14 @@ def _check_address(person: Person) -> None:
         )
 
 
-def _provisioned(person: Person) -> ProvisionedUser | None:
-    if not person.external_id:
+def _provisioned(connection: SsoConnection, person: Person) -> ProvisionedUser | None:
+    """Return whom SCIM knows by the externalId.
+
+    It is a name in one directory. Two may give the same to different people, so that it says nothing where people sign
+    in through several.
+    """
+    others = SsoConnection.objects.filter(is_enabled=True).exclude(pk=connection.pk)
+    if not person.external_id or others.exists():
         return None
     rows = ProvisionedUser.objects.filter(external_id=person.external_id, active=True, membership__isnull=False)
     found = list(rows.select_related("membership__user", "membership__role")[:2])
@@ -224,4 +250,4 @@ def _link(connection: SsoConnection, person: Person, membership: Membership) -> 
 
 def _text(claims: dict[str, Any], name: str) -> str:
     value = claims.get(name)
-    return value.strip().replace("\x00", "") if isinstance(value, str) else ""
+    return value.strip() if isinstance(value, str) else ""

@@ -79,12 +79,13 @@ def update_sso_connection(
     Args:
         connection: the connection.
         actor: who changes it.
-        client_secret: a new one; None: it stays, "": a client without a secret.
+        client_secret: a new one; None: it stays, "": a client without a secret. Another issuer takes one of the two: it
+            never gets the secret that was made by the one before.
         values: any of those that `create_sso_connection` takes.
 
     Raises:
         MissingPermission: without ``sso:manage``.
-        DomainError: a value is refused, or the provider cannot be reached.
+        DomainError: a value is refused, a secret is missing, or the provider cannot be reached.
     """
     actor.require(P.SSO_MANAGE, connection)
     stored: SsoConnection = own_row(SsoConnection, connection.pk, related=("role",))
@@ -94,6 +95,13 @@ def update_sso_connection(
         stored.client_secret = _checked_secret(client_secret)
     if stored.issuer != issuer:
         _ask(stored)
+        if client_secret is None and stored.client_secret is not None:
+            raise DomainError(
+                "Enter the client secret of this issuer: the stored one belongs to the issuer before, and is not sent "
+                "to another.",
+                field="client_secret",
+                code="required",
+            )
     with one_of_a_kind(SsoConnection, field="name"):
         stored.save()
     signals.sso_connection_updated.announce(stored, actor=actor, before=before, after=snapshot(stored))
@@ -113,7 +121,9 @@ def set_sso_enabled(*, connection: SsoConnection, enabled: bool, actor: Actor) -
         return stored
     before = snapshot(stored)
     stored.is_enabled = enabled
-    stored.save(update_fields=["is_enabled"])
+    if not enabled:
+        stored.closed_at = timezone.now()
+    stored.save(update_fields=["is_enabled", "closed_at"])
     signal = signals.sso_connection_enabled if enabled else signals.sso_connection_disabled
     signal.announce(stored, actor=actor, before=before, after=snapshot(stored))
     return stored

@@ -18,5 +18,4 @@ def _text(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
-    text = text.replace("\x00", "")
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

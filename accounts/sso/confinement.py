@@ -5,11 +5,13 @@ addresses are open only to who has proved the password in this session.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from django.db.models import F, Q
 from django.http import HttpRequest
 
-from accounts.models import SsoConnection
+from accounts.models import SsoIdentity, User
 from isolation.scope import tenant_scope
 
 _KEY = "sso_confinement"
@@ -22,21 +24,37 @@ class Confinement:
     Attributes:
         organization_id: the only organization that it enters.
         connection_id: through which connection its person came.
+        opened_at: when.
     """
 
     organization_id: UUID
     connection_id: UUID
+    opened_at: datetime
 
-    def holds(self) -> bool:
-        """Return whether the connection still lets people in; without it, the session opens nothing."""
+    def holds(self, user: User) -> bool:
+        """Return whether the connection still lets its person in; without that, the session opens nothing.
+
+        It ends when the connection was switched off since, even if it is on again, when the connection has another
+        issuer, and when the person's identity was forgotten.
+        """
         with tenant_scope(self.organization_id):
-            return bool(SsoConnection.objects.filter(pk=self.connection_id, is_enabled=True).exists())
+            known = SsoIdentity.objects.filter(
+                Q(connection__closed_at=None) | Q(connection__closed_at__lt=self.opened_at),
+                connection=self.connection_id,
+                connection__is_enabled=True,
+                connection__issuer=F("issuer"),
+                membership__user=user,
+            )
+            return bool(known.exists())
 
 
 def confinement_of(request: HttpRequest) -> Confinement | None:
     """Return what the request's session is confined to, None when it reaches everything of its person."""
     kept = request.session.get(_KEY)
-    return Confinement(UUID(kept["organization"]), UUID(kept["connection"])) if kept else None
+    if not kept:
+        return None
+    opened_at = datetime.fromisoformat(kept["opened_at"])
+    return Confinement(UUID(kept["organization"]), UUID(kept["connection"]), opened_at)
 
 
 def confine(request: HttpRequest, confinement: Confinement) -> None:
@@ -44,6 +62,7 @@ def confine(request: HttpRequest, confinement: Confinement) -> None:
     request.session[_KEY] = {
         "organization": str(confinement.organization_id),
         "connection": str(confinement.connection_id),
+        "opened_at": confinement.opened_at.isoformat(),
     }
 
 

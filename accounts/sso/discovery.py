@@ -67,5 +67,5 @@ def problem_with(issuer: str) -> str:
 
 
 def _is_usable(key: dict[str, Any]) -> bool:
-    asymmetric = key.get("kty") in {"RSA", "EC", "OKP"}
+    asymmetric = key.get("kty") in ("RSA", "EC", "OKP")  # whatever it is, it need not be hashable
     return asymmetric and key.get("use", "sig") == "sig" and not _PRIVATE & key.keys()

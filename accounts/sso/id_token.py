@@ -10,6 +10,8 @@ from typing import Any
 from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
+from outbound.client import storable
+
 from .exceptions import SignInRefused
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
@@ -44,7 +46,10 @@ def checked_claims(token: str, *, keys: dict[str, Any], issuer: str, client_id: 
     Raises:
         SignInRefused: it does not hold.
     """
-    claims = _signed_claims(token, keys)
+    try:
+        claims: dict[str, Any] = storable(_signed_claims(token, keys))
+    except (ValueError, RecursionError):
+        raise SignInRefused("The ID token has texts that are none, or is nested too deeply.") from None
     if claims.get("iss") != issuer:
         raise SignInRefused(f"The ID token comes from another issuer: {_shown(claims.get('iss'))}.")
     audience = claims.get("aud")
@@ -59,7 +64,7 @@ def checked_claims(token: str, *, keys: dict[str, Any], issuer: str, client_id: 
     if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
         raise SignInRefused("The ID token does not belong to this sign-in (nonce).")
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject.strip() or len(subject) > _LONGEST_SUBJECT or "\x00" in subject:
+    if not isinstance(subject, str) or not subject.strip() or len(subject) > _LONGEST_SUBJECT:
         raise SignInRefused("The ID token does not say whose it is (sub).")
     return claims
 
@@ -78,7 +83,7 @@ def _signed_claims(token: str, keys: dict[str, Any]) -> dict[str, Any]:
     for candidate in candidates:
         try:
             found = jwt.decode(token, jwk.import_key(candidate), algorithms=[algorithm])
-        except (JoseError, ValueError, TypeError):
+        except (JoseError, ValueError, TypeError, LookupError):  # LookupError: a curve that nobody knows
             continue
         return found.claims
     raise SignInRefused(
@@ -92,7 +97,7 @@ def _header(token: str) -> dict[str, Any]:
         raise SignInRefused("The ID token is too long.")
     try:
         first = token.split(".", maxsplit=1)[0].encode("ascii")
-        header = json.loads(urlsafe_b64decode(first + b"=" * (-len(first) % 4)))
+        header = storable(json.loads(urlsafe_b64decode(first + b"=" * (-len(first) % 4))))
     except (ValueError, binascii.Error, RecursionError):
         header = None
     if not isinstance(header, dict) or token.count(".") != 2:  # noqa: PLR2004 - header, payload, signature

@@ -6,7 +6,7 @@ Nothing here holds a transaction while it waits for the provider.
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 from uuid import UUID
 
 from allauth.account.utils import perform_login
@@ -15,6 +15,7 @@ from django.contrib.auth import logout
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -22,7 +23,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.audit_events import record_refused_sso
 from accounts.forms.sso import FindProviderForm
 from accounts.lookups import sso_door, sso_doors_of_domain
-from accounts.models import SsoConnection, SsoLogin
+from accounts.models import SsoConnection, SsoLogin, User
 from accounts.models.provisioned import LONGEST_EMAIL
 from accounts.services.single_sign_on import Person, person_of, recognize
 from accounts.sso_door import SsoDoor
@@ -120,6 +121,7 @@ class _Return:
         self._claims: dict[str, Any] = {}
         self._person: Person | None = None
         self._attempt: Attempt | None = None
+        self._came_at = timezone.now()
 
     def response(self) -> HttpResponse:
         """Return where they go, or why they do not come in."""
@@ -157,9 +159,7 @@ class _Return:
         found = signed_in(known, self._attempt, answer, self._checklist)
         self._claims = found.claims
         with tenant_scope(self._door.organization_id):
-            connection = self._connection()
-            if connection.issuer != known.issuer or connection.client_id != known.client_id:
-                raise SignInRefused("The connection was changed meanwhile.", _NO_ATTEMPT)
+            connection = self._unchanged(known)
             if found.registration.keys_at != known.keys_at:
                 SsoConnection.objects.filter(pk=connection.pk).update(
                     keys=found.registration.keys, keys_at=found.registration.keys_at
@@ -169,10 +169,29 @@ class _Return:
             # A test takes the same way; what it changed is undone.
             with transaction.atomic():
                 membership = recognize(
-                    connection=self._connection(), person=person, claims=found.claims, checklist=self._checklist
+                    connection=self._unchanged(known),
+                    person=person,
+                    claims=found.claims,
+                    checklist=self._checklist,
+                    proved=self._proved(),
                 )
                 transaction.set_rollback(self._is_test)
             return membership
+
+    def _unchanged(self, known: Registration) -> SsoConnection:
+        """Return the connection, whose provider has answered.
+
+        Raises:
+            SignInRefused: it asks another one now, or as another client.
+        """
+        connection = self._connection()
+        if connection.issuer != known.issuer or connection.client_id != known.client_id:
+            raise SignInRefused("The connection was changed meanwhile.", _NO_ATTEMPT)
+        return connection
+
+    def _proved(self) -> UUID | None:
+        user = self._request.user
+        return user.pk if isinstance(user, User) and confinement_of(self._request) is None else None
 
     def _connection(self) -> SsoConnection:
         rows = SsoConnection.objects.select_related("organization__default_role", "role")
@@ -218,7 +237,7 @@ class _Return:
         next_url = attempt.next_url if attempt else ""
         with transaction.atomic():
             if not reaches_all:
-                confine(request, Confinement(self._door.organization_id, self._door.connection_id))
+                confine(request, Confinement(self._door.organization_id, self._door.connection_id, self._came_at))
             response: HttpResponse = perform_login(
                 request,
                 user,
@@ -246,7 +265,12 @@ def _leave(request: HttpRequest, door: SsoDoor, *, next_url: str, login_hint: st
 def _inside(request: HttpRequest, door: SsoDoor, next_url: str) -> str:
     """Return where to go: within the organization, whatever was asked."""
     home = root_url(f"o/{door.slug}/")
-    safe = next_url.startswith(home) and url_has_allowed_host_and_scheme(next_url, allowed_hosts={request.get_host()})
+    climbs = ".." in unquote(next_url)  # browsers resolve dot segments, in each of their spellings (RFC 3986 5.2.4)
+    safe = (
+        next_url.startswith(home)
+        and not climbs
+        and url_has_allowed_host_and_scheme(next_url, allowed_hosts={request.get_host()})
+    )
     return next_url if safe else home
 
 

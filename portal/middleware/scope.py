@@ -53,8 +53,9 @@ class ScopeMiddleware:
         if request.path_info.startswith(OPENING_THEIR_OWN):  # api.views, accounts.scim.views
             request.actor = ANONYMOUS
             return self.get_response(request)
-        confinement = confinement_of(request) if isinstance(request.user, User) else None
-        if confinement is not None and not confinement.holds():
+        user = request.user
+        confinement = confinement_of(request) if isinstance(user, User) else None
+        if confinement is not None and isinstance(user, User) and not confinement.holds(user):
             logout(request)
             return redirect(LOGIN_PATH)
         if confinement is not None and not request.path_info.startswith((TENANT_PREFIX, *OPEN_WHEN_CONFINED)):

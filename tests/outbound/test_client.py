@@ -216,11 +216,27 @@ def test_an_answer_that_cannot_be_used(answer: Answer) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"NaN", b'{"a": Infinity}', b"-Infinity", b"1e999", b"\xff\xfe\x00", b"[" * 100_000, b"1" * 5000],
+    [
+        b"",
+        b"<html>",
+        b"NaN",
+        b'{"a": Infinity}',
+        b"-Infinity",
+        b"1e999",
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b"1" * 5000,
+        b'"\\u0000"',
+        b'{"\\ud800": 1}',
+    ],
 )
 def test_a_body_that_is_not_json(body: bytes) -> None:
     with pytest.raises(Unusable, match=r"idp\.example answered with something that is not JSON \(status 200\)"):
         Reply(200, {}, body, "https://idp.example/x").json()
+
+
+def test_json_may_speak_of_escapes() -> None:
+    assert Reply(200, {}, rb'["\\u0000", "\ud83d\ude00"]', "https://idp.example/").json() == [r"\u0000", "\U0001f600"]
 
 
 def test_json_has_fractions() -> None:

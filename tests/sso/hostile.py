@@ -66,6 +66,8 @@ class Jwks(Enum):
     """The keys with their private parts."""
     SYMMETRIC = auto()
     """A secret besides, with the kid of the key that signs, before it."""
+    STRANGE = auto()
+    """Things that look like keys, before the right ones."""
     MANY = auto()
     """10,000 keys; the one that signs is the last."""
 
@@ -253,6 +255,8 @@ class Hostile:
             case Jwks.SYMMETRIC:
                 secret = OctKey.import_key(self.client_secret).as_dict(private=True)
                 return [secret | {"kid": self.keys.rsa.kid, "alg": "HS256", "use": "sig"}, *keys]
+            case Jwks.STRANGE:
+                return [{"kty": ["RSA"]}, {"kty": "EC", "crv": "P-0", "x": "AA", "y": "AA"}, {"kty": "EC"}, *keys]
             case Jwks.MANY:
                 spare = public(self.keys.spare)
                 others = ({**spare, "kid": f"spare-{number}"} for number in range(MANY_KEYS - 1))
