@@ -291,7 +291,7 @@ CATALOGUE: tuple[PermissionGroup, ...] = (
             _organization(
                 P.SSO_MANAGE,
                 "Manage single sign-on",
-                "Connect identity providers and require them.",
+                "Connect identity providers, which say who people are: it amounts to being anybody but an owner.",
             ),
         ),
     ),

@@ -115,7 +115,7 @@ def _is_left_out(connection: SsoConnection, claims: dict[str, Any]) -> bool:
     """Return whether Entra ID left the groups out because there are too many of them."""
     elsewhere = claims.get("_claim_names")
     named = isinstance(elsewhere, dict) and connection.groups_claim in elsewhere
-    return connection.groups_claim not in claims and (named or claims.get("hasgroups") in {True, "true"})
+    return connection.groups_claim not in claims and (named or claims.get("hasgroups") in (True, "true"))
 
 
 def _values(claim: Any) -> set[str]:

@@ -75,7 +75,7 @@ def find(request: HttpRequest) -> HttpResponse:
         )
     query = urlencode({"login_hint": email, "next": request.POST.get("next", "")})
     start_url = f"{root_url(f'sso/{doors[0].connection_id}/start/')}?{query}"
-    return render(request, "accounts/sso/leaving.html", {"door": doors[0], "start_url": start_url})
+    return render(request, "accounts/sso/leaving.html", {"door": doors[0], "start_url": start_url, "at_once": True})
 
 
 @never_cache
@@ -88,6 +88,9 @@ def start(request: HttpRequest, connection_id: UUID) -> HttpResponse:
         return _refused(request, _NO_DOOR, HTTPStatus.NOT_FOUND)
     if wait := _seconds_to_wait():
         return _too_many(request, wait)
+    if request.user.is_authenticated and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        # Another site may have sent the browser here: it ends no session without a word of its person.
+        return render(request, "accounts/sso/leaving.html", {"door": door, "start_url": request.get_full_path()})
     hint = request.GET.get("login_hint", "")[:LONGEST_EMAIL]
     return _leave(request, door, next_url=request.GET.get("next", ""), login_hint=hint)
 

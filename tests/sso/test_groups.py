@@ -53,6 +53,7 @@ def test_each_sign_in_puts_in_and_takes_out(sso: Sso, idp: Hostile, groups: dict
         (["unknown", "AUD"], set()),
         ("aud", {"Auditors"}),
         ([{"display": "eng"}, 7, None], set()),
+        ({"eng": True}, set()),
     ):
         idp.claims |= {"groups": said}
         assert sso.sign_in().user_id
@@ -67,6 +68,14 @@ def test_without_the_claim_nobody_stays_in(sso: Sso, idp: Hostile, groups: dict[
     sso.sign_in()
     del idp.claims["groups"]
     sso.sign_in()
+    assert places(sso.tenant) == {"By hand"}
+
+
+@pytest.mark.parametrize("odd", [[], {}, 7, "yes"])
+def test_odd_signs_of_too_many_groups_are_none(sso: Sso, idp: Hostile, groups: dict[str, Group], odd: Any) -> None:
+    del idp.claims["groups"]
+    idp.claims |= {"hasgroups": odd, "_claim_names": odd}
+    assert sso.sign_in().user_id
     assert places(sso.tenant) == {"By hand"}
 
 

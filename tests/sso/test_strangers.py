@@ -126,6 +126,15 @@ def test_the_console_is_for_who_manages_single_sign_on(sso: Sso, role: str) -> N
     assert browser.get("/o/acme/accounts/ssoconnection/").status_code == 403
 
 
+def test_another_site_ends_no_session(sso: Sso, globex: Tenant) -> None:
+    browser = signed_in(globex.owner)
+    page = browser.get(sso.start, headers={"Sec-Fetch-Site": "cross-site"})
+    assert page.status_code == 200
+    assert "You are signed in as owner@globex.example at present." in page.content.decode()
+    assert "http-equiv" not in page.content.decode()
+    assert Client().get(sso.start, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 302
+
+
 def test_nobody_learns_of_connections_without_a_verified_domain(acme: Tenant, idp: Hostile) -> None:
     connect(acme, idp)
     page = Client().post("/sso/", {"email": "member@acme.example"}).content.decode()

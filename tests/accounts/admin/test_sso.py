@@ -49,6 +49,8 @@ def answers(idp: Hostile) -> dict[str, str]:
         "email_claim": "email",
         "name_claim": "name",
         "external_id_claim": "sub",
+        "scopes": "openid email profile",
+        "groups_claim": "",
     }
 
 
