@@ -4,11 +4,12 @@ from typing import Any
 
 from outbound.addresses import check_url
 from outbound.client import get
-from outbound.exceptions import OutboundError, Unusable
+from outbound.exceptions import Unusable
 
 MOST_KEYS = 50
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-_KEPT = (*_ENDPOINTS, "userinfo_endpoint", "token_endpoint_auth_methods_supported")
+_ADDRESSES = frozenset({*_ENDPOINTS, "userinfo_endpoint"})
+_KEPT = (*_ADDRESSES, "token_endpoint_auth_methods_supported")
 _KEPT_FLAGS = ("authorization_response_iss_parameter_supported",)
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
@@ -30,11 +31,9 @@ def discover(issuer: str) -> dict[str, Any]:
         shown = f"“{named[:200]}”" if isinstance(named, str) else "nothing"
         raise Unusable(f"The provider calls itself {shown}. Enter exactly that as the issuer, if it is the right one.")
     kept = {name: found[name] for name in _KEPT if found.get(name)}
-    for name in (*_ENDPOINTS, "userinfo_endpoint"):
-        if name not in kept:
-            if name in _ENDPOINTS:
-                raise Unusable(f"The provider's configuration has no {name}.")
-            continue
+    if missing := [name for name in _ENDPOINTS if name not in kept]:
+        raise Unusable(f"The provider's configuration has no {missing[0]}.")
+    for name in _ADDRESSES & kept.keys():
         if not isinstance(kept[name], str):
             raise Unusable(f"The provider's {name} is no address.")
         kept[name] = check_url(kept[name])
@@ -55,15 +54,6 @@ def fetch_keys(jwks_uri: str) -> dict[str, Any]:
     if not usable:
         raise Unusable("The provider publishes no public key that signs.")
     return {"keys": usable}
-
-
-def problem_with(issuer: str) -> str:
-    """Return why an issuer cannot be used, "" when it can."""
-    try:
-        fetch_keys(discover(issuer)["jwks_uri"])
-    except OutboundError as error:
-        return error.detail
-    return ""
 
 
 def _is_usable(key: dict[str, Any]) -> bool:
