@@ -4,7 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import SsoConnection, SsoIdentity, SsoLogin, User
@@ -14,10 +16,10 @@ from accounts.tasks import forget_requests, refresh_sso_connections
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
-from tenants.models import Membership
+from tenants.models import Membership, Source
 from tenants.services.invitations import invite_member
-from tenants.services.members import remove_member, set_member_active
-from tests.people import Tenant, signed_in
+from tenants.services.members import add_member, remove_member, set_member_active
+from tests.people import Tenant, make_user, signed_in
 from tests.scim.stage import Scim, connection_of, token_of
 from tests.sso.hostile import Hostile
 from tests.sso.stage import CLIENT_ID, CLIENT_SECRET, Sso, connect, verify_domain
@@ -309,3 +311,22 @@ def test_the_secret_is_nowhere(sso: Sso, caplog: Any) -> None:
     written = str([event.after for event in events(sso.tenant, "sso_connection.created")])
     for text in (page, told, written, repr(sso.connection), caplog.text):
         assert "s3cret" not in text
+
+
+def test_a_sign_in_takes_the_same_statements_however_many_people_there_are(sso: Sso) -> None:
+    def statements() -> int:
+        browser = Client()
+        back = sso.leave(browser)
+        with CaptureQueriesContext(database) as queries:
+            assert browser.get(back).status_code == 302
+        return len(queries)
+
+    sso.sign_in()
+    few = statements()
+    for number in range(20):
+        user = make_user(f"more{number}@acme.example")
+        with tenant_scope(sso.tenant.organization):
+            role = sso.tenant.role("viewer")
+            add_member(organization=sso.tenant.organization, user=user, role=role, source=Source.MANUAL, actor=SYSTEM)
+    connect(sso.tenant, sso.idp, name="Contractors")
+    assert statements() == few
