@@ -29,6 +29,7 @@ from tests.bench.stock_scim.server import Stock, stock_scim
 from tests.bench.timing import medians
 from tests.people import Tenant
 from tests.scim.conftest import confirmed
+from tests.scim.many_users import fill
 from tests.scim.stage import Scim, connection_of, group_body, operation, patch, token_of, user_body
 
 pytestmark = pytest.mark.bench
@@ -81,14 +82,6 @@ def client_of(server: Server) -> Iterator[Client]:
     """Serve, and yield one connection."""
     with server.running() as (port, _), Client(port, server.authorization) as client:
         yield client
-
-
-def fill(superuser: psycopg.Connection, first: int, last: int) -> None:
-    """Add users person-`first` to person-`last`, each a copy of `template`."""
-    statements = Path(__file__).with_name("scim_fill.sql").read_text()
-    superuser.execute("SET session_replication_role = replica")
-    superuser.execute(statements.format(first=first, last=last))
-    superuser.execute("VACUUM ANALYZE")
 
 
 def put_in_group(superuser: psycopg.Connection, group: str, members: int) -> None:
