@@ -16,7 +16,7 @@ from . import schema
 from .problems import BlueprintError, Path, Problem
 from .reader import Source
 
-Key: TypeAlias = str | tuple[str, str]
+Key: TypeAlias = str | tuple[str, ...]
 
 VERSION = 1
 
@@ -250,6 +250,11 @@ class _Reading:
             if values.get("role"):
                 self._reference(wanted, "role", values["role"], (*path, "role"))
             wanted.add("sso_connections", name, Item(path, values))
+            for value, groups in entry.get("groups", {}).items():
+                for number, group in enumerate(groups):
+                    place = (*path, "groups", value, number)
+                    self._reference(wanted, "group", group.strip().lower(), place)
+                    wanted.add("sso_groups", (name, value.strip(), group.strip()), Item(place))
 
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:

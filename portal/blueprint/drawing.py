@@ -7,7 +7,7 @@ the very rules that the portal has.
 import json
 from typing import Any
 
-from accounts.models import Joining, ServiceAccount, SsoConnection, SsoProvider, User
+from accounts.models import Joining, ServiceAccount, SsoConnection, SsoGroupMapping, SsoProvider, User
 from accounts.models.service_account import ServiceAccountKind
 from tenants.models import Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
@@ -228,6 +228,16 @@ def _sso_connection() -> dict[str, Any]:
             "name_claim": claim,
             "external_id_claim": claim,
             "groups_claim": _text("", _length(SsoConnection, "groups_claim"), "Empty: sign-ins change no group."),
+            "groups": {
+                "type": "object",
+                "description": "Groups that follow, by the value of the claim.",
+                "propertyNames": {"pattern": NAME, "maxLength": _length(SsoGroupMapping, "value")},
+                "additionalProperties": {
+                    "type": "array",
+                    "items": _text(NAME, _length(Group, "name")),
+                    "uniqueItems": True,
+                },
+            },
             "scopes": _text(NAME, _length(SsoConnection, "scopes"), "openid among them; separated by spaces."),
             "enabled": {"type": "boolean", "description": "true: people can sign in through it."},
         },

@@ -20,7 +20,7 @@ from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import APP, tenant_scope
 from tenants.access import user_actor
 from tenants.lookups import organization_id_of
-from tenants.models import Invitation, Membership, Organization, Project, Role
+from tenants.models import Group, Invitation, Membership, Organization, Project, Role
 from tenants.permissions import BuiltinRole, P
 from tenants.services.organizations import create_organization
 from tenants.services.rules import locked_organization
@@ -244,6 +244,7 @@ def _check_references(stage: Stage) -> None:
             *Membership.objects.values_list("user__email", flat=True),
             *(email.lower() for email in _invited()),
         },
+        "group": {name.lower() for name in (*wanted.table("groups"), *Group.objects.values_list("name", flat=True))},
         "service account": {
             name.lower()
             for name in (*wanted.table("service_accounts"), *ServiceAccount.objects.values_list("name", flat=True))

@@ -22,7 +22,7 @@ from .sections.projects import Projects
 from .sections.roles import Roles
 from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
-from .sections.sso_connections import SsoConnections
+from .sections.sso_connections import FollowingGroups, SsoConnections
 
 
 def export(slugs: Iterable[str], *, actor: Actor) -> str:
@@ -63,10 +63,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "groups": _groups(stage),
         "service_accounts": _service_accounts(stage),
         "keys": _keys(stage),
-        "sso_connections": {
-            str(name): {field: value for field, value in row.values.items() if value is not None}
-            for name, row in SsoConnections(stage).current().items()
-        },
+        "sso_connections": _sso_connections(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -126,6 +123,17 @@ def _keys(stage: Stage) -> dict[str, Any]:
         name = values.pop("name")
         label = name if name not in found else f"{name} {public_id}"
         found[label] = {**({"name": name} if label != name else {}), **values, "public_id": public_id}
+    return found
+
+
+def _sso_connections(stage: Stage) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, row in SsoConnections(stage).current().items():
+        found[str(name)] = {field: value for field, value in _filled(row.values).items() if value is not None}
+    for row in FollowingGroups(stage).current().values():
+        mapping = row.stored
+        groups = found[mapping.connection.name].setdefault("groups", {})
+        groups.setdefault(mapping.value, []).append(mapping.group.name)
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import SsoConnection
+from accounts.models import SsoConnection, SsoGroupMapping
 from isolation.scope import tenant_scope
 from tests.blueprint.conftest import File, exported
 from tests.people import Tenant
@@ -27,6 +27,13 @@ organizations:
         joining: anybody
         role: viewer
         enabled: true
+        groups_claim: groups
+        groups:
+          eng: [Engineers, All hands]
+          aud: [all hands]
+    groups:
+      Engineers: {}
+      All hands: {}
 """
 
 
@@ -55,7 +62,13 @@ def stored(tenant: Tenant) -> tuple[Any, ...]:
 
 
 def test_a_connection_is_made_once(acme: Tenant, blueprint: File) -> None:
-    assert blueprint.changes() == [("create", "single sign-on connection", "Directory")]
+    following = ("Engineers for eng of Directory", "All hands for eng of Directory", "all hands for aud of Directory")
+    assert blueprint.changes() == [
+        ("create", "group", "Engineers"),
+        ("create", "group", "All hands"),
+        ("create", "single sign-on connection", "Directory"),
+        *(("create", "group that follows", name) for name in following),
+    ]
     blueprint.apply()
     assert stored(acme) == ("Directory", "anybody", "viewer", True, "first hidden words")
     assert blueprint.plan() == (0, "No changes: everything is as the blueprint says.\n")
@@ -93,6 +106,19 @@ def test_a_connection_changes_and_goes(acme: Tenant, blueprint: File, file: File
         assert not SsoConnection.objects.exists()
 
 
+def test_a_group_follows_no_more(acme: Tenant, blueprint: File, file: File) -> None:
+    blueprint.apply()
+    text = blueprint.path.read_text(encoding="utf-8")
+    file.write(text.replace("eng: [Engineers, All hands]", "eng: [engineers]") + "    prune: [sso_connections]\n")
+    assert file.changes() == [("remove", "group that follows", "All hands for eng of Directory")]
+    file.apply()
+    with tenant_scope(acme.organization):
+        assert set(SsoGroupMapping.objects.values_list("value", "group__name")) == {
+            ("eng", "Engineers"),
+            ("aud", "All hands"),
+        }
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "said"),
     [
@@ -101,6 +127,8 @@ def test_a_connection_changes_and_goes(acme: Tenant, blueprint: File, file: File
         ("client_secret: plain", "client_secret: {env: SSO_SECRET}", "This must be a map"),
         ("client_secret: {env: SSO_NOTHING}", "client_secret: {env: SSO_SECRET}", "is not set"),
         ("client: portal", "client_id: portal", "There is no field client."),
+        ("aud: [nobodies]", "aud: [all hands]", "There is no group nobodies."),
+        ("aud: all hands", "aud: [all hands]", "This must be a list."),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(acme: Tenant, blueprint: File, wrong: str, right: str, said: str) -> None:

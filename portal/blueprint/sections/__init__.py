@@ -9,7 +9,7 @@ from .projects import Projects
 from .roles import Roles
 from .service_accounts import ServiceAccountProjects, ServiceAccounts
 from .settings import Settings
-from .sso_connections import SsoConnections
+from .sso_connections import FollowingGroups, SsoConnections
 
 SECTIONS: tuple[type[Section], ...] = (
     Roles,
@@ -24,5 +24,6 @@ SECTIONS: tuple[type[Section], ...] = (
     ServiceAccountProjects,
     Keys,
     SsoConnections,
+    FollowingGroups,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""

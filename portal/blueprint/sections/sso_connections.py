@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
 
-from accounts.models import Joining, SsoConnection, SsoProvider
+from accounts.models import Joining, SsoConnection, SsoGroupMapping, SsoProvider
 from accounts.services.sso_connections import (
     create_sso_connection,
     delete_sso_connection,
     set_sso_enabled,
     update_sso_connection,
 )
+from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
 from portal.blueprint.changes import Change, Row, Section, Verb
 from portal.blueprint.document import Item, Key
 from portal.blueprint.problems import BlueprintError
@@ -110,3 +111,38 @@ class SsoConnections(Section):
     def _secret(self, item: Item) -> str:
         reference = item.values.get("client_secret")
         return reveal(reference, (*item.path, "client_secret"), self.stage.wanted.source) if reference else ""
+
+
+class FollowingGroups(Section):
+    """Groups that follow a connection's groups claim: (connection, value of the claim, group)."""
+
+    table: ClassVar[str] = "sso_groups"
+    noun: ClassVar[str] = "group that follows"
+    section: ClassVar[str] = "sso_connections"
+
+    def current(self) -> dict[Key, Row]:
+        mappings = SsoGroupMapping.objects.select_related("connection", "group")
+        return {
+            (mapping.connection.name, mapping.value, mapping.group.name): Row({}, mapping)
+            for mapping in mappings.order_by("connection__name", "value", "group__name")
+        }
+
+    def match(self, key: Key) -> Key:
+        return key[0].lower(), key[1], key[2].lower()
+
+    def label(self, key: Key) -> str:
+        return f"{key[2]} for {key[1]} of {key[0]}"
+
+    def create(self, key: Key, item: Item) -> Any:
+        connection = SsoConnection.objects.get(name__iexact=key[0])
+        group = self.stage.group(key[2])
+        return add_group_mapping(connection=connection, value=key[1], group=group, actor=self.stage.actor)
+
+    def update(self, row: Row, values: dict[str, Any], item: Item) -> Any:
+        raise AssertionError("a group that follows has no fields")
+
+    def is_surplus(self, key: Key, row: Row) -> bool:
+        return self.stage.wanted.writes("sso_connections", key[0], "groups")
+
+    def remove(self, row: Row) -> Any:
+        return remove_group_mapping(mapping=row.stored, actor=self.stage.actor)
