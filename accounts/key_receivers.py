@@ -5,7 +5,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts import signals
-from accounts.models import ApiKey, ScimConnection, ServiceAccount, ServiceAccountProjectRole
+from accounts.models import ApiKey, ScimConnection, ServiceAccount, ServiceAccountProjectRole, SsoConnection
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from tenants import signals as tenant_signals
@@ -33,5 +33,5 @@ def end_project_roles(sender: object, *, target: Project, **kwargs: Any) -> None
 @receiver(tenant_signals.organization_purged, dispatch_uid="accounts:purge")
 def purge_what_protects_roles(sender: object, *, target: Organization, **kwargs: Any) -> None:
     """Delete an organization's keys, service accounts and connections, which would hold on to its roles."""
-    for model in (ApiKey, ServiceAccount, ScimConnection):
+    for model in (ApiKey, ServiceAccount, ScimConnection, SsoConnection):
         model.objects.all().delete()

@@ -64,16 +64,6 @@ def test_a_login_of_two_organizations_follows_nobody(acme: Tenant, globex: Tenan
     assert user_of("grace@acme.example").name == was
 
 
-def test_an_inactive_creation_leaves_a_member_as_they_are(acme: Tenant, scim: Scim) -> None:
-    made = scim.user("member", active=False)
-    with tenant_scope(acme.organization):
-        member = acme.membership("member")
-        assert (member.is_active, member.source) == (True, Source.MANUAL)
-    assert scim.change(made, operation("replace", "active", True)).status == 200
-    with tenant_scope(acme.organization):
-        assert acme.membership("member").source == Source.SCIM
-
-
 def test_a_group_made_by_hand_is_not_taken_by_its_name(acme: Tenant, scim: Scim) -> None:
     with tenant_scope(acme.organization), acting_as(SYSTEM):
         create_group(organization=acme.organization, name="Admins", source=Source.MANUAL, actor=SYSTEM)
