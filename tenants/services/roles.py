@@ -100,7 +100,8 @@ def delete_role(*, role: Role, actor: Actor) -> None:
         stored.delete()
     except ProtectedError as error:
         raise DomainError(
-            f"The role {role} is in use: give its members, groups, service accounts, connections and invitations another first.",
+            f"The role {role} is in use: give its members, groups, service accounts, connections and invitations "
+            "another first.",
             code="in_use",
         ) from error
 
