@@ -14,18 +14,18 @@ from accounts.scim_providers import guides_for
 from accounts.services.scim_connections import create_scim_connection, delete_scim_connection, update_scim_connection
 from console.access import actor_of, can
 from console.links import root_url
-from console.options import TenantModelAdmin
 from console.sites import tenant_site
-from tenants.admin.common import WithHistory, badge, organization_of, role_field, role_options, two_lines
+from tenants.admin.common import WithHistory, badge, organization_of, two_lines
 from tenants.permissions import P
 
 from .common import KEY_STYLE, expiry, last_use, moment, state_badge
+from .new_people import RoleOfNewPeople
 
 MOST_TOKENS_SHOWN = 20
 
 
 @admin.register(ScimConnection, site=tenant_site)
-class ScimConnectionAdmin(WithHistory, TenantModelAdmin):
+class ScimConnectionAdmin(WithHistory, RoleOfNewPeople):
     """The organization's connections to identity providers."""
 
     permissions: ClassVar = {
@@ -59,16 +59,6 @@ class ScimConnectionAdmin(WithHistory, TenantModelAdmin):
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the connections with what a row shows."""
         return with_figures(super().narrow(request, queryset))
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the roles that the actor may give; Owner is given to people one by one."""
-        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "role":
-            options = role_options(request, owner=False)
-            formfield = role_field(formfield, options)
-            formfield.label = "Role of new people"
-            formfield.choices = options.choices(empty="The organization's default role")
-        return formfield
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Lead to the connection's page, where its token is made."""

@@ -25,14 +25,14 @@ from console import once
 from console.access import actor_of, can
 from console.actions import object_action
 from console.inlines import ScopedTabularInline
-from console.options import TenantModelAdmin
 from console.sites import tenant_site
 from isolation.exceptions import DomainError
-from tenants.admin.common import WithHistory, badge, organization_of, role_field, role_options, two_lines
+from tenants.admin.common import WithHistory, badge, organization_of, two_lines
 from tenants.models import Domain
 from tenants.permissions import P
 
 from .common import KEY_STYLE, moment
+from .new_people import RoleOfNewPeople
 
 LOGINS_SHOWN = 8
 _FORM = "ssoconnection"
@@ -64,7 +64,7 @@ class FollowingGroups(ScopedTabularInline):
 
 
 @admin.register(SsoConnection, site=tenant_site)
-class SsoConnectionAdmin(WithHistory, TenantModelAdmin):
+class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     """The connections through which the organization's people sign in."""
 
     permissions: ClassVar = {
@@ -112,16 +112,6 @@ class SsoConnectionAdmin(WithHistory, TenantModelAdmin):
         last_login_at = Subquery(latest.values("last_used_at")[:1])
         rows: QuerySet[Any] = super().narrow(request, queryset).annotate(last_login_at=last_login_at)
         return rows
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the roles that the actor may give; Owner is given to people one by one."""
-        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "role":
-            options = role_options(request, owner=False)
-            formfield = role_field(formfield, options)
-            formfield.label = "Role of new people"
-            formfield.choices = options.choices(empty="The organization's default role")
-        return formfield
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Lead to the connection's page, where it is tested and switched on."""

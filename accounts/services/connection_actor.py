@@ -1,7 +1,7 @@
-"""Who acts when an identity provider provisions."""
+"""Who acts when an identity provider provisions people, or signs them in."""
 
 from accounts.authority import ConnectionAuthority
-from accounts.models import ScimConnection
+from accounts.models import ScimConnection, SsoConnection
 from isolation.actor import Actor, ActorKind
 
 
@@ -11,6 +11,17 @@ def connection_actor(connection: ScimConnection) -> Actor:
         kind=ActorKind.SCIM_CONNECTION,
         id=connection.pk,
         label=f"{connection.name} (SCIM)",
+        organization_id=connection.organization_id,
+        authority=ConnectionAuthority(connection.organization_id),
+    )
+
+
+def provider_actor(connection: SsoConnection) -> Actor:
+    """Return the actor for what a sign-in through a connection changes in its organization."""
+    return Actor(
+        kind=ActorKind.IDENTITY_PROVIDER,
+        id=connection.pk,
+        label=f"{connection.name} (single sign-on)",
         organization_id=connection.organization_id,
         authority=ConnectionAuthority(connection.organization_id),
     )

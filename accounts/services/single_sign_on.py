@@ -17,7 +17,6 @@ from accounts.models.provisioned import LONGEST_EMAIL
 from accounts.sso.checks import Checklist
 from accounts.sso.exceptions import SignInRefused
 from audit.redaction import snapshot
-from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
 from tenants.access import user_actor
 from tenants.models import Invitation, Membership, Source
@@ -27,7 +26,7 @@ from tenants.services.invitations import accept_invitation
 from tenants.services.members import add_new_member
 from tenants.services.rules import lock_organization
 
-from .connection_actor import connection_actor
+from .connection_actor import connection_actor, provider_actor
 from .joining import login_for, role_of_new, whoever_has
 from .provisioned_users import let_in
 from .sso_groups import follow_groups
@@ -70,16 +69,6 @@ def person_of(connection: SsoConnection, claims: dict[str, Any]) -> Person:
         email_verified=verified if isinstance(verified, bool) else None,
         name=_text(claims, connection.name_claim),
         external_id=_text(claims, connection.external_id_claim),
-    )
-
-
-def provider_actor(connection: SsoConnection) -> Actor:
-    """Return the actor for what a sign-in changes."""
-    return Actor(
-        kind=ActorKind.IDENTITY_PROVIDER,
-        id=connection.pk,
-        label=f"{connection.name} (single sign-on)",
-        organization_id=connection.organization_id,
     )
 
 

@@ -5,17 +5,17 @@ from typing import Any
 from django.db import transaction
 
 from accounts import signals
-from accounts.authority import ConnectionAuthority
 from accounts.models import SsoConnection, SsoGroupMapping
 from accounts.sso.checks import Checklist
 from audit.redaction import snapshot
-from isolation.actor import Actor, ActorKind
+from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from tenants.models import Group, GroupMember, GroupRole, Membership, Source
 from tenants.permissions import P
 from tenants.services.groups import add_group_member, remove_group_member
 from tenants.services.rules import one_of_a_kind, own_row, refuse_above, refuse_managed
 
+from .connection_actor import provider_actor
 from .key_rules import check_text
 
 LONGEST_VALUE = 255
@@ -101,7 +101,7 @@ def follow_groups(
         place.group_id: place
         for place in GroupMember.objects.filter(membership=membership, group__in=groups).select_related("group")
     }
-    actor = _following(connection)
+    actor = provider_actor(connection)  # who let the group follow held its roles
     for group_id, belongs in wanted.items():
         if belongs and group_id not in places:
             add_group_member(group=groups[group_id], membership=membership, actor=actor)
@@ -122,14 +122,3 @@ def _values(claim: Any) -> set[str]:
     if isinstance(claim, str):
         return {claim}
     return {value for value in claim if isinstance(value, str)} if isinstance(claim, list) else set()
-
-
-def _following(connection: SsoConnection) -> Actor:
-    """Return the actor for a group that follows; who let it follow held its roles."""
-    return Actor(
-        kind=ActorKind.IDENTITY_PROVIDER,
-        id=connection.pk,
-        label=f"{connection.name} (single sign-on)",
-        organization_id=connection.organization_id,
-        authority=ConnectionAuthority(connection.organization_id),
-    )

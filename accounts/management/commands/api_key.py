@@ -1,7 +1,6 @@
 """``manage.py api_key``: the keys of organizations, for scripts and incidents; JSON on standard output."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from accounts.management.key_options import (
     predefined_secret,
     scopes,
 )
+from accounts.management.organizations import named_organization
 from accounts.models import ApiKey, ServiceAccount, User
 from accounts.models.api_key import TENANT_KINDS
 from accounts.scope_presets import PRESETS
@@ -29,8 +29,7 @@ from accounts.services.api_keys import create_api_key, revoke_api_keys, rotate_a
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
 from isolation.scope import operator_scope, tenant_scope
-from tenants.lookups import organization_id_of
-from tenants.models import Environment, Organization, Project
+from tenants.models import Environment, Project
 from vault.exceptions import VaultError
 
 OLD_DAYS = 90
@@ -101,7 +100,7 @@ class Command(ScopedCommand):
 
     def _create(self, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
         secret, expires_at, granted = predefined_secret(options), expiry(options), scopes(options)
-        with _organization(options["organization"]) as organization:
+        with named_organization(options["organization"]) as organization:
             owners = _owners(options)
             issued = create_api_key(
                 organization=organization,
@@ -126,7 +125,7 @@ class Command(ScopedCommand):
             raise CommandError(f"A key is {', '.join(STATES)}.")
         if options["kind"] not in {None, *dict(TENANT_KINDS)}:
             raise CommandError(f"A key of an organization is one of {', '.join(dict(TENANT_KINDS))}.")
-        with _organization(options["organization"]):
+        with named_organization(options["organization"]):
             days = options["older_than"]
             keys = keys_with_secret() if days is None else keys_older_than(_days(days))
             plain = {name: options[name] for name in ("kind", "environment") if options[name]}
@@ -161,7 +160,7 @@ class Command(ScopedCommand):
     def _revoke_old(self, actor: Actor, options: dict[str, Any], days: int) -> list[dict[str, Any]]:
         if not options["organization"]:
             raise CommandError("Say in which --organization: nothing revokes the keys of all of them at once.")
-        with _organization(options["organization"]) as organization:
+        with named_organization(options["organization"]) as organization:
             ids = list(keys_older_than(days).values_list("pk", flat=True))
             return self._revoke_in(organization.pk, ids, actor, options)
 
@@ -181,7 +180,7 @@ class Command(ScopedCommand):
     def _report(self, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
         days = _days(options["older_than"])
         if options["organization"]:
-            with _organization(options["organization"]):
+            with named_organization(options["organization"]):
                 return [_shown(key) for key in keys_older_than(days)]
         with operator_scope(f"Report of API keys older than {days} days"):
             return [_shown(key) for key in keys_older_than(days)]
@@ -193,20 +192,6 @@ def _add_owner_arguments(parser: Any) -> None:
     parser.add_argument("--service-account", metavar="NAME")
     parser.add_argument("--user", metavar="EMAIL", help="Whose personal key it is.")
     parser.add_argument("--environment", help=", ".join(Environment.values))
-
-
-@contextmanager
-def _organization(slug: str) -> Iterator[Organization]:
-    """Open an organization's scope.
-
-    Raises:
-        CommandError: there is none with this identifier.
-    """
-    organization_id = organization_id_of(slug)
-    if organization_id is None:
-        raise CommandError(f"There is no organization {slug}.")
-    with tenant_scope(organization_id):
-        yield Organization.objects.get(pk=organization_id)
 
 
 def _owners(options: dict[str, Any]) -> dict[str, Any]:
@@ -263,7 +248,7 @@ def _find(names: Iterable[str], slug: str | None) -> list[ApiKey]:
         CommandError: one of them does not exist.
     """
     if slug:
-        with _organization(slug):
+        with named_organization(slug):
             return [_one(name) for name in dict.fromkeys(names)]
     with operator_scope("Find the keys that the command line names"):
         return [_one(name) for name in dict.fromkeys(names)]
