@@ -70,6 +70,11 @@ records(signals.sso_group_mapping_removed, "sso_group_mapping.removed", "Let a g
 records(signals.sso_identity_linked, "sso_identity.linked", "Tied a member to their identity")
 records(signals.sso_identity_unlinked, "sso_identity.unlinked", "Forgot a member's identity")
 
+records(signals.sign_in_policy_updated, "sign_in_policy.updated", "Changed the sign-in policy")
+records(signals.sign_in_exception_added, "sign_in_exception.added", "Excepted a member from single sign-on")
+records(signals.sign_in_exception_removed, "sign_in_exception.removed", "Held a member to single sign-on again")
+records(signals.break_glass_used, "sign_in_policy.break_glass_used", "Came in by break-glass, without single sign-on")
+
 records(signals.platform_key_created, "platform_key.created", "Created a platform key")
 records(signals.platform_key_updated, "platform_key.updated", "Changed a platform key")
 records(signals.platform_key_rotated, "platform_key.rotated", "Rotated a platform key")

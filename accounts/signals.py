@@ -49,6 +49,11 @@ sso_group_mapping_removed = ChangeSignal()
 sso_identity_linked = ChangeSignal()
 sso_identity_unlinked = ChangeSignal()
 
+sign_in_policy_updated = ChangeSignal()
+sign_in_exception_added = ChangeSignal()
+sign_in_exception_removed = ChangeSignal()
+break_glass_used = ChangeSignal()
+
 platform_key_created = ChangeSignal()
 platform_key_updated = ChangeSignal()
 platform_key_rotated = ChangeSignal()

@@ -108,8 +108,12 @@ class KeyCredential:
 
         Raises:
             AuthenticationFailed: its owner is no active member, or an inactive service account.
+            Problem: 403, the organization's sign-in policy does not let it in.
         """
-        actor = key_actor(self.record, organization_id)
+        try:
+            actor = key_actor(self.record, organization_id)
+        except KeyRefused as refused:
+            raise _not_accepted(refused.code) from refused
         owner = getattr(actor.authority, "owner", None)
         if owner is not None and not owner.organization_roles:
             raise _not_accepted("inactive_owner")
@@ -173,7 +177,15 @@ def _not_accepted(code: str) -> Exception:
         return Problem(
             HTTPStatus.FORBIDDEN,
             "address_not_allowed",
-            f"This key is not accepted from {current_origin().ip}. Its allowed networks decide from where.",
+            f"This key is not accepted from {current_origin().ip}. Its allowed networks, and for your own keys those of "
+            "the organization's sign-in policy, decide from where.",
+        )
+    if code == Refusal.SSO_REQUIRED:
+        return Problem(
+            HTTPStatus.FORBIDDEN,
+            "sso_required",
+            "This organization requires single sign-on. Sign in through its identity provider once; then your own keys "
+            "work again.",
         )
     if code == Refusal.SUSPENDED:
         return Problem(

@@ -6,6 +6,7 @@ from .provisioned import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
 from .scim_connection import IdentityProvider, ScimConnection, ScimToken
 from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
+from .sign_in_policy import SignInException, SignInPolicy, SsoAsSecondFactor, SsoRequired
 from .sso import Joining, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProvider
 from .user import User, UserManager
 
@@ -22,11 +23,15 @@ __all__ = [
     "ScimToken",
     "ServiceAccount",
     "ServiceAccountProjectRole",
+    "SignInException",
+    "SignInPolicy",
+    "SsoAsSecondFactor",
     "SsoConnection",
     "SsoGroupMapping",
     "SsoIdentity",
     "SsoLogin",
     "SsoProvider",
+    "SsoRequired",
     "User",
     "UserManager",
     "WaitingGroupMember",

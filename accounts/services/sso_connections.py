@@ -22,6 +22,7 @@ from tenants.services.rules import one_of_a_kind, own_row
 
 from .key_rules import check_text
 from .scim_connections import role_of_new_people
+from .sso_requirement import refuse_ending_last_way
 
 MOST_CONNECTIONS = 20
 
@@ -94,6 +95,7 @@ def update_sso_connection(
     if client_secret is not None:
         stored.client_secret = _checked_secret(client_secret)
     if stored.issuer != issuer:
+        refuse_ending_last_way(stored, what=f"{stored} cannot have another issuer, to whom nobody is known yet")
         _ask(stored)
         if client_secret is None and stored.client_secret is not None:
             raise DomainError(
@@ -122,6 +124,7 @@ def set_sso_enabled(*, connection: SsoConnection, enabled: bool, actor: Actor) -
     before = snapshot(stored)
     stored.is_enabled = enabled
     if not enabled:
+        refuse_ending_last_way(stored, what=f"{stored} cannot be switched off")
         stored.closed_at = timezone.now()
     stored.save(update_fields=["is_enabled", "closed_at"])
     signal = signals.sso_connection_enabled if enabled else signals.sso_connection_disabled
@@ -149,6 +152,7 @@ def delete_sso_connection(*, connection: SsoConnection, actor: Actor) -> None:
     """
     actor.require(P.SSO_MANAGE, connection)
     stored: SsoConnection = own_row(SsoConnection, connection.pk)
+    refuse_ending_last_way(stored, what=f"{stored} cannot be deleted")
     signals.sso_connection_deleted.announce(stored, actor=actor, before=snapshot(stored))
     stored.delete()
 
