@@ -179,6 +179,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "guardian",
     "rest_framework",
     "drf_spectacular",
@@ -266,8 +267,15 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = env.text("TOTP_ISSUER", "Gatehouse")
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# Whether operators have to prove a second factor before the operator console opens.
+OPERATORS_NEED_SECOND_FACTOR = env.boolean("OPERATORS_NEED_SECOND_FACTOR", default=PRODUCTION)
 if TESTING:
     ACCOUNT_RATE_LIMITS = False
+    MFA_RATE_LIMITS = False
 
 # --- The API -------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
