@@ -3,14 +3,20 @@
 from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import clear_authentication_records
+from allauth.account.internal.stagekit import clear_login
 from allauth.core import context as allauth_context
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from accounts.audit_events import SIGN_IN_FAILED, record_presence
 from accounts.models import User
 from accounts.services.sign_up import announce_sign_up, is_sign_up_open
 from accounts.services.users import person, set_password
+from accounts.sso.held import came_by_single_sign_on, doors_for_login, lead_to_provider
+from audit.models import Outcome
 from console.links import root_url
 from tenants.lookups import memberships_of, open_invitations
 from tenants.services.naming import tidy_name
@@ -25,6 +31,35 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         """Return whether anybody may sign up. Invited people do so by their link, which asks nobody here."""
         return is_sign_up_open()
 
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Lead somebody whom an organization holds to single sign-on there, by whatever else they came."""
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        if response is not None or came_by_single_sign_on(request):
+            return response
+        doors = doors_for_login(user)
+        if not doors:
+            return None
+        clear_login(request)
+        clear_authentication_records(request)
+        record_presence(
+            SIGN_IN_FAILED,
+            actor=person(user),
+            user=user,
+            outcome=Outcome.FAILED,
+            reason=f"{doors[0].organization} requires single sign-on",
+        )
+        return lead_to_provider(request, doors, email=user.email)
+
+    def get_login_stages(self) -> list[str]:
+        """Return what is asked between knowing somebody and letting them in.
+
+        Whether single sign-on needs a second step here is the organization's to say (`accounts.entry`).
+        """
+        stages: list[str] = super().get_login_stages()
+        if came_by_single_sign_on(allauth_context.request):
+            return [stage for stage in stages if not stage.startswith("allauth.mfa.")]
+        return stages
+
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002
         """Store somebody who signed up, and tell it."""
         user.name = tidy_name(form.cleaned_data.get("name", ""))
@@ -34,8 +69,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return user
 
     def set_password(self, user: User, password: str) -> None:
-        """Store a changed, reset or first password, and tell it."""
-        signed_in = allauth_context.request.user.is_authenticated
+        """Store a changed, reset or first password, and tell it.
+
+        Raises:
+            ImmediateHttpResponse: the link of a mail was opened, and by now an organization requires single sign-on.
+        """
+        request = allauth_context.request
+        signed_in = request.user.is_authenticated
+        if not signed_in and (doors := doors_for_login(user)):
+            raise ImmediateHttpResponse(lead_to_provider(request, doors, email=user.email))
         reason = "" if signed_in else "Reset by the link in a mail"
         set_password(user=user, password=password, actor=person(user), reason=reason)
 

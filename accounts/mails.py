@@ -1,7 +1,7 @@
 """The mails about keys; rendered inside the scope. None shows a secret, each leads to the key's page."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -11,9 +11,11 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from console.links import root_url
-from tenants.models import Membership
+from isolation.context import current_origin
+from tenants.models import Membership, Organization
 
 from .models import ApiKey, PlatformKey, ScimToken, User
+from .sso_door import SsoDoor
 
 logger = logging.getLogger("gatehouse.mail")
 
@@ -128,6 +130,38 @@ def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternativ
         "link": _link(f"o/{organization.slug}/"),
     }
     return _to_each(sorted({owner.user.email for owner in owners}), "last_owner", context)
+
+
+def send_break_glass_notice(organization: Organization, user: User) -> None:
+    """Tell the owners, once the transaction has committed, that one of them came in without single sign-on.
+
+    Args:
+        organization: whose scope is open.
+        user: who came in.
+    """
+    origin = current_origin()
+    context = {
+        "organization": organization.name,
+        "person": user.email,
+        "time": timezone.now(),
+        "address": origin.ip or "an unknown address",
+        "link": _link(f"o/{organization.slug}/sign-in-policy/"),
+    }
+    for message in _to_each(_owners(), "break_glass", context):
+        transaction.on_commit(message.send, robust=True)
+
+
+def send_sso_instead_of_password(email: str, doors: Sequence[SsoDoor]) -> None:
+    """Tell somebody who forgot their password that they come in by single sign-on, once the transaction has committed.
+
+    Args:
+        email: where to.
+        doors: the connections through which they come, one at least.
+    """
+    link = _link(f"sso/{doors[0].connection_id}/start/") if len(doors) == 1 else _link("sso/")
+    context = {"organization": doors[0].organization, "link": link}
+    for message in _to_each([email], "sso_instead_of_password", context):
+        transaction.on_commit(message.send, robust=True)
 
 
 def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:

@@ -11,11 +11,14 @@ from django.http import HttpRequest
 from accounts import signals
 from accounts.audit_events import REAUTHENTICATED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, record_presence
 from accounts.models import User
+from accounts.services.sign_in_policy import refuse_losing_break_glass
 from accounts.services.sign_up import join_default_organization
 from accounts.services.users import person
 from accounts.sso.confinement import confinement_of, release
 from audit.models import Outcome
 from isolation.actor import ANONYMOUS
+from tenants import signals as tenant_signals
+from tenants.models import Membership
 
 
 @receiver(auth_signals.user_logged_in, dispatch_uid="accounts:signed_in")
@@ -125,3 +128,19 @@ def _single_sign_on(request: HttpRequest | None) -> dict[str, Any]:
     if confinement is None:
         return {}
     return {"only_organization": confinement.organization_id, "reason": "Single sign-on"}
+
+
+@receiver(
+    (tenant_signals.member_removed, tenant_signals.member_left, tenant_signals.member_deactivated),
+    dispatch_uid="accounts:break_glass_stays",
+)
+def keep_break_glass_member(sender: object, *, target: Membership, **kwargs: Any) -> None:
+    """Refuse to lose the one owner who comes in when the identity provider fails."""
+    refuse_losing_break_glass(target)
+
+
+@receiver(tenant_signals.member_role_changed, dispatch_uid="accounts:break_glass_owns")
+def keep_break_glass_owner(sender: object, *, target: Membership, **kwargs: Any) -> None:
+    """Refuse to make the one who comes in when the identity provider fails something less than an owner."""
+    if not target.role.is_owner:
+        refuse_losing_break_glass(target)

@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
 from rest_framework import authentication, exceptions
 
+from accounts.entry import Ask, entry_of, note_break_glass
 from accounts.key_record import KeyRecord, Refusal
 from accounts.models import User
 from accounts.services.key_authentication import KeyRefused, authenticate_key, key_actor
@@ -19,6 +21,13 @@ from api.problems import Problem
 from isolation.actor import Actor, ActorKind
 from isolation.context import current_origin
 from tenants.access import user_actor
+
+_ASKED = {
+    Ask.NETWORK: ("address_not_allowed", ""),
+    Ask.SIGN_IN_AGAIN: ("sign_in_again", "Sign in again in the console."),
+    Ask.SINGLE_SIGN_ON: ("sso_required", "Sign in through its identity provider, in the console."),
+    Ask.SECOND_FACTOR: ("second_factor_required", "Open the organization in the console, which leads there."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,7 @@ class SessionCredential:
     """
 
     user: User
+    request: HttpRequest
     organization_id: UUID | None = None
 
     @property
@@ -43,8 +53,19 @@ class SessionCredential:
         return person(self.user)
 
     def actor_in(self, organization_id: UUID) -> Actor:
-        """Return the person with their authority in the organization whose scope is open."""
-        return user_actor(self.user, organization_id)
+        """Return the person with their authority in the organization whose scope is open.
+
+        Raises:
+            Problem: 403, the organization's sign-in policy asks something more of the session.
+        """
+        actor = user_actor(self.user, organization_id)
+        entry = entry_of(self.request, self.user, organization_id)
+        if entry.asked:
+            code, how = _ASKED[entry.asked.what]
+            raise Problem(HTTPStatus.FORBIDDEN, code, f"{entry.asked.why} {how}".strip())
+        if entry.by_break_glass:
+            note_break_glass(self.request, organization_id, self.user)
+        return actor
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
@@ -62,8 +83,10 @@ class SessionAuthentication(authentication.SessionAuthentication):
         self.enforce_csrf(request)
         confinement = confinement_of(request._request)
         if confinement is None:
-            return user, SessionCredential(user)
-        return (user, SessionCredential(user, confinement.organization_id)) if confinement.holds(user) else None
+            return user, SessionCredential(user, request._request)
+        if not confinement.holds(user):
+            return None
+        return user, SessionCredential(user, request._request, confinement.organization_id)
 
     def enforce_csrf(self, request: Any) -> None:
         """Refuse a request that another site may have made the browser send.

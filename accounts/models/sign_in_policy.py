@@ -1,6 +1,7 @@
 """How people of an organization sign in: what it asks of a session before it opens."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -99,10 +100,10 @@ class SignInPolicy(TenantModel):
         return self.sso_required != SsoRequired.NOBODY
 
     @classmethod
-    def of(cls, organization: Any) -> "SignInPolicy":
+    def of(cls, organization_id: UUID) -> "SignInPolicy":
         """Return an organization's policy; one that asks nothing when it has none. The scope must be open."""
-        rows = cls.objects.select_related("break_glass__user", "break_glass__role")
-        return rows.filter(organization=organization).first() or cls(organization=organization)
+        rows = cls.objects.select_related("organization", "break_glass__user", "break_glass__role")
+        return rows.filter(organization=organization_id).first() or cls(organization_id=organization_id)
 
 
 class SignInException(TenantModel):

@@ -1,13 +1,15 @@
 """Changes to what an organization asks of the sessions that enter it."""
 
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts import signals
 from accounts.key_record import address_in
-from accounts.models import SignInException, SignInPolicy, SsoRequired
+from accounts.mails import send_break_glass_notice
+from accounts.models import SignInException, SignInPolicy, SsoRequired, User
 from accounts.second_factor import has_second_factor
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
@@ -21,6 +23,7 @@ from tenants.services.rules import locked_organization, one_of_a_kind, own_row
 from .key_rules import check_networks, check_text
 from .session_endings import end_sessions_held_to_sso
 from .sso_requirement import has_proven_connection
+from .users import person
 
 FIELDS = (
     "sso_required",
@@ -54,7 +57,7 @@ def update_sign_in_policy(*, organization: Organization, actor: Actor, **values:
     actor.require(P.SIGN_IN_POLICY_MANAGE, organization)
     if unknown := set(values) - set(FIELDS):
         raise TypeError(f"a sign-in policy has no {', '.join(sorted(unknown))}")
-    stored = SignInPolicy.of(locked_organization(organization.pk))
+    stored = SignInPolicy.of(locked_organization(organization.pk).pk)
     is_new = stored._state.adding
     before, asked_sso, guard = snapshot(stored), stored.sso_required, stored.break_glass_id
     for field, value in values.items():
@@ -109,6 +112,36 @@ def remove_sign_in_exception(*, exception: SignInException, actor: Actor) -> Non
     stored: SignInException = own_row(SignInException, exception.pk, related=("membership__user",))
     signals.sign_in_exception_removed.announce(stored, actor=actor, before=snapshot(stored))
     stored.delete()
+
+
+@transaction.atomic
+def announce_break_glass(*, organization_id: UUID, user: User) -> None:
+    """Write that the break-glass owner came in without single sign-on, and tell all owners by mail after the commit.
+
+    Args:
+        organization_id: the organization whose scope is open.
+        user: that owner.
+    """
+    policy = SignInPolicy.of(organization_id)
+    signals.break_glass_used.announce(policy, actor=person(user), reason="Single sign-on is required of the others")
+    send_break_glass_notice(policy.organization, user)
+
+
+def refuse_losing_break_glass(member: Membership) -> None:
+    """Refuse that a member goes or is no owner any more, if they are the break-glass owner and that may be needed.
+
+    Args:
+        member: who; the scope must be open.
+
+    Raises:
+        DomainError: with code ``break_glass``.
+    """
+    if SignInPolicy.objects.filter(break_glass=member).exclude(sso_required=SsoRequired.NOBODY).exists():
+        raise DomainError(
+            f"{member} is the break-glass owner, who comes in when the identity provider fails. Choose another one in "
+            "the sign-in policy first.",
+            code="break_glass",
+        )
 
 
 def _check_values(policy: SignInPolicy) -> None:

@@ -4,9 +4,10 @@ A session that single sign-on opened is confined to that organization besides (`
 password, in which its person came through the identity provider as well, is not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -42,7 +43,12 @@ class Presence:
 
 def presence_in(request: HttpRequest, organization_id: UUID) -> Presence | None:
     """Return how the request's session came into an organization by single sign-on, None when it did not."""
-    kept = request.session.get(_KEY, {}).get(str(organization_id))
+    return presence_kept(request.session, organization_id)
+
+
+def presence_kept(session: Mapping[str, Any], organization_id: UUID) -> Presence | None:
+    """Return how a session with this content came into an organization by single sign-on, None when it did not."""
+    kept = session.get(_KEY, {}).get(str(organization_id))
     if not kept:
         return None
     return Presence(

@@ -41,7 +41,9 @@ from .checks import Checklist
 from .claims import shown_claims
 from .confinement import Confinement, confine, confinement_of, release
 from .exceptions import SignInRefused
+from .held import mark_single_sign_on
 from .oidc import authorization_url, signed_in
+from .presence import Presence, note_presence
 from .registration import Registration
 
 _NO_DOOR = "This way to sign in is closed. Ask an owner of your organization whether single sign-on is switched on."
@@ -241,6 +243,7 @@ class _Return:
         with transaction.atomic():
             if not reaches_all:
                 confine(request, Confinement(self._door.organization_id, self._door.connection_id, self._came_at))
+            mark_single_sign_on(request)
             response: HttpResponse = perform_login(
                 request,
                 user,
@@ -249,8 +252,16 @@ class _Return:
             )
             if not request.user.is_authenticated:  # the login is deactivated
                 release(request)
+            else:
+                note_presence(request, self._presence())
             self._note(None)
         return response
+
+    def _presence(self) -> Presence:
+        said = [self._claims.get("amr"), self._claims.get("acr")]
+        values = [value for one in said for value in (one if isinstance(one, list) else [one])]
+        assurance = tuple(value for value in values if isinstance(value, str))
+        return Presence(self._door.organization_id, self._door.connection_id, self._came_at, assurance)
 
     def _login_url(self, login: SsoLogin | None) -> str:
         page = f"accounts/ssologin/{login.pk}/change/" if login else ""

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
 from django.urls import set_script_prefix
 
+from accounts.entry import Entry, entry_of, note_break_glass
 from accounts.models import User
 from accounts.services.users import operator_actor, person
 from accounts.sso.confinement import Confinement, confinement_of
@@ -22,6 +23,7 @@ from isolation.scope import operator_scope, settling, tenant_scope
 from portal.requests import ScopedRequest
 from portal.support import support_session
 from portal.views import refused
+from portal.views.entry import not_yet
 from tenants.access import support_actor, user_actor
 from tenants.lookups import MembershipSummary, memberships_of, organization_id_of
 from tenants.models import Organization
@@ -112,6 +114,11 @@ class ScopeMiddleware:
         organization: Organization = Organization.objects.select_related("default_role").get(pk=organization_id)
         if organization.is_suspended and membership:
             return refused.suspended(request, organization)
+        entry = entry_of(request, user, organization_id) if membership else Entry()
+        if entry.asked:
+            return not_yet(request, organization, entry.asked)
+        if entry.by_break_glass:
+            note_break_glass(request, organization_id, user)
         actor = user_actor(user, organization_id) if membership else support_actor(user, organization_id)
         request.organization, request.actor = organization, actor
         path_info = request.path_info
