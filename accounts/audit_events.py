@@ -24,6 +24,10 @@ records(signals.user_email_verified, "user.email_verified", "Confirmed their e-m
 records(signals.user_deleted, "user.deleted", "Deleted a login")
 records(signals.user_email_added, "user.email_added", "Added an e-mail address")
 records(signals.user_email_removed, "user.email_removed", "Removed an e-mail address")
+records(signals.user_sessions_ended, "user.sessions_ended", "Ended sessions")
+records(signals.user_device_added, "user.device_added", "Signed in with a new browser")
+records(signals.user_device_forgotten, "user.device_forgotten", "Forgot a browser")
+records(signals.member_sessions_ended, "member.sessions_ended", "Ended a member's sessions in this organization")
 
 records(signals.service_account_created, "service_account.created", "Created a service account")
 records(signals.service_account_updated, "service_account.updated", "Changed a service account")

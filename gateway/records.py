@@ -26,7 +26,7 @@ class MemoryRecord:
         project_id: the project that the answer is about, or None.
         owner_id: the user or service account behind it, or None.
         body: the answer as JSON; None when the key is not valid.
-        networks: the addresses it is accepted from, one list of its own and one of its organization; an empty list: from
+        networks: the addresses it is accepted from, by itself and by its organization's policy; empty: from
             everywhere.
         authority: what it may do, kept only by keys that may verify others.
         ends: the monotonic second in which the key ends by itself; infinite when it does not.

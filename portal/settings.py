@@ -172,7 +172,6 @@ INSTALLED_APPS = [
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
@@ -333,6 +332,7 @@ GATEWAY_PUBLIC_URL = env.url("GATEWAY_PUBLIC_URL", ("http", "https")).rstrip("/"
 )
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600
+SESSION_ENGINE = "accounts.sessions.store"
 SESSION_COOKIE_NAME = "gatehouse_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # Strict would sign people out who come back from an identity provider

@@ -1,5 +1,6 @@
 """The forms of signing in and up."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from allauth.account.adapter import get_adapter
@@ -56,7 +57,9 @@ class NewAddressForm(OurWords, AddEmailForm):  # type: ignore[misc]  # allauth h
 
 
 class ForgottenPasswordForm(OurWords, ResetPasswordForm):  # type: ignore[misc]  # allauth has no type hints
-    """Asks for the link that sets a new password; whom an organization holds to single sign-on gets its link instead."""
+    """Asks for the link that sets a new password; who is held to single sign-on gets that link instead."""
+
+    users: Sequence[User]
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         """Send the mails and return the address; the page says the same to everybody."""

@@ -1,4 +1,4 @@
-"""Who you are: people, service accounts, the keys with which programs sign in, and what identity providers tell."""
+"""Who you are: people and their sessions, service accounts, programs' keys, and what identity providers tell."""
 
 from .api_key import ApiKey, ApiKeySecret
 from .platform_key import PlatformKey
@@ -6,6 +6,7 @@ from .provisioned import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
 from .scim_connection import IdentityProvider, ScimConnection, ScimToken
 from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
+from .session import Device, Session, SessionEnd
 from .sign_in_policy import SignInException, SignInPolicy, SsoAsSecondFactor, SsoRequired
 from .sso import Joining, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProvider
 from .user import User, UserManager
@@ -13,6 +14,7 @@ from .user import User, UserManager
 __all__ = [
     "ApiKey",
     "ApiKeySecret",
+    "Device",
     "IdentityProvider",
     "Joining",
     "PlatformKey",
@@ -23,6 +25,8 @@ __all__ = [
     "ScimToken",
     "ServiceAccount",
     "ServiceAccountProjectRole",
+    "Session",
+    "SessionEnd",
     "SignInException",
     "SignInPolicy",
     "SsoAsSecondFactor",

@@ -4,10 +4,13 @@ The identity provider speaks for its organization alone. The same person's other
 addresses are open only to who has proved the password in this session.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import F, Q
 from django.http import HttpRequest
 
@@ -50,7 +53,12 @@ class Confinement:
 
 def confinement_of(request: HttpRequest) -> Confinement | None:
     """Return what the request's session is confined to, None when it reaches everything of its person."""
-    kept = request.session.get(_KEY)
+    return confinement_in(request.session)
+
+
+def confinement_in(session: SessionBase | Mapping[str, Any]) -> Confinement | None:
+    """Return what a session with these contents is confined to, None when it reaches everything of its person."""
+    kept = session.get(_KEY)
     if not kept:
         return None
     opened_at = datetime.fromisoformat(kept["opened_at"])

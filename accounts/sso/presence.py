@@ -1,4 +1,4 @@
-"""What a session remembers of single sign-on: by which connection its person came into which organization, and how surely.
+"""What a session remembers of single sign-on: by which connection its person came where, and how surely.
 
 A session that single sign-on opened is confined to that organization besides (`confinement`). One that was opened by
 password, in which its person came through the identity provider as well, is not.

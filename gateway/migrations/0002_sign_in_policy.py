@@ -38,7 +38,7 @@ def without_triggers() -> str:
 class Migration(migrations.Migration):
     dependencies = [
         ("gateway", "0001_verification"),
-        ("accounts", "0006_sign_in_policy"),
+        ("accounts", "0007_sign_in_policy"),
     ]
     operations = [
         migrations.RunSQL((HERE / "verification.sql").read_text(encoding="utf-8"), migrations.RunSQL.noop),

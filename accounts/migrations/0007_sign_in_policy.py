@@ -21,7 +21,7 @@ FOREIGN_KEYS = (
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0005_sso"),
+        ("accounts", "0006_sessions"),
         ("tenants", "0008_group_names"),
     ]
 
