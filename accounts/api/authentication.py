@@ -200,8 +200,8 @@ def _not_accepted(code: str) -> Exception:
         return Problem(
             HTTPStatus.FORBIDDEN,
             "address_not_allowed",
-            f"This key is not accepted from {current_origin().ip}. Its allowed networks decide from where, and those of "
-            "the organization's sign-in policy if it is your own.",
+            f"This key is not accepted from {current_origin().ip}. Its allowed networks decide from where, and for "
+            "somebody's own key also those of the organization's sign-in policy.",
         )
     if code == Refusal.SSO_REQUIRED:
         return Problem(

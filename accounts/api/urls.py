@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import api_keys, leak_reports, me, personal_keys, scim, scim_tokens, service_accounts, sso
+from . import api_keys, leak_reports, me, personal_keys, scim, scim_tokens, service_accounts, sign_in_policy, sso
 
 _ORGANIZATION = "organizations/<reference:organization>"
 _KEYS = f"{_ORGANIZATION}/api-keys"
@@ -40,6 +40,9 @@ urlpatterns = [
     path(f"{_CONNECTION}/tokens", scim_tokens.Tokens.as_view()),
     path(f"{_CONNECTION}/tokens/<uuid:token>", scim_tokens.OneToken.as_view()),
     path(f"{_CONNECTION}/tokens/<uuid:token>/revoke", scim_tokens.TokenRevocation.as_view()),
+    path(f"{_ORGANIZATION}/sign-in-policy", sign_in_policy.Policy.as_view()),
+    path(f"{_ORGANIZATION}/sign-in-policy/exceptions", sign_in_policy.Exceptions.as_view()),
+    path(f"{_ORGANIZATION}/sign-in-policy/exceptions/<uuid:sign_in_exception>", sign_in_policy.OneException.as_view()),
     path(_SSO_CONNECTIONS, sso.SsoConnections.as_view()),
     path(_SSO_CONNECTION, sso.OneSsoConnection.as_view()),
     path(f"{_SSO_CONNECTION}/enable", sso.SsoConnectionOn.as_view()),

@@ -31,16 +31,21 @@ class Migration(migrations.Migration):
             name="SignInException",
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("reason", models.CharField(max_length=300)),
+                (
+                    "reason",
+                    models.CharField(help_text="Others read it in this list and in the audit log.", max_length=300),
+                ),
                 ("created_by", models.CharField(editable=False, max_length=320)),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="since")),
                 (
                     "membership",
                     models.ForeignKey(
                         db_constraint=False,
+                        help_text="Such as a login that programs share. Give programs service accounts where you can.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
                         to="tenants.membership",
+                        verbose_name="member",
                     ),
                 ),
                 (

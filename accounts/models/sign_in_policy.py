@@ -109,8 +109,13 @@ class SignInPolicy(TenantModel):
 class SignInException(TenantModel):
     """A member who may go on without single sign-on where it is required, such as a login that programs share."""
 
-    membership = same_organization("tenants.Membership", related_name="+")
-    reason = models.CharField(max_length=300)
+    membership = same_organization(
+        "tenants.Membership",
+        verbose_name="member",
+        related_name="+",
+        help_text="Such as a login that programs share. Give programs service accounts where you can.",
+    )
+    reason = models.CharField(max_length=300, help_text="Others read it in this list and in the audit log.")
     created_by = models.CharField(max_length=320, editable=False)
     created_at = models.DateTimeField("since", auto_now_add=True)
 

@@ -14,9 +14,8 @@ class Addresses(EmailView):  # type: ignore[misc]  # allauth has no type hints
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the page, or why nothing can be changed (403)."""
-        if request.user.is_authenticated:
-            if doors := doors_for_login(request.user):
-                context = {"organization": doors[0].organization, "email": request.user.email}
-                return render(request, "account/email_held.html", context, status=403)
+        if request.user.is_authenticated and (doors := doors_for_login(request.user)):
+            context = {"organization": doors[0].organization, "email": request.user.email}
+            return render(request, "account/email_held.html", context, status=403)
         response: HttpResponse = super().dispatch(request, *args, **kwargs)
         return response
