@@ -18,7 +18,7 @@ from api.operation import listing, operation
 from api.serializers import Answer, Body, Change
 from api.views import OrganizationView
 from tenants.api.members import members
-from tenants.api.serializers import MEMBER_EXAMPLE, PersonAnswer
+from tenants.api.serializers import MEMBER_EXAMPLE, MemberName
 from tenants.permissions import P
 
 TAG = "Sign-in policy"
@@ -31,13 +31,6 @@ _HOURS = "The longest session, in hours; null: as long as the installation lets 
 _IDLE = "The longest pause, in minutes; null: any."
 _SESSIONS = "How many sessions a person has at a time; null: any number."
 _NETWORKS = "From where people enter, and use their own keys: addresses and networks (CIDR); empty: from everywhere."
-
-
-class MemberName(Answer):
-    """A member, by their login."""
-
-    id = serializers.UUIDField(help_text="The membership's.")
-    user = PersonAnswer()
 
 
 class SignInPolicyAnswer(Answer):
@@ -87,10 +80,9 @@ class NewSignInException(Body):
     reason = serializers.CharField(max_length=300)
 
 
-_MEMBER = {"id": MEMBER_EXAMPLE["id"], "user": MEMBER_EXAMPLE["user"]}
 EXAMPLE = {
     "sso_required": "everybody",
-    "break_glass": _MEMBER,
+    "break_glass": MEMBER_EXAMPLE,
     "second_factor_required": True,
     "sso_as_second_factor": "always",
     "session_hours": 12,
@@ -100,7 +92,7 @@ EXAMPLE = {
 }
 EXCEPTION_EXAMPLE = {
     "id": "0b0e7d9c-8a0f-4a55-a3a6-1a4a4c1f7d21",
-    "member": _MEMBER,
+    "member": MEMBER_EXAMPLE,
     "reason": "The wallboard in the office, until it has a key of its own.",
     "created_by": "ada@acme.example",
     "created_at": "2026-01-05T09:00:00Z",
@@ -165,7 +157,7 @@ class Exceptions(OrganizationView):
         response=SignInExceptionAnswer,
         status=HTTPStatus.CREATED,
         example=EXCEPTION_EXAMPLE,
-        request_example={"member": _MEMBER["id"], "reason": EXCEPTION_EXAMPLE["reason"]},
+        request_example={"member": MEMBER_EXAMPLE["id"], "reason": EXCEPTION_EXAMPLE["reason"]},
     )
     def post(self) -> SignInException:
         """Two steps, networks and the rest of the policy still hold for them."""

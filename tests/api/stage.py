@@ -8,6 +8,7 @@ from accounts.services.api_keys import create_api_key
 from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
+from accounts.services.sign_in_policy import add_sign_in_exception
 from audit.models import Event
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
@@ -78,6 +79,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         connection = create_scim_connection(organization=organization, name="Acme directory", role=viewer, actor=SYSTEM)
         token = create_scim_token(connection=connection, name="Acme sync", actor=SYSTEM)
         sso_connection = stored_connection(tenant, membership, viewer, SYSTEM)
+        sign_in_exception = add_sign_in_exception(membership=membership, reason="Shared by programs", actor=SYSTEM)
         set_service_account_project_role(account=account, project=project, role=viewer, actor=SYSTEM)
         return {
             "organization": organization.slug,
@@ -95,6 +97,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "connection": str(connection.pk),
             "sso_connection": str(sso_connection.pk),
             "sso_group": str(SsoGroupMapping.objects.get().pk),
+            "sign_in_exception": str(sign_in_exception.pk),
             "token": str(token.key.pk),
             "project_id": str(project.pk),
             "event": str(Event.objects.first().pk),

@@ -101,6 +101,8 @@ UNIQUE_PAIRS = {
     "accounts_serviceaccountprojectrole": "account_id",
     "accounts_ssogroupmapping": "value",
     "accounts_ssoidentity": "subject",
+    "accounts_signinexception": "membership_id",
+    "accounts_signinpolicy": "sso_required",
     "accounts_waitinggroupmember": "provisioned_user_id",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",

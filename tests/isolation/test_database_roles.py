@@ -193,6 +193,8 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("accounts_scimconnection", "SELECT"),
         ("accounts_scimtoken", "SELECT"),
         ("accounts_serviceaccount", "SELECT"),
+        ("accounts_signinexception", "SELECT"),
+        ("accounts_signinpolicy", "SELECT"),
         ("accounts_ssoconnection", "SELECT"),
         ("accounts_user", "SELECT"),
         ("api_storedresponse", "DELETE,SELECT"),
