@@ -134,10 +134,11 @@ class _Reading:
         self._service_accounts(wanted)
         self._keys(wanted)
         self._sso_connections(wanted)
+        self._sign_in_policy(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
-    def people(self, section: str, raw: dict[str, Any], path: Path) -> Iterator[tuple[str, dict[str, Any], Path]]:
+    def people(self, section: str, raw: dict[str, Any], path: Path) -> Iterator[tuple[str, Any, Path]]:
         """Yield (address in lower case, entry, path) of a map by e-mail address."""
         seen: set[str] = set()
         for written, entry in raw.get(section, {}).items():
@@ -255,6 +256,22 @@ class _Reading:
                     place = (*path, "groups", value, number)
                     self._reference(wanted, "group", group.strip().lower(), place)
                     wanted.add("sso_groups", (name, value.strip(), group.strip()), Item(place))
+
+    def _sign_in_policy(self, wanted: WantedOrganization) -> None:
+        if "sign_in_policy" not in wanted.raw:
+            return
+        entry, path = wanted.raw["sign_in_policy"], (*wanted.path, "sign_in_policy")
+        values = {name: value for name, value in entry.items() if name != "exceptions"}
+        if "allowed_networks" in values:
+            values["allowed_networks"] = self._networks(values["allowed_networks"], (*path, "allowed_networks"))
+        if values.get("break_glass"):
+            place = (*path, "break_glass")
+            values["break_glass"] = self._email(values["break_glass"], place)
+            self._reference(wanted, "member", values["break_glass"], place)
+        wanted.add("sign_in_policy", wanted.slug, Item(path, values))
+        for email, reason, place in self.people("exceptions", entry, path):
+            self._reference(wanted, "member", email, place)
+            wanted.add("sign_in_exceptions", email, Item(place, {"reason": reason.strip()}))
 
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:

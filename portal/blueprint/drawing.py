@@ -7,8 +7,19 @@ the very rules that the portal has.
 import json
 from typing import Any
 
-from accounts.models import Joining, ServiceAccount, SsoConnection, SsoGroupMapping, SsoProvider, User
+from accounts.models import (
+    Joining,
+    ServiceAccount,
+    SignInException,
+    SsoAsSecondFactor,
+    SsoConnection,
+    SsoGroupMapping,
+    SsoProvider,
+    SsoRequired,
+    User,
+)
 from accounts.models.service_account import ServiceAccountKind
+from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
 from tenants.models import Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
 from tenants.permissions import CATALOGUE
@@ -57,6 +68,7 @@ def generate() -> dict[str, Any]:
             "service_account": _service_account(),
             "key": _key(),
             "sso_connection": _sso_connection(),
+            "sign_in_policy": _sign_in_policy(),
         },
     }
 
@@ -91,6 +103,7 @@ def _organization() -> dict[str, Any]:
                 "Single sign-on connections by name.",
                 longest=_length(SsoConnection, "name"),
             ),
+            "sign_in_policy": {"$ref": "#/$defs/sign_in_policy"},
         }
     )
 
@@ -242,6 +255,41 @@ def _sso_connection() -> dict[str, Any]:
             "enabled": {"type": "boolean", "description": "true: people can sign in through it."},
         },
         required=["issuer", "client_id"],
+    )
+
+
+def _sign_in_policy() -> dict[str, Any]:
+    def bound(least: int, most: int, description: str) -> dict[str, Any]:
+        return {"type": ["integer", "null"], "minimum": least, "maximum": most, "description": description}
+
+    return _map(
+        {
+            "sso_required": {"enum": list(SsoRequired.values), "description": "Who comes by single sign-on only."},
+            "break_glass": {
+                "anyOf": [_text(EMAIL, 254), {"type": "null"}],
+                "description": "The owner who comes in by password when the identity provider fails.",
+            },
+            "second_factor_required": {"type": "boolean", "description": "true: every member signs in in two steps."},
+            "sso_as_second_factor": {
+                "enum": list(SsoAsSecondFactor.values),
+                "description": "Whether single sign-on counts as two steps.",
+            },
+            "session_hours": bound(1, MOST_SESSION_HOURS, "The longest session; null: as the installation says."),
+            "idle_minutes": bound(5, MOST_IDLE_MINUTES, "The longest pause; null: any."),
+            "concurrent_sessions": bound(1, MOST_SESSIONS, "Sessions of a person at a time; null: any number."),
+            "allowed_networks": {
+                "type": "array",
+                "items": {"type": "string"},
+                "uniqueItems": True,
+                "description": "From where people enter: addresses or CIDR ranges; empty: from everywhere.",
+            },
+            "exceptions": {
+                "type": "object",
+                "description": "Members who go on without single sign-on, by e-mail address: why.",
+                "propertyNames": {"pattern": EMAIL, "maxLength": 254},
+                "additionalProperties": _text(NAME, _length(SignInException, "reason")),
+            },
+        }
     )
 
 
