@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from isolation.actor import ANONYMOUS, Actor
+from isolation.actor import ANONYMOUS, FRESH_FOR, Actor
 
 _MEMO = "_console_permissions"
 
@@ -40,14 +40,20 @@ def can(request: HttpRequest, permission: str, obj: Any = None) -> bool:
 
 
 def require(request: HttpRequest, permission: str, obj: Any = None) -> None:
-    """Refuse the request unless its actor holds the permission.
+    """Refuse the request unless its actor holds the permission, and has signed in freshly where it asks for that.
+
+    Services ask again. A page asks earlier, so that there is time left to fill it in.
 
     Raises:
         MissingPermission: it does not; the refusal is recorded.
+        FreshSignInNeeded: it is about to need a fresh sign-in.
         UnknownPermission: the catalogue has no such name.
     """
+    actor = actor_of(request)
     if not can(request, permission, obj):
-        actor_of(request).require(str(permission), obj)
+        actor.require(str(permission), obj)
+    if request.method == "GET" and permission in actor.sensitive:
+        actor.require_fresh_sign_in(within=FRESH_FOR / 2)
 
 
 class PermissionMapping:

@@ -4,7 +4,7 @@ from django.urls import include, path
 
 from console.sites import operator_site
 
-from .views import addresses, health, invitations, landing, refused, support
+from .views import addresses, confirm, health, invitations, landing, refused, support
 
 urlpatterns = [
     path("", landing.home, name="home"),
@@ -25,6 +25,7 @@ urlpatterns = [
     path("api/", include("portal.urls_api")),
     path("", include("accounts.scim.urls")),
     path("", include("accounts.sso.urls")),
+    path("accounts/confirm/", confirm.confirm, name="confirm"),
     path("accounts/email/", addresses.Addresses.as_view(), name="account_email"),
     path("accounts/", include("allauth.urls")),
     path("accounts/profile/", landing.profile, name="profile"),

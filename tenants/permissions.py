@@ -65,6 +65,22 @@ class P(StrEnum):
     TRACES_WRITE = "traces:write"
 
 
+SENSITIVE: frozenset[P] = frozenset(
+    {
+        P.DOMAINS_MANAGE,
+        P.ORGANIZATION_DELETE,
+        P.PROJECTS_DELETE,
+        P.PROJECTS_TRANSFER,
+        P.PROVIDER_CREDENTIALS_MANAGE,
+        P.SCIM_MANAGE,
+        P.SIGN_IN_POLICY_MANAGE,
+        P.SINKS_MANAGE,
+        P.SSO_MANAGE,
+    }
+)
+"""What a session uses only after a fresh sign-in: a stolen cookie would do lasting harm with it."""
+
+
 class Level(StrEnum):
     """Where a permission is asked: of the organization as a whole, or of one project."""
 

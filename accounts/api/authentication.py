@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from rest_framework import authentication, exceptions
 
 from accounts.entry import Ask, entry_of, note_break_glass
+from accounts.freshness import proved_at
 from accounts.key_record import KeyRecord, Refusal
 from accounts.models import User
 from accounts.services.key_authentication import KeyRefused, authenticate_key, key_actor
@@ -58,7 +59,8 @@ class SessionCredential:
         Raises:
             Problem: 403, the organization's sign-in policy asks something more of the session.
         """
-        actor = user_actor(self.user, organization_id)
+        proved = proved_at(self.request, self.user, organization_id)
+        actor = user_actor(self.user, organization_id, proved_at=proved)
         entry = entry_of(self.request, self.user, organization_id)
         if entry.asked:
             code, how = _ASKED[entry.asked.what]

@@ -1,5 +1,6 @@
 """Changes to people's logins."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -140,9 +141,14 @@ def person(user: User) -> Actor:
     return Actor(ActorKind.USER, user.pk, user.email)
 
 
-def operator_actor(user: User) -> Actor:
-    """Return the actor for an operator who runs the installation; the caller has made sure that they are one."""
-    return Actor(ActorKind.OPERATOR, user.pk, user.email, authority=FullAuthority())
+def operator_actor(user: User, *, proved_at: datetime | None = None) -> Actor:
+    """Return the actor for an operator who runs the installation; the caller has made sure that they are one.
+
+    Args:
+        user: the operator.
+        proved_at: when they showed last who they are, for a session; None for one who acts without a session.
+    """
+    return Actor(ActorKind.OPERATOR, user.pk, user.email, proved_at=proved_at, authority=FullAuthority())
 
 
 def _locked(user: User, *, with_operators: bool) -> User:

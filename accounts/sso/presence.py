@@ -56,6 +56,12 @@ def presence_kept(session: Mapping[str, Any], organization_id: UUID) -> Presence
     )
 
 
+def presences_in(request: HttpRequest) -> list[Presence]:
+    """Return every organization into which the request's session came by single sign-on, and how."""
+    found = (presence_in(request, UUID(organization)) for organization in request.session.get(_KEY, {}))
+    return [presence for presence in found if presence is not None]
+
+
 def note_presence(request: HttpRequest, presence: Presence) -> None:
     """Let the session remember a sign-in; the latest one into an organization counts."""
     kept = {

@@ -13,6 +13,7 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import set_script_prefix
 
 from accounts.entry import Entry, entry_of, note_break_glass
+from accounts.freshness import proved_at
 from accounts.models import User
 from accounts.services.users import operator_actor, person
 from accounts.sso.confinement import Confinement, confinement_of
@@ -31,7 +32,7 @@ from tenants.models import Organization
 TENANT_PREFIX = "/o/"
 OPERATOR_PREFIX = "/admin/"
 OPENING_THEIR_OWN = ("/api/", "/scim/")
-OPEN_WHEN_CONFINED = ("/accounts/logout/", "/accounts/reauthenticate/", "/sso/", "/healthz/")
+OPEN_WHEN_CONFINED = ("/accounts/confirm/", "/accounts/logout/", "/accounts/reauthenticate/", "/sso/", "/healthz/")
 _READS_NO_ROWS = frozenset({"/admin/jsi18n/"})  # texts of the forms: not worth an event each
 LOGIN_PATH = "/accounts/login/"
 _SERVER_ERROR = 500
@@ -119,7 +120,10 @@ class ScopeMiddleware:
             return not_yet(request, organization, entry.asked)
         if entry.by_break_glass:
             note_break_glass(request, organization_id, user)
-        actor = user_actor(user, organization_id) if membership else support_actor(user, organization_id)
+        proved = proved_at(request, user, organization_id)
+        actor = (
+            user_actor(user, organization_id, proved_at=proved) if membership else support_actor(user, organization_id)
+        )
         request.organization, request.actor = organization, actor
         path_info = request.path_info
         request.path_info = f"/{rest}"
@@ -157,5 +161,5 @@ def installation_actor(request: HttpRequest) -> Actor:
     if not isinstance(user, User) or not user.is_active:
         return ANONYMOUS
     if user.is_operator and request.path_info.startswith(OPERATOR_PREFIX):
-        return operator_actor(user)
+        return operator_actor(user, proved_at=proved_at(request, user))
     return person(user)
