@@ -3,10 +3,20 @@
 from .api_key import ApiKey, ApiKeySecret
 from .platform_key import PlatformKey
 from .provisioned import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
+from .saml import SamlCertificateWarning, SamlKey, SamlMessage
 from .scim_connection import IdentityProvider, ScimConnection, ScimToken
 from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
-from .sso import Joining, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProvider
+from .sso import (
+    Joining,
+    SsoConnection,
+    SsoGroupMapping,
+    SsoIdentity,
+    SsoLogin,
+    SsoProtocol,
+    SsoProvider,
+    SsoSession,
+)
 from .user import User, UserManager
 
 __all__ = [
@@ -17,6 +27,9 @@ __all__ = [
     "PlatformKey",
     "ProvisionedGroup",
     "ProvisionedUser",
+    "SamlCertificateWarning",
+    "SamlKey",
+    "SamlMessage",
     "ScimConnection",
     "ScimRequest",
     "ScimToken",
@@ -26,7 +39,9 @@ __all__ = [
     "SsoGroupMapping",
     "SsoIdentity",
     "SsoLogin",
+    "SsoProtocol",
     "SsoProvider",
+    "SsoSession",
     "User",
     "UserManager",
     "WaitingGroupMember",
