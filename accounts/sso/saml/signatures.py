@@ -168,7 +168,7 @@ def _canonical(element: Any, prefixes: list[str]) -> bytes:
             method="c14n",
             exclusive=True,
             with_comments=False,
-            inclusive_ns_prefixes=[None if prefix == "#default" else prefix for prefix in prefixes] or None,
+            inclusive_ns_prefixes=prefixes or None,
         )
     except (TypeError, ValueError, etree.LxmlError):
         raise SignInRefused("The message cannot be brought into its canonical form.") from None

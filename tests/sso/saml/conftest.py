@@ -27,4 +27,3 @@ def saml(acme: Tenant, idp: SamlIdp) -> Saml:
     """Return acme's connection; its domain is verified, and its member comes from the provider."""
     verify_domain(acme)
     return connect_saml(acme, idp)
-

@@ -1,7 +1,7 @@
 """A SAML identity provider in this process, of which a test says what it does wrong.
 
-It signs with xmlsec and `cryptography`, and shares nothing with what is tested. `SamlIdp.response` is right by default; a
-`Wrong` names the values that differ, and functions that change the tree before or the bytes after it is signed.
+It signs with xmlsec and `cryptography`, and shares nothing with what is tested. `SamlIdp.response` is right by default;
+a `Wrong` names the values that differ, and functions that change the tree before or the bytes after it is signed.
 """
 
 import base64
@@ -132,6 +132,9 @@ class Wrong:
     bytes_after: Callable[[bytes], bytes] | None = None
 
 
+RIGHT = Wrong()
+
+
 @dataclass
 class SamlIdp:
     """An identity provider.
@@ -168,14 +171,15 @@ class SamlIdp:
             )
         )
         keys = "".join(
-            f'<md:KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>{key.body}</ds:X509Certificate>'
-            "</ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
+            '<md:KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data>'
+            f"<ds:X509Certificate>{key.body}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>"
             for key in self.keys
         )
         more = "".join(f' {name}="{value}"' for name, value in attributes.items())
         return (
             f'<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:ds="{DS}"'
-            f' entityID="{self.entity_id}"{more}><md:IDPSSODescriptor WantAuthnRequestsSigned="{str(self.wants_signed).lower()}"'
+            f' entityID="{self.entity_id}"{more}>'
+            f'<md:IDPSSODescriptor WantAuthnRequestsSigned="{str(self.wants_signed).lower()}"'
             f' protocolSupportEnumeration="{SAMLP}">{keys}{services}</md:IDPSSODescriptor></md:EntityDescriptor>'
         )
 
@@ -192,7 +196,7 @@ class SamlIdp:
             query=query,
         )
 
-    def response(self, asked: Asked, wrong: Wrong = Wrong()) -> bytes:
+    def response(self, asked: Asked, wrong: Wrong = RIGHT) -> bytes:
         """Return the response to a request, with what is wrong about it."""
         root = self._response(asked, wrong)
         if wrong.before:
@@ -202,6 +206,7 @@ class SamlIdp:
             sign(root.find("saml:Assertion", NS), key, wrong.signature, wrong.digest)
         if wrong.signs in {"response", "both"}:
             sign(root, key, wrong.signature, wrong.digest)
+        root = etree.fromstring(etree.tostring(root))  # lxml finds no element by its name that xmlsec has made
         if wrong.after:
             wrong.after(root)
         content = etree.tostring(root)
@@ -282,7 +287,9 @@ class SamlIdp:
             element(root, SAMLP, "SessionIndex", index)
         return root
 
-    def signed_query(self, root: Any, key: KeyPair | None = None, *, relay_state: str = "", algorithm: str = RSA_SHA256) -> str:
+    def signed_query(
+        self, root: Any, key: KeyPair | None = None, *, relay_state: str = "", algorithm: str = RSA_SHA256
+    ) -> str:
         """Return the query that brings a message, signed."""
         query = unsigned_query(root, relay_state) + "&" + urlencode({"SigAlg": algorithm})
         private = serialization.load_pem_private_key((key or self.key).private_key.encode(), None)
@@ -312,13 +319,13 @@ def sign(target: Any, key: KeyPair, method: str = "RSA_SHA256", digest: str = "S
     reference = xmlsec.template.add_reference(signature, getattr(transform, digest), uri=f"#{target.get('ID')}")
     xmlsec.template.add_transform(reference, transform.ENVELOPED)
     xmlsec.template.add_transform(reference, transform.EXCL_C14N)
-    xmlsec.template.add_x509_data(xmlsec.template.ensure_key_info(signature))
+    if not method.startswith("HMAC"):
+        xmlsec.template.add_x509_data(xmlsec.template.ensure_key_info(signature))
     context = xmlsec.SignatureContext()
     if method.startswith("HMAC"):
         public = x509.load_pem_x509_certificate(key.certificate.encode()).public_key()
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         context.key = xmlsec.Key.from_binary_data(xmlsec.constants.KeyDataHmac, pem)
-        signature.remove(signature.find("ds:KeyInfo", NS))
     else:
         context.key = xmlsec.Key.from_memory(key.private_key.encode(), xmlsec.constants.KeyDataFormatPem)
         context.key.load_cert_from_memory(key.certificate.encode(), xmlsec.constants.KeyDataFormatPem)
@@ -331,7 +338,8 @@ def encrypt(root: Any, certificate: str, *, transport: str = "RSA_OAEP", content
     transform: Any = xmlsec.Transform
     assertion = root.find("saml:Assertion", NS)
     holder = element(None, SAML, "EncryptedAssertion", nsmap={"saml": SAML})
-    assertion.getparent().replace(assertion, holder)
+    root.replace(assertion, holder)
+    holder.append(assertion)
     data = xmlsec.template.encrypted_data_create(
         holder, getattr(transform, content), type=xmlsec.constants.TypeEncElement, ns="xenc"
     )
@@ -345,8 +353,7 @@ def encrypt(root: Any, certificate: str, *, transport: str = "RSA_OAEP", content
     length = {"AES128": 128, "AES256": 256, "DES3": 192, "AES256_GCM": 256, "AES128_GCM": 128}[content]
     kind = xmlsec.constants.KeyDataDes if content == "DES3" else xmlsec.constants.KeyDataAes
     context.key = xmlsec.Key.generate(kind, length, xmlsec.constants.KeyDataTypeSession)
-    encrypted = context.encrypt_xml(data, assertion)
-    holder.append(encrypted)
+    context.encrypt_xml(data, assertion)
 
 
 def element(parent: Any, namespace: str, name: str, text: str | None = None, nsmap: Any = None) -> Any:
@@ -375,4 +382,3 @@ def evil(assertion: Any, name_id: str = "u-owner", email: str = "viewer@acme.exa
         if "@" in (value.text or ""):
             value.text = email
     return forged
-

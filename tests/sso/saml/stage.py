@@ -15,7 +15,7 @@ from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tests.people import Tenant
-from tests.sso.saml.provider import Asked, SamlIdp, Wrong
+from tests.sso.saml.provider import RIGHT, Asked, SamlIdp, Wrong
 from tests.sso.stage import Visit
 
 _FIELD = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
@@ -51,7 +51,7 @@ class Saml:
         return self.idp.read(response["Location"])
 
     def bring(self, browser: Client, content: bytes | str, **fields: str) -> Any:
-        """Bring a response as a browser does: from the other site without a session, then from the page that answers."""
+        """Bring a response as a browser does: without its session, then from the page that answers."""
         text = content if isinstance(content, str) else base64.b64encode(content).decode()
         first = Client().post(self.path("acs"), {"SAMLResponse": text, **fields})
         assert "Set-Cookie" not in first.headers
@@ -60,7 +60,7 @@ class Saml:
         carried = {name: unescape(value) for name, value in _FIELD.findall(first.content.decode())}
         return browser.post(self.path("acs"), carried)
 
-    def sign_in(self, browser: Client | None = None, wrong: Wrong = Wrong(), **query: str) -> Visit:
+    def sign_in(self, browser: Client | None = None, wrong: Wrong = RIGHT, **query: str) -> Visit:
         """Sign in with a browser, a new one without; return how that ended."""
         browser = browser or Client()
         asked = self.leave(browser, **query)
