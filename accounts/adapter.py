@@ -16,6 +16,7 @@ from accounts.models import User
 from accounts.services.sign_up import announce_sign_up, is_sign_up_open
 from accounts.services.users import person, set_password
 from accounts.sso.held import came_by_single_sign_on, doors_for_login, lead_to_provider
+from accounts.sso.saml.slo import way_out
 from audit.models import Outcome
 from console.links import root_url
 from tenants.lookups import memberships_of, open_invitations
@@ -88,6 +89,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         if len(places) == 1 and not user.is_operator and not open_invitations(user.email):
             return root_url(f"o/{places[0].slug}/")
         return root_url()
+
+    def get_logout_redirect_url(self, request: HttpRequest) -> str:
+        """Return where the identity provider that somebody came through hears that they sign out, or the usual page."""
+        return way_out(request) or str(super().get_logout_redirect_url(request))
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Return the profile page."""

@@ -69,6 +69,14 @@ records(signals.sso_connection_updated, "sso_connection.updated", "Changed a sin
 records(signals.sso_connection_enabled, "sso_connection.enabled", "Switched single sign-on on")
 records(signals.sso_connection_disabled, "sso_connection.disabled", "Switched single sign-on off")
 records(signals.sso_connection_deleted, "sso_connection.deleted", "Deleted a single sign-on connection")
+records(signals.sso_metadata_changed, "sso_connection.metadata_changed", "The identity provider changed its metadata")
+records(
+    signals.sso_certificate_expires, "sso_connection.certificate_expires", "A single sign-on certificate expires soon"
+)
+records(signals.saml_key_added, "saml_key.added", "Added a SAML key")
+records(signals.saml_key_used, "saml_key.used", "Let another SAML key sign")
+records(signals.saml_key_removed, "saml_key.removed", "Removed a SAML key")
+records(signals.sso_session_ended, "sso_session.ended", "The identity provider signed somebody out")
 records(signals.sso_group_mapping_added, "sso_group_mapping.added", "Let a group follow a claim")
 records(signals.sso_group_mapping_removed, "sso_group_mapping.removed", "Let a group follow a claim no more")
 records(signals.sso_identity_linked, "sso_identity.linked", "Tied a member to their identity")
@@ -88,6 +96,7 @@ SIGNED_IN = catalogue.add(Action("user.signed_in", "Signed in"))
 SIGN_IN_FAILED = catalogue.add(Action("user.sign_in_failed", "Failed to sign in"))
 SIGNED_OUT = catalogue.add(Action("user.signed_out", "Signed out"))
 SSO_REFUSED = catalogue.add(Action("sso.sign_in_refused", "Was refused single sign-on"))
+SSO_LOGOUT_REFUSED = catalogue.add(Action("sso.logout_refused", "A single logout was refused"))
 REAUTHENTICATED = catalogue.add(Action("user.reauthenticated", "Confirmed their password"))
 
 
@@ -137,16 +146,17 @@ def record_presence(
                 write()
 
 
-def record_refused_sso(connection: SsoConnection, *, who: str, reason: str) -> None:
+def record_refused_sso(connection: SsoConnection, *, who: str, reason: str, action: Action = SSO_REFUSED) -> None:
     """Write that an organization's identity provider let nobody in; the connection's scope must be open.
 
     Args:
         connection: through which connection.
         who: the e-mail address or subject that it named, "" for none.
         reason: what did not hold.
+        action: what was refused.
     """
     record(
-        SSO_REFUSED,
+        action,
         actor=ANONYMOUS,
         organization_id=connection.organization_id,
         outcome=Outcome.FAILED,

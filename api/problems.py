@@ -154,7 +154,7 @@ def problem_of(error: Exception) -> Problem | None:  # noqa: C901, PLR0911, PLR0
         case MissingPermission():
             return missing_permission(error)
         case FreshSignInNeeded():
-            text = "This takes a fresh sign-in. Confirm in the console that it is you, or use an API key; then send it again."
+            text = "This takes a fresh sign-in. Confirm in the console that it is you, then send it again."
             return Problem(HTTPStatus.FORBIDDEN, "fresh_sign_in_needed", text)
         case UnknownPermission():
             text = f"There is no permission “{error}”. GET /api/v1/permissions lists them all."

@@ -3,12 +3,22 @@
 from .api_key import ApiKey, ApiKeySecret
 from .platform_key import PlatformKey
 from .provisioned import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
+from .saml import SamlCertificateWarning, SamlKey, SamlMessage
 from .scim_connection import IdentityProvider, ScimConnection, ScimToken
 from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
 from .session import Device, Session, SessionEnd
 from .sign_in_policy import SignInException, SignInPolicy, SsoAsSecondFactor, SsoRequired
-from .sso import Joining, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProvider
+from .sso import (
+    Joining,
+    SsoConnection,
+    SsoGroupMapping,
+    SsoIdentity,
+    SsoLogin,
+    SsoProtocol,
+    SsoProvider,
+    SsoSession,
+)
 from .user import User, UserManager
 
 __all__ = [
@@ -20,6 +30,9 @@ __all__ = [
     "PlatformKey",
     "ProvisionedGroup",
     "ProvisionedUser",
+    "SamlCertificateWarning",
+    "SamlKey",
+    "SamlMessage",
     "ScimConnection",
     "ScimRequest",
     "ScimToken",
@@ -34,8 +47,10 @@ __all__ = [
     "SsoGroupMapping",
     "SsoIdentity",
     "SsoLogin",
+    "SsoProtocol",
     "SsoProvider",
     "SsoRequired",
+    "SsoSession",
     "User",
     "UserManager",
     "WaitingGroupMember",

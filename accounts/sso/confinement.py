@@ -11,13 +11,15 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.sessions.backends.base import SessionBase
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts.models import SsoIdentity, User
+from accounts.models import SsoIdentity, SsoSession, User
 from isolation.scope import tenant_scope
 
 _KEY = "sso_confinement"
+_SESSION_KEY = "sso_session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,19 @@ class Confinement:
         organization_id: the only organization that it enters.
         connection_id: through which connection its person came.
         opened_at: when.
+        session_id: the `SsoSession`, where the protocol has one: the provider may end it.
     """
 
     organization_id: UUID
     connection_id: UUID
     opened_at: datetime
+    session_id: UUID | None = None
 
     def holds(self, user: User) -> bool:
         """Return whether the connection still lets its person in; without that, the session opens nothing.
 
         It ends when the connection was switched off since, even if it is on again, when the connection has another
-        issuer, and when the person's identity was forgotten.
+        issuer, when the person's identity was forgotten, and when the provider ended it or let it last no longer.
         """
         with tenant_scope(self.organization_id):
             known = SsoIdentity.objects.filter(
@@ -48,6 +52,11 @@ class Confinement:
                 connection__issuer=F("issuer"),
                 membership__user=user,
             )
+            if self.session_id is not None:
+                open_still = SsoSession.objects.filter(
+                    Q(ends_at=None) | Q(ends_at__gt=timezone.now()), pk=self.session_id, ended_at=None
+                )
+                known = known.filter(Exists(open_still))
             return bool(known.exists())
 
 
@@ -62,7 +71,10 @@ def confinement_in(session: SessionBase | Mapping[str, Any]) -> Confinement | No
     if not kept:
         return None
     opened_at = datetime.fromisoformat(kept["opened_at"])
-    return Confinement(UUID(kept["organization"]), UUID(kept["connection"]), opened_at)
+    session_id = kept.get("session")
+    return Confinement(
+        UUID(kept["organization"]), UUID(kept["connection"]), opened_at, UUID(session_id) if session_id else None
+    )
 
 
 def confine(request: HttpRequest, confinement: Confinement) -> None:
@@ -71,9 +83,24 @@ def confine(request: HttpRequest, confinement: Confinement) -> None:
         "organization": str(confinement.organization_id),
         "connection": str(confinement.connection_id),
         "opened_at": confinement.opened_at.isoformat(),
+        "session": str(confinement.session_id) if confinement.session_id else None,
     }
 
 
 def release(request: HttpRequest) -> None:
     """Let the session reach everything of its person, who has proved their password."""
     request.session.pop(_KEY, None)
+
+
+def keep_session(request: HttpRequest, organization_id: UUID, session_id: UUID | None) -> None:
+    """Remember the person's session at the provider, also when ours reaches everything: signing out ends both."""
+    if session_id is None:
+        request.session.pop(_SESSION_KEY, None)
+    else:
+        request.session[_SESSION_KEY] = [str(organization_id), str(session_id)]
+
+
+def session_of(request: HttpRequest) -> tuple[UUID, UUID] | None:
+    """Return organization and `SsoSession` of the person's session at a provider, None without one."""
+    kept = request.session.get(_SESSION_KEY)
+    return (UUID(kept[0]), UUID(kept[1])) if kept else None

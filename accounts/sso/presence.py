@@ -29,16 +29,18 @@ class Presence:
         came_at: when.
         assurance: what the provider said of how it recognized the person: `amr` and `acr` (OpenID Connect Core section
             2, RFC 8176), or AuthnContextClassRef (SAML core section 2.7.2.2).
+        session_id: the `SsoSession`, where the protocol has one.
     """
 
     organization_id: UUID
     connection_id: UUID
     came_at: datetime
     assurance: tuple[str, ...]
+    session_id: UUID | None = None
 
     def holds(self, user: User) -> bool:
         """Return whether the connection still lets its person in."""
-        return Confinement(self.organization_id, self.connection_id, self.came_at).holds(user)
+        return Confinement(self.organization_id, self.connection_id, self.came_at, self.session_id).holds(user)
 
 
 def presence_in(request: HttpRequest, organization_id: UUID) -> Presence | None:
@@ -52,7 +54,11 @@ def presence_kept(session: Mapping[str, Any], organization_id: UUID) -> Presence
     if not kept:
         return None
     return Presence(
-        organization_id, UUID(kept["connection"]), datetime.fromisoformat(kept["came_at"]), tuple(kept["assurance"])
+        organization_id,
+        UUID(kept["connection"]),
+        datetime.fromisoformat(kept["came_at"]),
+        tuple(kept["assurance"]),
+        UUID(kept["session"]) if kept["session"] else None,
     )
 
 
@@ -68,6 +74,7 @@ def note_presence(request: HttpRequest, presence: Presence) -> None:
         "connection": str(presence.connection_id),
         "came_at": presence.came_at.isoformat(),
         "assurance": list(presence.assurance),
+        "session": str(presence.session_id) if presence.session_id else None,
     }
     request.session[_KEY] = {**request.session.get(_KEY, {}), str(presence.organization_id): kept}
 

@@ -1,7 +1,7 @@
 """The authorization code flow (OpenID Connect Core 1.0 section 3.1), with PKCE (RFC 7636) and `iss` (RFC 9207)."""
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -9,13 +9,14 @@ from urllib.parse import quote, urlencode
 from django.conf import settings
 from django.utils import timezone
 
+from accounts.sso.attempt import Attempt
+from accounts.sso.checks import Checklist
+from accounts.sso.exceptions import SignInRefused
+from accounts.sso.signed_in import SignedIn
 from console.links import root_url
 from outbound.client import get, post
 
-from .attempt import Attempt
-from .checks import Checklist
 from .discovery import fetch_keys
-from .exceptions import SignInRefused
 from .id_token import checked_claims, key_name
 from .registration import Registration
 
@@ -24,21 +25,6 @@ KEYS_COUNT_FOR = timedelta(hours=1)
 KEYS_AGAIN_AFTER = timedelta(seconds=30)
 """An unknown key is looked for no sooner than this after the last time."""
 _OK = 200
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """What an identity provider says, checked.
-
-    Attributes:
-        subject: who it is, to the issuer.
-        claims: of the ID token, and those of userinfo that it lacks.
-        registration: with the keys that were used.
-    """
-
-    subject: str
-    claims: dict[str, Any]
-    registration: Registration
 
 
 def redirect_uri(connection_id: Any) -> str:
@@ -72,8 +58,8 @@ def authorization_url(registration: Registration, attempt: Attempt, *, login_hin
 
 def signed_in(
     registration: Registration, attempt: Attempt, answer: dict[str, list[str]], checklist: Checklist
-) -> SignedIn:
-    """Return who came back, after every check.
+) -> tuple[SignedIn, Registration]:
+    """Return who came back, after every check, and the registration with the keys that were used.
 
     Args:
         registration: the connection.
@@ -101,7 +87,7 @@ def signed_in(
     if "userinfo_endpoint" in registration.metadata and tokens.get("access_token"):
         with checklist.step("What the provider adds is about the same person (userinfo)"):
             claims = _userinfo(registration, tokens["access_token"], claims["sub"]) | claims
-    return SignedIn(claims["sub"], claims, registration)
+    return SignedIn(claims["sub"], claims, _assurance(claims)), registration
 
 
 def with_current_keys(registration: Registration, kid: str | None) -> Registration:
@@ -160,6 +146,13 @@ def _exchange(registration: Registration, attempt: Attempt, code: str) -> dict[s
     if not isinstance(tokens.get("access_token", ""), str):
         raise SignInRefused("The token endpoint sent an access token that is none.")
     return tokens
+
+
+def _assurance(claims: dict[str, Any]) -> tuple[str, ...]:
+    """Return `amr` and `acr` (OpenID Connect Core section 2)."""
+    methods = claims.get("amr")
+    said = [*(methods if isinstance(methods, list) else []), claims.get("acr")]
+    return tuple(value for value in said if isinstance(value, str) and value)
 
 
 def _takes_basic(metadata: dict[str, Any]) -> bool:
