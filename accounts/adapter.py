@@ -35,9 +35,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
 
     def set_password(self, user: User, password: str) -> None:
         """Store a changed, reset or first password, and tell it."""
-        signed_in = allauth_context.request.user.is_authenticated
+        request = allauth_context.request
+        signed_in = request.user.is_authenticated
         reason = "" if signed_in else "Reset by the link in a mail"
-        set_password(user=user, password=password, actor=person(user), reason=reason)
+        keep = request.session.session_key if signed_in else None
+        set_password(user=user, password=password, actor=person(user), reason=reason, keep=keep)
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return the only organization's console when there is nothing else to see, otherwise the landing page."""

@@ -3,6 +3,7 @@
 import base64
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,8 @@ from accounts.key_record import KeyRecord, Refusal
 from accounts.models import User
 from accounts.services.key_authentication import KeyRefused, authenticate_key, key_actor
 from accounts.services.users import person
+from accounts.sessions.ended import ended_in, is_ended
+from accounts.sessions.facts import signed_in_at
 from accounts.sso.confinement import confinement_of
 from api.problems import Problem
 from isolation.actor import Actor, ActorKind
@@ -32,6 +35,7 @@ class SessionCredential:
 
     user: User
     organization_id: UUID | None = None
+    signed_in_at: datetime | None = None
 
     @property
     def limit_key(self) -> str:
@@ -43,7 +47,15 @@ class SessionCredential:
         return person(self.user)
 
     def actor_in(self, organization_id: UUID) -> Actor:
-        """Return the person with their authority in the organization whose scope is open."""
+        """Return the person with their authority in the organization whose scope is open.
+
+        Raises:
+            AuthenticationFailed: the organization has ended their sessions since they signed in.
+        """
+        if is_ended(self.signed_in_at, ended_in(organization_id, self.user.pk)):
+            raise exceptions.AuthenticationFailed(
+                "Your sessions in this organization were ended. Sign in again, then repeat the request."
+            )
         return user_actor(self.user, organization_id)
 
 
@@ -61,9 +73,10 @@ class SessionAuthentication(authentication.SessionAuthentication):
             return None
         self.enforce_csrf(request)
         confinement = confinement_of(request._request)
-        if confinement is None:
-            return user, SessionCredential(user)
-        return (user, SessionCredential(user, confinement.organization_id)) if confinement.holds(user) else None
+        if confinement is not None and not confinement.holds(user):
+            return None
+        reach = confinement.organization_id if confinement else None
+        return user, SessionCredential(user, reach, signed_in_at(request._request))
 
     def enforce_csrf(self, request: Any) -> None:
         """Refuse a request that another site may have made the browser send.
