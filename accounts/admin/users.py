@@ -178,7 +178,7 @@ class UserAdmin(OperatorModelAdmin):
         """Return where they are signed in."""
         rows = [(row.browser, _more_about(row)) for row in _sessions_of(obj)]
         if not rows:
-            return "None"
+            return "Not signed in anywhere"
         items = format_html_join("", '<li>{} <span class="gh-muted">({})</span></li>', rows)
         return format_html("<ul>{}</ul>", items)
 
