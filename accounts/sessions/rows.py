@@ -23,7 +23,7 @@ _METHODS = {
     "recovery_codes": "recovery code",
     "code": "code by e-mail",
 }
-UNKNOWN_WAY = "Not known"
+UNKNOWN_WAY = "Unknown way of signing in"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """An organization with one row of everything that an address of the API can name."""
 
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 from accounts.key_format import KeyKind
@@ -130,5 +131,6 @@ def stage_of(acme: Tenant, stranger: User, operator: User) -> Stage:
 
 def _session_of(caller: Caller) -> dict[str, str]:
     """Return what names the session that somebody asks with; of nobody one that there is not."""
-    row = caller.client.session.known()
+    store: Any = caller.client.session
+    row = store.known()
     return {"session": str(row.pk if row else uuid4())}

@@ -1,6 +1,7 @@
 """People who sign in with browsers, and what the tables say of their sessions."""
 
 from typing import Any
+from uuid import UUID
 
 from django.test import Client
 
@@ -28,9 +29,22 @@ def sign_in(user: User, client: Client | None = None, *, user_agent: str = FIREF
 
 def session_in(client: Client) -> Session:
     """Return the row of a browser's session."""
-    row = client.session.known()
+    store: Any = client.session
+    row = store.known()
     assert isinstance(row, Session)
     return row
+
+
+def key_in(client: Client) -> str:
+    """Return the key of a browser's session."""
+    return str(client.session.session_key)
+
+
+def device_in(client: Client) -> UUID:
+    """Return what a browser is known by, to the person whose session it has."""
+    device_id = session_in(client).device_id
+    assert device_id
+    return device_id
 
 
 def is_signed_in(client: Client) -> bool:

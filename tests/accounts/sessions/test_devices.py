@@ -2,6 +2,8 @@
 
 import re
 from datetime import timedelta
+from html import unescape
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -19,6 +21,7 @@ from tests.accounts.sessions.stage import (
     SAFARI,
     browser,
     cookie,
+    device_in,
     devices,
     is_signed_in,
     session_in,
@@ -61,11 +64,11 @@ def test_the_first_sign_in_ever_is_no_news(acme: Tenant) -> None:
 def test_a_sign_in_with_a_new_browser_is_told_once(acme: Tenant) -> None:
     sign_in(acme.member)
     new = sign_in(acme.member, user_agent=SAFARI)
-    (message,) = mail.outbox
+    message: Any = mail.outbox[0]
     assert message.to == [acme.member.email]
     assert message.subject == "New sign-in with Safari 17 on Mac OS X"
-    for text in (message.body, message.alternatives[0][0]):
-        assert "127.0.0.1, this computer" in text
+    for text in (message.body, unescape(message.alternatives[0][0])):
+        assert "127.0.0.1, the portal's own machine" in text
         assert "/accounts/sessions/" in text
         assert "/accounts/password/change/" in text
         assert re.search(r"\d{1,2} \w+ \d{4}, \d\d:\d\d UTC", " ".join(text.replace("Time: ", "").split()))
@@ -178,7 +181,7 @@ def test_a_browser_that_nobody_signs_in_with_is_forgotten(acme: Tenant) -> None:
     client, other = sign_in(acme.member), sign_in(acme.member, user_agent=SAFARI)
     mail.outbox.clear()
     old = timezone.now() - timedelta(days=180, minutes=1)
-    Device.objects.filter(pk=session_in(client).device_id).update(last_seen_at=old)
+    Device.objects.filter(pk=device_in(client)).update(last_seen_at=old)
     forget_sessions()
     assert [device.pk for device in devices(acme.member)] == [session_in(other).device_id]
     assert is_signed_in(client), "the session has its own end"
@@ -190,7 +193,7 @@ def test_a_browser_that_nobody_signs_in_with_is_forgotten(acme: Tenant) -> None:
 def test_somebodys_browsers_have_a_bound(acme: Tenant, stranger: User) -> None:
     sign_in(stranger)
     first = sign_in(acme.member)
-    oldest = session_in(first).device_id
+    oldest = device_in(first)
     now = timezone.now()
     Device.objects.filter(pk=oldest).update(last_seen_at=now - timedelta(days=2))
     Device.objects.bulk_create(

@@ -39,7 +39,7 @@ def test_sessions_are_shown(acme: Tenant, operator: User) -> None:
     sign_in(acme.member, user_agent=SAFARI)
     page = signed_in(operator).get(page_of(acme.member)).content.decode()
     assert "Safari 17 on Mac OS X" in page
-    assert "127.0.0.1, this computer; Password" in page
+    assert "127.0.0.1, the portal&#x27;s own machine; Password" in page
     assert "Not signed in anywhere" in signed_in(operator).get(page_of(acme.viewer)).content.decode()
 
 

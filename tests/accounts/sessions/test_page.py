@@ -16,6 +16,7 @@ from tests.accounts.sessions.stage import (
     browser,
     devices,
     is_signed_in,
+    key_in,
     session_in,
     sessions,
     sign_in,
@@ -88,9 +89,9 @@ def test_the_page_tells_browser_place_and_way(acme: Tenant) -> None:
     assert "Safari 17 on Mac OS X" in page
     assert page.count('<p class="muted">127.0.0.1, the address that you use now</p>') == 4  # two sessions, two browsers
     assert page.count("This session") == page.count("This browser") == 1
-    assert page.count(". Password.") == 2
+    assert page.count("Password, signed in ") == 2
     assert "Last used" in page
-    assert mine.session.session_key not in page
+    assert key_in(mine) not in page
 
 
 def test_what_a_browser_says_of_itself_is_text(acme: Tenant) -> None:

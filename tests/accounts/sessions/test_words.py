@@ -33,8 +33,8 @@ def test_a_browser_in_words(user_agent: str, words: str) -> None:
         ("203.0.114.7", "203.0.114.7"),
         ("10.1.2.3", "10.1.2.3, a private network"),
         ("192.168.0.9", "192.168.0.9, a private network"),
-        ("127.0.0.1", "127.0.0.1, this computer"),
-        ("::1", "::1, this computer"),
+        ("127.0.0.1", "127.0.0.1, the portal's own machine"),
+        ("::1", "::1, the portal's own machine"),
         ("::ffff:10.0.0.1", "::ffff:10.0.0.1, a private network"),
         ("fe80::1", "fe80::1, a private network"),
         ("2a00:1450:4001:80e::200e", "2a00:1450:4001:80e::200e"),
@@ -56,9 +56,9 @@ def test_the_readers_own_address() -> None:
         ([{"method": "password"}, {"method": "password", "reauthenticated": True}], "Password"),
         ([{"method": "password"}, {"method": "mfa", "type": "totp"}], "Password, then authenticator app"),
         ([{"method": "mfa", "type": "webauthn", "passwordless": True}], "Passkey"),
-        ([{"method": "mfa", "type": "unheard of"}], "Not known"),
-        ([], "Not known"),
-        (None, "Not known"),
+        ([{"method": "mfa", "type": "unheard of"}], "Unknown way of signing in"),
+        ([], "Unknown way of signing in"),
+        (None, "Unknown way of signing in"),
     ],
 )
 def test_a_way_in_words(records: Any, words: str) -> None:
@@ -67,4 +67,4 @@ def test_a_way_in_words(records: Any, words: str) -> None:
 
 
 def test_a_session_of_another_secret_key_is_told_without_its_way() -> None:
-    assert Ways().of(Session(session_data="not signed by us")) == "Not known"
+    assert Ways().of(Session(session_data="not signed by us")) == "Unknown way of signing in"
