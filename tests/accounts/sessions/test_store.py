@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Session, User
-from accounts.services.sessions import end_sessions
+from accounts.services.sessions import end_session, end_sessions
 from accounts.services.users import delete_user, person, set_user_active
 from accounts.sessions import facts
 from accounts.sessions.store import SessionStore
@@ -222,6 +222,10 @@ def test_sessions_whose_time_is_over_open_nothing_and_are_deleted(acme: Tenant) 
     Session.objects.filter(pk=over.pk).update(expire_date=timezone.now() - timedelta(seconds=1))
     assert not is_signed_in(client)
     assert [row.pk for row in facts.sessions_of(acme.member)] == [session_in(running).pk]
+    assert not end_session(user=acme.member, session_id=over.pk, actor=person(acme.member))
+    sign_in(acme.member, client)
+    over = session_in(client)
+    Session.objects.filter(pk=over.pk).update(expire_date=timezone.now() - timedelta(seconds=1))
     forget_sessions()
     assert [row.pk for row in sessions(acme.member)] == [session_in(running).pk]
 
