@@ -80,7 +80,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         if not signed_in and (doors := doors_for_login(user)):
             raise ImmediateHttpResponse(lead_to_provider(request, doors, email=user.email))
         reason = "" if signed_in else "Reset by the link in a mail"
-        set_password(user=user, password=password, actor=person(user), reason=reason)
+        keep = request.session.session_key if signed_in else None
+        set_password(user=user, password=password, actor=person(user), reason=reason, keep=keep)
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return the only organization's console when there is nothing else to see, otherwise the landing page."""

@@ -6,6 +6,7 @@ A policy holds for the organization's members. Operators who visit with a reason
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from accounts.sessions.facts import last_seen_at, sessions_of, signed_in_at
 from accounts.sso.confinement import confinement_of
 from accounts.sso.presence import Presence, is_two_steps, presence_in
 from isolation.context import current_origin
+from isolation.scope import on_scope_exit
 from tenants.selectors import is_verified_domain
 
 _BREAK_GLASS = "break_glass"
@@ -88,11 +90,14 @@ def entry_of(request: HttpRequest, user: User, organization_id: UUID) -> Entry:
 
 
 def note_break_glass(request: HttpRequest, organization_id: UUID, user: User) -> None:
-    """Have it written and told that a session entered by break-glass: once for each session and organization."""
+    """Have it written and told that a session entered by break-glass: once for each session and organization.
+
+    It is written whatever becomes of the request.
+    """
     entered = request.session.get(_BREAK_GLASS, [])
     if str(organization_id) not in entered:
         request.session[_BREAK_GLASS] = [*entered, str(organization_id)]
-        announce_break_glass(organization_id=organization_id, user=user)
+        on_scope_exit(partial(announce_break_glass, organization_id=organization_id, user=user))
 
 
 def _policy(user: User) -> Any:

@@ -1,7 +1,11 @@
-"""The mails about keys; rendered inside the scope. None shows a secret, each leads to the key's page."""
+"""The mails about keys and sign-ins; none shows a secret, each leads to the page on which to do something.
+
+Those about an organization's keys are rendered inside its scope.
+"""
 
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +19,7 @@ from isolation.context import current_origin
 from tenants.models import Membership, Organization
 
 from .models import ApiKey, PlatformKey, ScimToken, User
+from .sessions.words import place_of
 from .sso_door import SsoDoor
 
 logger = logging.getLogger("gatehouse.mail")
@@ -67,6 +72,26 @@ def send_platform_leak_notice(key: PlatformKey, *, source_url: str) -> None:
         "link": _link(f"admin/accounts/platformkey/{key.pk}/change/"),
     }
     for message in _to_each(operators, "platform_key_leak", context):
+        transaction.on_commit(message.send, robust=True)
+
+
+def send_new_sign_in(user: User, *, browser: str, ip: str | None, at: datetime) -> None:
+    """Tell somebody, once the transaction has committed, that they signed in with a browser that is new.
+
+    Args:
+        user: who signed in.
+        browser: in words; they are the client's own and shown as text.
+        ip: from where, None when there was no address.
+        at: when.
+    """
+    context = {
+        "browser": browser,
+        "place": place_of(ip),
+        "at": at,
+        "sessions_link": _link("accounts/sessions/"),
+        "password_link": _link("accounts/password/change/"),
+    }
+    for message in _to_each([user.email], "new_sign_in", context):
         transaction.on_commit(message.send, robust=True)
 
 

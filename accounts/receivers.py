@@ -11,9 +11,12 @@ from django.http import HttpRequest
 from accounts import signals
 from accounts.audit_events import REAUTHENTICATED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, record_presence
 from accounts.models import User
+from accounts.services.devices import recognize_device
 from accounts.services.sign_in_policy import refuse_losing_break_glass
 from accounts.services.sign_up import join_default_organization
 from accounts.services.users import person
+from accounts.sessions.middleware import cookie_of, give_cookie
+from accounts.sessions.store import SessionStore
 from accounts.sso.confinement import confinement_of, release
 from audit.models import Outcome
 from isolation.actor import ANONYMOUS
@@ -25,6 +28,22 @@ from tenants.models import Membership
 def record_sign_in(sender: object, *, user: User, request: HttpRequest | None = None, **kwargs: Any) -> None:
     """Write that somebody signed in."""
     record_presence(SIGNED_IN, actor=person(user), user=user, **_single_sign_on(request))
+
+
+@receiver(auth_signals.user_logged_in, dispatch_uid="accounts:device")
+def recognize_browser(sender: object, *, user: User, request: HttpRequest | None = None, **kwargs: Any) -> None:
+    """Remember with which browser somebody signs in, and when, in the session and for the person.
+
+    Django's own receiver notes the sign-in on the login after this one: `last_login` still tells of the one before.
+    """
+    session = getattr(request, "session", None)
+    if request is None or not hasattr(request, "origin") or not isinstance(session, SessionStore):
+        return  # signed in by a program, not in a browser
+    found = recognize_device(
+        user=user, cookie=cookie_of(request), first_sign_in=user.last_login is None, actor=person(user)
+    )
+    session.note_sign_in(device_id=found.device.pk)
+    give_cookie(request, found.cookie)
 
 
 @receiver(auth_signals.user_logged_out, dispatch_uid="accounts:signed_out")

@@ -1,4 +1,4 @@
-"""Telling people in time that their keys expire, and letting in who was provisioned and waits."""
+"""Telling people in time that their keys expire, letting in who was provisioned and waits, forgetting what is over."""
 
 import logging
 from datetime import timedelta
@@ -27,8 +27,10 @@ from .selectors import (
     waiting_people_to_let_in,
 )
 from .services.connection_actor import connection_actor
+from .services.devices import forget_old_devices
 from .services.provisioned_users import invite_provisioned_user, let_in
 from .services.sso_connections import refresh_sso_connection
+from .sessions.store import SessionStore
 
 WAITING_BATCH = 200
 REQUESTS_KEPT = timedelta(days=14)
@@ -183,6 +185,13 @@ def refresh_sso_connection_of(organization_id: str, connection_id: str) -> None:
         refresh_sso_connection(connection=connection)
     except DomainError as error:
         logger.warning("The provider of %s could not be asked: %s", connection_id, error.message)
+
+
+@shared_task(name="accounts.tasks.forget_sessions")
+def forget_sessions() -> None:
+    """Delete the sessions whose time is over, and the browsers that nobody has signed in with for half a year."""
+    SessionStore.clear_expired()
+    forget_old_devices()
 
 
 def _claim(key_id: str) -> bool:

@@ -94,18 +94,18 @@ class Actor:
         id: the user's, key's or account's id; None for the system and anonymous callers.
         label: the text that audit events freeze (an e-mail address, a key's public id).
         organization_id: the organization whose authority was loaded, or None.
+        authority: answers `can`; nothing is allowed without one.
         proved_at: when the person behind a session showed last who they are; None without a session.
         sensitive: the permissions that take a fresh sign-in to use.
-        authority: answers `can`; nothing is allowed without one.
     """
 
     kind: ActorKind
     id: UUID | None
     label: str
     organization_id: UUID | None = None
+    authority: Authority = field(default_factory=NoAuthority, compare=False, repr=False)
     proved_at: datetime | None = field(default=None, compare=False)
     sensitive: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
-    authority: Authority = field(default_factory=NoAuthority, compare=False, repr=False)
 
     @property
     def runs_installation(self) -> bool:

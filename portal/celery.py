@@ -44,6 +44,10 @@ app.conf.beat_schedule = {
         "task": "accounts.tasks.refresh_sso_connections",
         "schedule": crontab(minute="27", hour="1"),
     },
+    "forget sessions that are over and browsers that are not used": {
+        "task": "accounts.tasks.forget_sessions",
+        "schedule": crontab(minute="53"),
+    },
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),

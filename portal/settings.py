@@ -196,6 +196,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.sessions.middleware.DeviceMiddleware",
     "portal.middleware.scope.ScopeMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -338,6 +339,8 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # Strict would sign people out who come back from an identity provider
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_SECURE = PRODUCTION
+# By which a browser is known again: the prefix keeps other hosts of the domain from setting it (RFC 6265bis 4.1.3.2).
+DEVICE_COOKIE_NAME = "__Host-gatehouse_device" if PRODUCTION else "gatehouse_device"
 CSRF_FAILURE_VIEW = "portal.views.refused.csrf_failure"
 CSRF_COOKIE_NAME = "gatehouse_csrf"
 CSRF_COOKIE_HTTPONLY = True

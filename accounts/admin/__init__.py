@@ -3,6 +3,7 @@
 from . import (
     api_keys,
     key_figures,
+    member_sessions,
     platform_keys,
     project_keys,
     provisioned,
@@ -22,6 +23,7 @@ from . import (
 __all__ = [
     "api_keys",
     "key_figures",
+    "member_sessions",
     "platform_keys",
     "project_keys",
     "provisioned",

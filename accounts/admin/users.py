@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,12 +13,16 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from accounts.services.sessions import end_session, end_sessions
 from accounts.services.users import create_user, delete_user, set_user_active, update_user
+from accounts.sessions.facts import sessions_of
+from accounts.sessions.rows import MOST, SessionRow, session_rows
 from console.access import actor_of
 from console.actions import object_action
 from console.options import OperatorModelAdmin
 from console.sites import operator_site
 from isolation.scope import OPERATOR
+from tenants.forms.members import ReasonForm
 from tenants.lookups import memberships_of
 from tenants.models import Membership
 from tenants.permissions import P
@@ -30,6 +35,26 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     def clean_email(self) -> str:
         """Return the address as it is stored, so that the check for a second login sees it."""
         return str(self.cleaned_data["email"]).strip().lower()
+
+
+def _sessions_of(user: User) -> list[SessionRow]:
+    return session_rows(sessions_of(user)[:MOST], current=None, here=None)
+
+
+def _more_about(row: SessionRow) -> str:
+    return (
+        f"{row.place}; {row.way}, {row.signed_in_at:%-d %B, %H:%M} UTC; last used {row.last_seen_at:%-d %B, %H:%M} UTC"
+    )
+
+
+def _session_questions(admin: Any, request: HttpRequest, user: User) -> type[forms.Form]:
+    """Return the form that asks which sessions, and why."""
+    choices = [("", "All of them")] + [
+        (str(row.id), f"{row.browser} ({_more_about(row)})") for row in _sessions_of(user)
+    ]
+    session = forms.ChoiceField(label="Which", choices=choices, required=False)
+    form: type[forms.Form] = type("SessionForm", (ReasonForm,), {"session": session, "field_order": ["session"]})
+    return form
 
 
 @admin.register(User, site=operator_site)
@@ -53,7 +78,7 @@ class UserAdmin(OperatorModelAdmin):
     search_fields = ("email__startswith",)
     search_help_text = "Search by the beginning of an e-mail address"
     ordering = ("email",)
-    actions_detail = ("make_operator", "unmake_operator", "deactivate", "reactivate")
+    actions_detail = ("end_sessions", "make_operator", "unmake_operator", "deactivate", "reactivate")
 
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the users with their number of memberships, read by the role that crosses organizations."""
@@ -75,7 +100,7 @@ class UserAdmin(OperatorModelAdmin):
         """Return what is asked of a new login, or shown of one."""
         if obj is None:
             return ("email", "name", "is_operator")
-        return ("email", "name", "state", "organizations", "last_seen", "joined")
+        return ("email", "name", "state", "organizations", "sessions", "last_seen", "joined")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return everything but the name, which an operator may mend."""
@@ -148,6 +173,15 @@ class UserAdmin(OperatorModelAdmin):
         items = format_html_join("", f'<li>{link} <span class="gh-muted">({{}}{{}})</span></li>', rows)
         return format_html("<ul>{}</ul>", items)
 
+    @admin.display(description="Sessions")
+    def sessions(self, obj: User) -> SafeString | str:
+        """Return where they are signed in."""
+        rows = [(row.browser, _more_about(row)) for row in _sessions_of(obj)]
+        if not rows:
+            return "Not signed in anywhere"
+        items = format_html_join("", '<li>{} <span class="gh-muted">({})</span></li>', rows)
+        return format_html("<ul>{}</ul>", items)
+
     @admin.display(description="Last sign-in")
     def last_seen(self, obj: User) -> str:
         """Return when they last signed in, in UTC."""
@@ -159,6 +193,23 @@ class UserAdmin(OperatorModelAdmin):
         return f"{obj.date_joined:%-d %B %Y}"
 
     # Actions ---------------------------------------------------------------------------------------
+
+    @object_action(
+        permission=P.MEMBERS_MANAGE,
+        description="End sessions",
+        confirm="The next request of an ended session finds nobody signed in. API keys stay as they are.",
+        url_path="end-sessions",
+        icon="logout",
+        form=_session_questions,
+    )
+    def end_sessions(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
+        """End one of somebody's sessions, or all of them."""
+        actor, reason = actor_of(request), data["reason"]
+        if data["session"]:
+            ended = int(end_session(user=obj, session_id=UUID(data["session"]), actor=actor, reason=reason))
+        else:
+            ended = end_sessions(obj, actor=actor, reason=reason)
+        messages.success(request, f"{ended} {'session' if ended == 1 else 'sessions'} of {obj} ended.")
 
     @object_action(
         permission=P.MEMBERS_MANAGE,

@@ -3,10 +3,12 @@
 import base64
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import logout
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from rest_framework import authentication, exceptions
@@ -17,10 +19,13 @@ from accounts.key_record import KeyRecord, Refusal
 from accounts.models import User
 from accounts.services.key_authentication import KeyRefused, authenticate_key, key_actor
 from accounts.services.users import person
+from accounts.sessions.ended import ended_in, is_ended
+from accounts.sessions.facts import signed_in_at
 from accounts.sso.confinement import confinement_of
 from api.problems import Problem
 from isolation.actor import Actor, ActorKind
 from isolation.context import current_origin
+from isolation.scope import on_scope_exit
 from tenants.access import user_actor
 
 _ASKED = {
@@ -57,12 +62,19 @@ class SessionCredential:
         """Return the person with their authority in the organization whose scope is open.
 
         Raises:
+            AuthenticationFailed: the organization has ended their sessions since they signed in.
             Problem: 403, the organization's sign-in policy asks something more of the session.
         """
+        if is_ended(signed_in_at(self.request), ended_in(organization_id, self.user.pk)):
+            raise exceptions.AuthenticationFailed(
+                "Your sessions in this organization were ended. Sign in again, then repeat the request."
+            )
         proved = proved_at(self.request, self.user, organization_id)
         actor = user_actor(self.user, organization_id, proved_at=proved)
         entry = entry_of(self.request, self.user, organization_id)
         if entry.asked:
+            if entry.asked.what is Ask.SIGN_IN_AGAIN:
+                on_scope_exit(partial(logout, self.request))
             code, how = _ASKED[entry.asked.what]
             raise Problem(HTTPStatus.FORBIDDEN, code, f"{entry.asked.why} {how}".strip())
         if entry.by_break_glass:
@@ -84,11 +96,9 @@ class SessionAuthentication(authentication.SessionAuthentication):
             return None
         self.enforce_csrf(request)
         confinement = confinement_of(request._request)
-        if confinement is None:
-            return user, SessionCredential(user, request._request)
-        if not confinement.holds(user):
+        if confinement is not None and not confinement.holds(user):
             return None
-        return user, SessionCredential(user, request._request, confinement.organization_id)
+        return user, SessionCredential(user, request._request, confinement.organization_id if confinement else None)
 
     def enforce_csrf(self, request: Any) -> None:
         """Refuse a request that another site may have made the browser send.

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from . import api_keys, leak_reports, me, personal_keys, scim, scim_tokens, service_accounts, sign_in_policy, sso
+from . import (
+    api_keys,
+    leak_reports,
+    me,
+    personal_keys,
+    scim,
+    scim_tokens,
+    service_accounts,
+    sessions,
+    sign_in_policy,
+    sso,
+)
 
 _ORGANIZATION = "organizations/<reference:organization>"
 _KEYS = f"{_ORGANIZATION}/api-keys"
@@ -15,6 +26,10 @@ _SSO_CONNECTION = f"{_SSO_CONNECTIONS}/<uuid:sso_connection>"
 
 urlpatterns = [
     path("me", me.Me.as_view()),
+    path("me/sessions", sessions.OwnSessions.as_view()),
+    path("me/sessions/end-others", sessions.OtherSessions.as_view()),
+    path("me/sessions/<uuid:session>", sessions.OneOwnSession.as_view()),
+    path(f"{_ORGANIZATION}/members/<uuid:member>/end-sessions", sessions.MemberSessions.as_view()),
     path("leak-reports", leak_reports.LeakReporting.as_view()),
     path("leak-reports/pattern", leak_reports.LeakPattern.as_view()),
     path(_KEYS, api_keys.ApiKeys.as_view()),

@@ -52,7 +52,7 @@ class Session(AbstractBaseSession):
     ip = models.GenericIPAddressField("IP address", null=True, editable=False)
     user_agent = models.CharField("browser", max_length=LONGEST_USER_AGENT, blank=True, editable=False)
 
-    objects: ClassVar[models.Manager["Session"]] = models.Manager()  # type: ignore[assignment]  # Django's own saves by key
+    objects: ClassVar[models.Manager["Session"]] = models.Manager()  # type: ignore[assignment]  # Django's saves by key
 
     class Meta(AbstractBaseSession.Meta):
         abstract = False

@@ -132,11 +132,11 @@ def _sessions(user: User, *, except_key: str | None = None) -> "QuerySet[Session
 
 
 def _end(user: User, rows: "QuerySet[Session]", *, actor: Actor, reason: str) -> int:
-    ended = list(rows.select_for_update().order_by("pk"))
-    if not ended:
-        return 0
-    rows.delete()  # also those that came since they were read
-    _tell(user, ended, actor=actor, reason=reason)
+    running = rows.filter(expire_date__gt=timezone.now())
+    ended = list(running.select_for_update().order_by("pk"))
+    rows.delete()  # also those that came since they were read, and those whose time is over
+    if ended:
+        _tell(user, ended, actor=actor, reason=reason)
     return len(ended)
 
 

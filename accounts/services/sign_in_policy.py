@@ -15,6 +15,7 @@ from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.context import current_origin
 from isolation.exceptions import DomainError
+from isolation.scope import tenant_scope
 from tenants.access import load_authority
 from tenants.models import Domain, Membership, Organization
 from tenants.permissions import P
@@ -114,17 +115,17 @@ def remove_sign_in_exception(*, exception: SignInException, actor: Actor) -> Non
     stored.delete()
 
 
-@transaction.atomic
 def announce_break_glass(*, organization_id: UUID, user: User) -> None:
     """Write that the break-glass owner came in without single sign-on, and tell all owners by mail after the commit.
 
     Args:
-        organization_id: the organization whose scope is open.
+        organization_id: where.
         user: that owner.
     """
-    policy = SignInPolicy.of(organization_id)
-    signals.break_glass_used.announce(policy, actor=person(user), reason="Single sign-on is required of the others")
-    send_break_glass_notice(policy.organization, user)
+    with tenant_scope(organization_id):
+        policy = SignInPolicy.of(organization_id)
+        signals.break_glass_used.announce(policy, actor=person(user), reason="Single sign-on is required of the others")
+        send_break_glass_notice(policy.organization, user)
 
 
 def refuse_losing_break_glass(member: Membership) -> None:

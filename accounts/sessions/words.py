@@ -41,7 +41,7 @@ def place_of(ip: str | None, *, here: str | None = None) -> str:
     address = ip_address(ip)
     mapped = getattr(address, "ipv4_mapped", None) or address
     if mapped.is_loopback:
-        return f"{ip}, this computer"
+        return f"{ip}, the portal's own machine"
     if mapped.is_private or mapped.is_link_local:
         return f"{ip}, a private network"
     return ip

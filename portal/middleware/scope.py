@@ -1,10 +1,11 @@
 """Puts each request where it belongs: one organization's scope, the operator's scope, or none."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth import logout
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,8 @@ from accounts.entry import Entry, entry_of, note_break_glass
 from accounts.freshness import proved_at
 from accounts.models import User
 from accounts.services.users import operator_actor, person
+from accounts.sessions.ended import ended_here, is_ended
+from accounts.sessions.facts import signed_in_at
 from accounts.sso.confinement import Confinement, confinement_of
 from console.links import root_url
 from isolation.actor import ANONYMOUS, Actor, ActorKind
@@ -112,7 +115,10 @@ class ScopeMiddleware:
         organization_id: UUID,
         membership: MembershipSummary | None,
     ) -> HttpResponse:
-        organization: Organization = Organization.objects.select_related("default_role").get(pk=organization_id)
+        organizations = Organization.objects.select_related("default_role")
+        organization: Any = organizations.annotate(sessions_ended_at=ended_here(user.pk)).get(pk=organization_id)
+        if is_ended(signed_in_at(request), organization.sessions_ended_at):
+            return _sign_in_again(request, organization)
         if organization.is_suspended and membership:
             return refused.suspended(request, organization)
         entry = entry_of(request, user, organization_id) if membership else Entry()
@@ -138,6 +144,13 @@ class ScopeMiddleware:
         finally:
             set_script_prefix("/")
             request.path_info = path_info
+
+
+def _sign_in_again(request: ScopedRequest, organization: Organization) -> HttpResponse:
+    """End a session that the organization has closed its door to; a new sign-in leads back to the same page."""
+    logout(request)
+    messages.warning(request, f"Your sessions in {organization.name} were ended. Sign in again to go on.")
+    return redirect(f"{LOGIN_PATH}?{urlencode({'next': request.get_full_path()})}")
 
 
 def _visited_organization(request: ScopedRequest, slug: str) -> UUID | None:

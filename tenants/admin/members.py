@@ -46,7 +46,7 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
     fields = ("person", "role", "is_active", "came_by", "since")
     actions = ("deactivate",)
     actions_list = ("invite",)
-    actions_detail = ("remove",)
+    actions_detail: ClassVar[tuple[str, ...]] = ("remove",)
     change_form_outer_before_template = "tenants/includes/managed.html"
     change_form_outer_after_template = "tenants/member_projects_section.html"
 

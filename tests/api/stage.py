@@ -1,6 +1,8 @@
 """An organization with one row of everything that an address of the API can name."""
 
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
 
 from accounts.key_format import KeyKind
 from accounts.models import SsoGroupMapping, User
@@ -105,7 +107,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
 
 
 def own_places_of(tenant: Tenant) -> dict[str, dict[str, str]]:
-    """Return what names each person's own rows: a personal key."""
+    """Return what names each member's own rows: a personal key."""
     with tenant_scope(tenant.organization), acting_as(SYSTEM):
         keys = {
             role: create_api_key(
@@ -125,4 +127,13 @@ def stage_of(acme: Tenant, stranger: User, operator: User) -> Stage:
     """Return Acme with everybody signed in."""
     callers = {role: by(acme.people[role]) for role in ROLES}
     callers |= {"stranger": by(stranger), "operator": by(operator), "anonymous": anybody()}
-    return Stage(acme, places_of(acme), callers, own_places_of(acme))
+    own = own_places_of(acme)
+    own = {name: own.get(name, own["owner"]) | _session_of(caller) for name, caller in callers.items()}
+    return Stage(acme, places_of(acme), callers, own)
+
+
+def _session_of(caller: Caller) -> dict[str, str]:
+    """Return what names the session that somebody asks with; of nobody one that there is not."""
+    store: Any = caller.client.session
+    row = store.known()
+    return {"session": str(row.pk if row else uuid4())}

@@ -99,6 +99,7 @@ UNIQUE_PAIRS = {
     "accounts_provisionedgroup": "connection_id",
     "accounts_provisioneduser": "connection_id",
     "accounts_serviceaccountprojectrole": "account_id",
+    "accounts_sessionend": "membership_id",
     "accounts_ssogroupmapping": "value",
     "accounts_ssoidentity": "subject",
     "accounts_signinexception": "membership_id",

@@ -134,7 +134,7 @@ def test_the_operator_only_reads(acme: Tenant, globex: Tenant, superuser) -> Non
                 cursor.execute(statement)
 
 
-@pytest.mark.parametrize("table", ["django_session", "account_emailconfirmation"])
+@pytest.mark.parametrize("table", ["accounts_session", "accounts_device", "account_emailconfirmation"])
 def test_the_operator_sees_no_way_to_sign_in_as_somebody(table: str, db: None) -> None:
     with pytest.raises(Exception, match="permission denied"), connections["operator"].cursor() as cursor:
         cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
