@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.sessions.facts import signed_in_at
-from accounts.sso.presence import presence_in
+from accounts.sso.presence import presence_in, presences_in
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -23,7 +23,9 @@ def proved_at(request: HttpRequest, user: User, organization_id: UUID | None = N
         organization_id: for what is done in this organization: its identity provider's word counts there, and only
             there.
     """
-    moments = [signed_in_at(request) or _LONG_AGO]
+    moments = [_LONG_AGO]
+    if not presences_in(request):  # a provider may have let them through without asking
+        moments.append(signed_in_at(request) or _LONG_AGO)
     moments += [
         datetime.fromtimestamp(record["at"], UTC)
         for record in get_authentication_records(request, user)
@@ -31,5 +33,5 @@ def proved_at(request: HttpRequest, user: User, organization_id: UUID | None = N
     ]
     presence = presence_in(request, organization_id) if organization_id else None
     if presence is not None:
-        moments.append(presence.came_at)
+        moments.append(presence.proved_at)
     return min(max(moments), timezone.now())

@@ -30,13 +30,15 @@ class Presence:
         assurance: what the provider said of how it recognized the person: `amr` and `acr` (OpenID Connect Core section
             2, RFC 8176), or AuthnContextClassRef (SAML core section 2.7.2.2).
         session_id: the `SsoSession`, where the protocol has one.
+        proved_at: when they proved who they are to the provider; it may have been long before they came.
     """
 
     organization_id: UUID
     connection_id: UUID
     came_at: datetime
     assurance: tuple[str, ...]
-    session_id: UUID | None = None
+    session_id: UUID | None
+    proved_at: datetime
 
     def holds(self, user: User) -> bool:
         """Return whether the connection still lets its person in."""
@@ -59,6 +61,7 @@ def presence_kept(session: Mapping[str, Any], organization_id: UUID) -> Presence
         datetime.fromisoformat(kept["came_at"]),
         tuple(kept["assurance"]),
         UUID(kept["session"]) if kept["session"] else None,
+        datetime.fromisoformat(kept["proved_at"]),
     )
 
 
@@ -75,6 +78,7 @@ def note_presence(request: HttpRequest, presence: Presence) -> None:
         "came_at": presence.came_at.isoformat(),
         "assurance": list(presence.assurance),
         "session": str(presence.session_id) if presence.session_id else None,
+        "proved_at": presence.proved_at.isoformat(),
     }
     request.session[_KEY] = {**request.session.get(_KEY, {}), str(presence.organization_id): kept}
 

@@ -165,7 +165,14 @@ class Return:
             if not request.user.is_authenticated:  # the login is deactivated
                 release(request)
             else:
-                came = Presence(door.organization_id, door.connection_id, self._came_at, found.assurance, session_id)
+                came = Presence(
+                    door.organization_id,
+                    door.connection_id,
+                    self._came_at,
+                    found.assurance,
+                    session_id,
+                    min(found.authenticated_at or self._came_at, self._came_at),
+                )
                 note_presence(request, came)
             self._note(None)
         return response

@@ -35,9 +35,11 @@ class SignedIn:
         claims: by their names; attributes, with SAML 2.0.
         assurance: how they proved who they are, in the provider's words: `amr` and `acr`, or AuthnContextClassRef.
         session: their session there; None where the protocol names none.
+        authenticated_at: when they proved it there (`auth_time`, AuthnInstant); None when the provider does not say.
     """
 
     subject: str
     claims: dict[str, Any]
     assurance: tuple[str, ...] = ()
     session: ProviderSession | None = field(default=None)
+    authenticated_at: datetime | None = None

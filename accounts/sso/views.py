@@ -71,7 +71,8 @@ def start(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     next_url = request.GET.get("next", "")[:LONGEST_NEXT]
     with tenant_scope(door.organization_id):
         connection = SsoConnection.objects.get(pk=door.connection_id)
-        return _LEAVE[connection.protocol](request, connection, next_url=next_url, login_hint=hint)
+        leave = _LEAVE[connection.protocol]
+        return leave(request, connection, next_url=next_url, login_hint=hint, again="again" in request.GET)
 
 
 def begin_test(request: HttpRequest, connection: SsoConnection) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 import base64
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -32,13 +32,16 @@ def redirect_uri(connection_id: Any) -> str:
     return f"{settings.PUBLIC_URL}{root_url(f'sso/{connection_id}/callback/')}"
 
 
-def authorization_url(registration: Registration, attempt: Attempt, *, login_hint: str = "") -> str:
+def authorization_url(
+    registration: Registration, attempt: Attempt, *, login_hint: str = "", again: bool = False
+) -> str:
     """Return where somebody signs in.
 
     Args:
         registration: the connection.
         attempt: what the browser keeps.
         login_hint: the e-mail address that was typed, "" for none.
+        again: the provider shall ask for proof also when they are signed in there.
     """
     asked = {
         "response_type": "code",
@@ -52,6 +55,8 @@ def authorization_url(registration: Registration, attempt: Attempt, *, login_hin
     }
     if login_hint:
         asked["login_hint"] = login_hint
+    if again:
+        asked |= {"prompt": "login", "max_age": "0"}
     endpoint = registration.metadata["authorization_endpoint"]
     return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
@@ -87,7 +92,8 @@ def signed_in(
     if "userinfo_endpoint" in registration.metadata and tokens.get("access_token"):
         with checklist.step("What the provider adds is about the same person (userinfo)"):
             claims = _userinfo(registration, tokens["access_token"], claims["sub"]) | claims
-    return SignedIn(claims["sub"], claims, _assurance(claims)), registration
+    said = SignedIn(claims["sub"], claims, _assurance(claims), authenticated_at=_authenticated_at(claims))
+    return said, registration
 
 
 def with_current_keys(registration: Registration, kid: str | None) -> Registration:
@@ -153,6 +159,17 @@ def _assurance(claims: dict[str, Any]) -> tuple[str, ...]:
     methods = claims.get("amr")
     said = [*(methods if isinstance(methods, list) else []), claims.get("acr")]
     return tuple(value for value in said if isinstance(value, str) and value)
+
+
+def _authenticated_at(claims: dict[str, Any]) -> datetime | None:
+    """Return `auth_time` (OpenID Connect Core section 2); None without one that is a moment."""
+    moment = claims.get("auth_time")
+    if isinstance(moment, bool) or not isinstance(moment, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(moment, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _takes_basic(metadata: dict[str, Any]) -> bool:

@@ -23,12 +23,18 @@ from .registration import Registration
 
 
 def leave(
-    request: HttpRequest, connection: SsoConnection, *, next_url: str = "", login_hint: str = "", is_test: bool = False
+    request: HttpRequest,
+    connection: SsoConnection,
+    *,
+    next_url: str = "",
+    login_hint: str = "",
+    is_test: bool = False,
+    again: bool = False,
 ) -> HttpResponse:
     """Send a browser to the connection's provider; its scope is open."""
     registration = replace(Registration.of(connection), client_secret=None)  # not needed on the way out
     attempt = attempts.begin(request, connection.pk, next_url=next_url, is_test=is_test)
-    return redirect(authorization_url(registration, attempt, login_hint=login_hint))
+    return redirect(authorization_url(registration, attempt, login_hint=login_hint, again=again))
 
 
 @never_cache

@@ -39,17 +39,20 @@ def new_id() -> str:
     return f"_{secrets.token_hex(32)}"
 
 
-def authn_request(registration: SamlRegistration, request_id: str) -> Departure:
+def authn_request(registration: SamlRegistration, request_id: str, *, again: bool = False) -> Departure:
     """Return the request to sign somebody in (saml-core-2.0-os section 3.4.1).
 
     Args:
         registration: the connection.
         request_id: what the answer has to name.
+        again: the provider shall ask for proof also when they are signed in there.
     """
     binding, url = _preferred(registration.metadata["sso"])
     message = _message(registration, "AuthnRequest", request_id, url)
     message.set("AssertionConsumerServiceURL", registration.acs_url)
     message.set("ProtocolBinding", POST)
+    if again:
+        message.set("ForceAuthn", "true")
     etree.SubElement(message, samlp("NameIDPolicy"), AllowCreate="true")
     key = registration.keys[0] if registration.signs_requests else None
     return _departure(binding, url, "SAMLRequest", message, key)

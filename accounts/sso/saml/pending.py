@@ -44,6 +44,7 @@ def keep(request: HttpRequest, connection_id: Any, pending: Pending) -> str:
         "claims": pending.found.claims,
         "assurance": list(pending.found.assurance),
         "session": _plain(session) if session else None,
+        "authenticated_at": pending.found.authenticated_at.isoformat() if pending.found.authenticated_at else None,
     }
     return token
 
@@ -58,7 +59,10 @@ def take(request: HttpRequest, connection_id: Any, token: str) -> Pending | None
         or not secrets.compare_digest(kept["token"].encode(), token.encode())
     ):
         return None
-    found = SignedIn(kept["subject"], kept["claims"], tuple(kept["assurance"]), _session(kept["session"]))
+    authenticated_at = datetime.fromisoformat(kept["authenticated_at"]) if kept["authenticated_at"] else None
+    found = SignedIn(
+        kept["subject"], kept["claims"], tuple(kept["assurance"]), _session(kept["session"]), authenticated_at
+    )
     return Pending(found, kept["issuer"], kept["next_url"])
 
 

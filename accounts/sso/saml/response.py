@@ -201,7 +201,7 @@ def _said(registration: SamlRegistration, assertion: Any) -> SignedIn:
     if session.name_id_format == EMAIL:
         claims.setdefault("email", session.name_id)
     claims |= {"sub": subject, "NameID": session.name_id}
-    return SignedIn(subject, claims, _assurance(assertion), session)
+    return SignedIn(subject, claims, _assurance(assertion), session, _authenticated_at(assertion))
 
 
 def _session(registration: SamlRegistration, name_id: Any, assertion: Any) -> ProviderSession:
@@ -257,6 +257,11 @@ def _values(attribute: Any) -> Iterator[str]:
     for value in attribute.findall(saml("AttributeValue")):
         if not len(value) and value.text:  # what has elements is no text; nobody maps it
             yield value.text.strip()
+
+
+def _authenticated_at(assertion: Any) -> datetime:
+    """Return when they proved who they are; the oldest of several statements."""
+    return min(instant(one.get("AuthnInstant"), "AuthnInstant") for one in assertion.findall(saml("AuthnStatement")))
 
 
 def _assurance(assertion: Any) -> tuple[str, ...]:

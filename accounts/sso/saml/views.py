@@ -44,12 +44,18 @@ _UNASKED = (
 
 
 def leave(
-    request: HttpRequest, connection: SsoConnection, *, next_url: str = "", login_hint: str = "", is_test: bool = False
+    request: HttpRequest,
+    connection: SsoConnection,
+    *,
+    next_url: str = "",
+    login_hint: str = "",
+    is_test: bool = False,
+    again: bool = False,
 ) -> HttpResponse:
     """Send a browser to the connection's provider; its scope is open. SAML knows no hint of who it will be."""
     registration = SamlRegistration.of(connection)
     attempt = attempts.begin(request, connection.pk, next_url=next_url, is_test=is_test)
-    return depart(request, authn_request(registration, _request_id(attempt.state)), connection.name)
+    return depart(request, authn_request(registration, _request_id(attempt.state), again=again), connection.name)
 
 
 @never_cache
