@@ -4,7 +4,7 @@ from django.urls import include, path
 
 from console.sites import operator_site
 
-from .views import health, invitations, landing, refused, support
+from .views import health, invitations, landing, refused, second_step, support
 
 urlpatterns = [
     path("", landing.home, name="home"),
@@ -27,6 +27,7 @@ urlpatterns = [
     path("", include("accounts.sso.urls")),
     path("accounts/", include("allauth.urls")),
     path("accounts/profile/", landing.profile, name="profile"),
+    path("accounts/second-step/", second_step.lead, name="second_step"),
     path("healthz/live", health.live, name="health_live"),
     path("healthz/ready", health.ready, name="health_ready"),
 ]

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 from uuid import UUID
 
+from allauth.account.internal.stagekit import get_pending_stage
 from allauth.account.utils import perform_login
 from django.conf import settings
 from django.contrib.auth import logout
@@ -247,7 +248,7 @@ class _Return:
                 email_verification="none",  # the session does not reach what a proven address would open
                 redirect_url=_inside(request, self._door, next_url),
             )
-            if not request.user.is_authenticated:  # the login is deactivated
+            if not request.user.is_authenticated and get_pending_stage(request) is None:  # the login is deactivated
                 release(request)
             self._note(None)
         return response
