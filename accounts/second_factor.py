@@ -24,6 +24,11 @@ def has_second_factor(user: User) -> bool:
     return bool(Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS).exists())
 
 
+def has_any_factor(user: User) -> bool:
+    """Return whether there is anything of somebody's second step, recovery codes among it."""
+    return bool(Authenticator.objects.filter(user_id=user.pk).exists())
+
+
 def proved_second_factor(request: HttpRequest) -> bool:
     """Return whether the session's person proved a second factor in it: signing in, later, or by setting it up.
 

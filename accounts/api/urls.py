@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from . import api_keys, leak_reports, me, personal_keys, scim, scim_tokens, service_accounts, sso
+from . import api_keys, leak_reports, me, personal_keys, scim, scim_tokens, second_factors, service_accounts, sso
 
 _ORGANIZATION = "organizations/<reference:organization>"
 _KEYS = f"{_ORGANIZATION}/api-keys"
@@ -15,6 +15,7 @@ _SSO_CONNECTION = f"{_SSO_CONNECTIONS}/<uuid:sso_connection>"
 
 urlpatterns = [
     path("me", me.Me.as_view()),
+    path("me/second-factors", second_factors.SecondFactors.as_view()),
     path("leak-reports", leak_reports.LeakReporting.as_view()),
     path("leak-reports/pattern", leak_reports.LeakPattern.as_view()),
     path(_KEYS, api_keys.ApiKeys.as_view()),

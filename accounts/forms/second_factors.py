@@ -126,7 +126,7 @@ class _Passkey:
         try:
             found: Authenticator = super().clean_credential()  # type: ignore[misc]  # allauth's
         except ValidationError as error:
-            if error.code != "incorrect_code":
+            if error.code == "too_many_login_attempts":
                 raise
             self._tell()
             raise get_adapter().validation_error("passkey_refused") from error

@@ -7,7 +7,7 @@ row is known: a value is sealed when its row is saved, and knows its place from 
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -151,5 +151,5 @@ def _items(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
 
 
-def _put(data: dict[str, Any], name: str, values: list[str]) -> None:
-    data[name] = values if isinstance(data[name], list) else values[0]
+def _put(data: dict[str, Any], name: str, values: Sequence[str]) -> None:
+    data[name] = list(values) if isinstance(data[name], list) else values[0]

@@ -17,7 +17,7 @@ STEP = 30
 
 def code_of(secret: str, *, steps: int = 0) -> str:
     """Return the code that an app with the secret shows, so many steps of half a minute from now."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // STEP + steps))
+    return str(format_hotp_value(hotp_value(secret, int(time.time()) // STEP + steps)))
 
 
 def confirm(browser: Client, *, password: str = PASSWORD) -> Any:

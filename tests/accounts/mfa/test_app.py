@@ -26,7 +26,7 @@ from tests.people import PASSWORD, Tenant, signed_in
 
 
 def subjects() -> list[str]:
-    return [message.subject for message in mail.outbox]
+    return [str(message.subject) for message in mail.outbox]
 
 
 def test_a_session_alone_adds_nothing(acme: Tenant) -> None:
