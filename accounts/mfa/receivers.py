@@ -66,9 +66,8 @@ def record_stored(
         signal = signals.recovery_codes_made if is_codes else signals.second_factor_added
         after = None if is_codes else described(instance)
         signal.announce(instance.user, actor=current_actor(), after=after)
-    elif (
-        is_codes and update_fields == frozenset({"data"}) and current_actor().id == instance.user_id
-    ):  # allauth: mark_as_viewed
+    elif is_codes and update_fields == frozenset({"data"}) and current_actor().id == instance.user_id:
+        # allauth's `mark_as_viewed`, its one write of this field alone; a rotation's is the system's.
         signals.recovery_codes_shown.announce(instance.user, actor=current_actor())
 
 
