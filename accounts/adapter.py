@@ -22,6 +22,11 @@ from console.links import root_url
 from tenants.lookups import memberships_of, open_invitations
 from tenants.services.naming import tidy_name
 
+_WAYS = {
+    "reauthenticate": "Use your password",
+    "mfa_reauthenticate": "Use a code",
+    "mfa_reauthenticate:webauthn": "Use a passkey",
+}
 _CONFIRMATION_SENT = "account/messages/email_confirmation_sent.txt"
 
 
@@ -98,6 +103,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Return the profile page."""
         return root_url("accounts/profile/")
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        """Return the ways in which somebody confirms who they are, in our words."""
+        ways: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        return [way | {"description": _WAYS[way["id"]]} for way in ways]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address by the trusted-proxy rule of `OriginMiddleware`; limits count by it."""

@@ -1,6 +1,7 @@
 """The audited actions of this app: logins, service accounts, keys, provisioning, and signing in and out."""
 
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -28,6 +29,14 @@ records(signals.user_sessions_ended, "user.sessions_ended", "Ended sessions")
 records(signals.user_device_added, "user.device_added", "Signed in with a new browser")
 records(signals.user_device_forgotten, "user.device_forgotten", "Forgot a browser")
 records(signals.member_sessions_ended, "member.sessions_ended", "Ended a member's sessions in this organization")
+
+records(signals.second_factor_added, "second_factor.added", "Added a second factor")
+records(signals.second_factor_renamed, "second_factor.renamed", "Renamed a passkey")
+records(signals.second_factor_removed, "second_factor.removed", "Removed a second factor")
+records(signals.second_factors_reset, "second_factor.reset", "Removed all of somebody's second factors")
+records(signals.recovery_codes_made, "recovery_codes.made", "Made recovery codes")
+records(signals.recovery_codes_shown, "recovery_codes.shown", "Saw their recovery codes")
+records(signals.recovery_code_used, "recovery_codes.used", "Used a recovery code")
 
 records(signals.service_account_created, "service_account.created", "Created a service account")
 records(signals.service_account_updated, "service_account.updated", "Changed a service account")
@@ -97,7 +106,7 @@ SIGN_IN_FAILED = catalogue.add(Action("user.sign_in_failed", "Failed to sign in"
 SIGNED_OUT = catalogue.add(Action("user.signed_out", "Signed out"))
 SSO_REFUSED = catalogue.add(Action("sso.sign_in_refused", "Was refused single sign-on"))
 SSO_LOGOUT_REFUSED = catalogue.add(Action("sso.logout_refused", "A single logout was refused"))
-REAUTHENTICATED = catalogue.add(Action("user.reauthenticated", "Confirmed their password"))
+REAUTHENTICATED = catalogue.add(Action("user.reauthenticated", "Confirmed who they are"))
 
 
 @transaction.atomic
@@ -107,6 +116,7 @@ def record_presence(
     actor: Actor,
     user: User | None,
     typed_email: str = "",
+    after: dict[str, Any] | None = None,
     outcome: Outcome = Outcome.SUCCESS,
     reason: str = "",
     only_organization: UUID | None = None,
@@ -118,6 +128,7 @@ def record_presence(
         actor: who; anonymous for a failed sign-in, because nobody was recognized.
         user: the login it is about, None for an address without one.
         typed_email: what was typed, when there is no login.
+        after: what else there is to say, such as by which methods.
         outcome: success or failed.
         reason: why it failed, or how they came.
         only_organization: the one organization that the session reaches; None: all of theirs.
@@ -137,6 +148,7 @@ def record_presence(
             target_type=str(User._meta.verbose_name),
             target_id=str(user.pk) if user else "",
             target_label=user.email if user else typed_email,
+            after=after,
             reason=reason,
         )
         if organization_id is None:

@@ -95,6 +95,13 @@ def send_new_sign_in(user: User, *, browser: str, ip: str | None, at: datetime) 
         transaction.on_commit(message.send, robust=True)
 
 
+def send_second_factors_removed(user: User) -> None:
+    """Tell somebody, once the transaction has committed, that an operator removed their second factors."""
+    context = {"email": user.email, "link": _link("accounts/2fa/")}
+    for message in _to_each([user.email], "second_factors_removed", context):
+        transaction.on_commit(message.send, robust=True)
+
+
 def expiry_warnings(key: ApiKey) -> list[EmailMultiAlternatives]:
     """Return the mails that tell a key's people when it expires; the scope of its organization must be open.
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from accounts import signals
 from accounts.audit_events import REAUTHENTICATED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, record_presence
 from accounts.models import User
+from accounts.second_factor import last_method, sign_in_methods, signed_in_alone
 from accounts.services.devices import recognize_device
 from accounts.services.sign_in_policy import refuse_losing_break_glass
 from accounts.services.sign_up import join_default_organization
@@ -26,8 +27,20 @@ from tenants.models import Membership
 
 @receiver(auth_signals.user_logged_in, dispatch_uid="accounts:signed_in")
 def record_sign_in(sender: object, *, user: User, request: HttpRequest | None = None, **kwargs: Any) -> None:
-    """Write that somebody signed in."""
-    record_presence(SIGNED_IN, actor=person(user), user=user, **_single_sign_on(request))
+    """Write that somebody signed in, and by which methods.
+
+    What a provider's sign-in left behind that did not get through its second step confines nobody who has signed in
+    by themselves since.
+    """
+    methods: list[str] = []
+    if request is not None and hasattr(request, "session"):
+        if signed_in_alone(request, user):
+            release(request)
+        methods = sign_in_methods(request, user)
+    told = _single_sign_on(request)
+    if told:
+        methods = ["single sign-on", *methods]
+    record_presence(SIGNED_IN, actor=person(user), user=user, after={"methods": methods} if methods else None, **told)
 
 
 @receiver(auth_signals.user_logged_in, dispatch_uid="accounts:device")
@@ -91,7 +104,7 @@ def record_proof(
     if reauthenticated:
         if method == "password":
             release(request)
-        record_presence(REAUTHENTICATED, actor=person(user), user=user)
+        record_presence(REAUTHENTICATED, actor=person(user), user=user, after={"method": last_method(request, user)})
     elif method == "password" and not EmailAddress.objects.filter(user=user, verified=True).exists():
         record_presence(
             SIGN_IN_FAILED,

@@ -24,6 +24,11 @@ def has_second_factor(user: User) -> bool:
     return bool(Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS).exists())
 
 
+def has_any_factor(user: User) -> bool:
+    """Return whether there is anything of somebody's second step, recovery codes among it."""
+    return bool(Authenticator.objects.filter(user_id=user.pk).exists())
+
+
 def proved_second_factor(request: HttpRequest) -> bool:
     """Return whether the session's person proved a second factor in it: signing in, later, or by setting it up.
 
@@ -49,8 +54,21 @@ def step_up_url(request: HttpRequest, next_url: str) -> str:
 
 def sign_in_methods(request: HttpRequest, user: User) -> list[str]:
     """Return by which methods the person showed who they are in this session, in order: "password", "passkey"."""
-    methods = [_NAMES.get(record.get("type", ""), record.get("method", "")) for record in _records(request, user)]
-    return list(dict.fromkeys(methods))
+    return list(dict.fromkeys(_name(record) for record in _records(request, user)))
+
+
+def last_method(request: HttpRequest, user: User) -> str:
+    """Return by which method the person has just shown who they are."""
+    return next((_name(record) for record in reversed(_records(request, user))), "")
+
+
+def signed_in_alone(request: HttpRequest, user: User) -> bool:
+    """Return whether the person showed who they are without any identity provider: by password, or by a passkey."""
+    return any(record.get("method") == "password" or record.get("passwordless") for record in _records(request, user))
+
+
+def _name(record: dict[str, Any]) -> str:
+    return _NAMES.get(record.get("type", ""), str(record.get("method", "")))
 
 
 def _records(request: HttpRequest, user: User) -> list[dict[str, Any]]:

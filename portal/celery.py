@@ -56,6 +56,10 @@ app.conf.beat_schedule = {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),
     },
+    "sweep the cache's table": {
+        "task": "portal.tasks.sweep_cache",
+        "schedule": crontab(minute="53"),
+    },
     "sweep the broker's tables": {
         "task": "portal.tasks.sweep_broker",
         "schedule": crontab(minute="41"),

@@ -267,10 +267,25 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
+MFA_ADAPTER = "accounts.mfa.adapter.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = env.text("TOTP_ISSUER", "Gatehouse")
+MFA_TOTP_TOLERANCE = 1  # RFC 6238 section 5.2; accounts.mfa.codes takes no code twice
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+# Nobody signs in before an address of theirs is proven, so that no unproven one keeps its owner out; and without this
+# nobody with a second factor could add another address.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "activate_totp": "accounts.forms.second_factors.SetUpAppForm",
+    "add_webauthn": "accounts.forms.second_factors.AddPasskeyForm",
+    "authenticate": "accounts.forms.second_factors.CodeForm",
+    "authenticate_webauthn": "accounts.forms.second_factors.PasskeyForm",
+    "edit_webauthn": "accounts.forms.second_factors.RenamePasskeyForm",
+    "login_webauthn": "accounts.forms.second_factors.PasskeySignInForm",
+    "reauthenticate": "accounts.forms.second_factors.ConfirmingCodeForm",
+    "reauthenticate_webauthn": "accounts.forms.second_factors.ConfirmingPasskeyForm",
+}
 # Whether operators have to prove a second factor before the operator console opens.
 OPERATORS_NEED_SECOND_FACTOR = env.boolean("OPERATORS_NEED_SECOND_FACTOR", default=PRODUCTION)
 if TESTING:
@@ -397,15 +412,13 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not PRODUCTION  # no collectstatic needed for `make run`
 WHITENOISE_AUTOREFRESH = False
 
-# --- Cache (rate limits live here) -----------------------------------------------------------------
+# --- Cache: the limits of signing in live here, so that every process has to see the same one --------
 CACHE_URL = env.url("CACHE_URL", ("redis", "rediss"))
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
     if CACHE_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    else {"BACKEND": "portal.cache.SharedCache"}
 }
-if PRODUCTION and not CACHE_URL and WEB_WORKERS > 1:
-    raise ConfigurationError("CACHE_URL", "is not set; with several WEB_WORKERS login limits need redis://host:6379/0")
 
 # --- E-mail ----------------------------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Gatehouse <gatehouse@localhost>")

@@ -4,7 +4,7 @@ from django.urls import include, path
 
 from console.sites import operator_site
 
-from .views import addresses, confirm, health, invitations, landing, refused, sessions, support
+from .views import addresses, confirm, health, invitations, landing, refused, second_step, sessions, support
 
 urlpatterns = [
     path("", landing.home, name="home"),
@@ -33,6 +33,7 @@ urlpatterns = [
     path("accounts/sessions/end-others/", sessions.end_others, name="sessions_end_others"),
     path("accounts/sessions/<uuid:session_id>/end/", sessions.end, name="session_end"),
     path("accounts/browsers/<uuid:device_id>/forget/", sessions.forget, name="device_forget"),
+    path("accounts/second-step/", second_step.lead, name="second_step"),
     path("healthz/live", health.live, name="health_live"),
     path("healthz/ready", health.ready, name="health_ready"),
 ]

@@ -4,15 +4,18 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import User
+from accounts.second_factor import FACTORS, has_any_factor
+from accounts.services.second_factors import remove_second_factors
 from accounts.services.sessions import end_session, end_sessions
 from accounts.services.users import create_user, delete_user, set_user_active, update_user
 from accounts.sessions.facts import sessions_of
@@ -57,6 +60,31 @@ def _session_questions(admin: Any, request: HttpRequest, user: User) -> type[for
     return form
 
 
+class WhyForm(forms.Form):
+    """Asks how the operator made sure who is asking."""
+
+    reason = forms.CharField(
+        max_length=400,
+        help_text="Such as how you made sure that it is them. It is kept in the audit log.",
+    )
+
+
+class SecondStepFilter(admin.SimpleListFilter):
+    """By whether somebody has a second factor."""
+
+    title = "second step"
+    parameter_name = "second_step"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the two choices."""
+        return [("on", "On"), ("off", "Off")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the logins with one, or without."""
+        chosen = self.value()
+        return queryset.filter(has_second_factor=chosen == "on") if chosen in {"on", "off"} else queryset
+
+
 @admin.register(User, site=operator_site)
 class UserAdmin(OperatorModelAdmin):
     """People: who they are, where they belong, whether they run this installation."""
@@ -73,17 +101,27 @@ class UserAdmin(OperatorModelAdmin):
     description = "Every login of this installation: create, deactivate, make operators."
     delete_text = "The login and its memberships go for good. The audit log keeps the address."
 
-    list_display = ("person", "state", "membership_count", "last_seen", "joined")
-    list_filter = ("is_active", "is_operator")
+    list_display = ("person", "state", "second_step", "membership_count", "last_seen", "joined")
+    list_filter = ("is_active", "is_operator", SecondStepFilter)
     search_fields = ("email__startswith",)
     search_help_text = "Search by the beginning of an e-mail address"
     ordering = ("email",)
-    actions_detail = ("end_sessions", "make_operator", "unmake_operator", "deactivate", "reactivate")
+    actions_detail = (
+        "end_sessions",
+        "make_operator",
+        "unmake_operator",
+        "remove_second_factors",
+        "deactivate",
+        "reactivate",
+    )
 
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the users with their number of memberships, read by the role that crosses organizations."""
         counted = number_of(Membership.objects.all(), "user_id")
-        rows: QuerySet[Any] = queryset.using(OPERATOR).annotate(memberships_number=counted)
+        factors = Authenticator.objects.filter(user_id=OuterRef("pk"), type__in=FACTORS)
+        rows: QuerySet[Any] = queryset.using(OPERATOR).annotate(
+            memberships_number=counted, has_second_factor=Exists(factors)
+        )
         return rows
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
@@ -100,7 +138,7 @@ class UserAdmin(OperatorModelAdmin):
         """Return what is asked of a new login, or shown of one."""
         if obj is None:
             return ("email", "name", "is_operator")
-        return ("email", "name", "state", "organizations", "sessions", "last_seen", "joined")
+        return ("email", "name", "state", "second_step", "organizations", "sessions", "last_seen", "joined")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return everything but the name, which an operator may mend."""
@@ -148,6 +186,12 @@ class UserAdmin(OperatorModelAdmin):
         if obj.is_operator:
             tones.append(("Operator", "warn"))
         return format_html_join(" ", '<span class="gh-badge gh-badge-{}">{}</span>', ((t, text) for text, t in tones))
+
+    @admin.display(description="Second step")
+    def second_step(self, obj: Any) -> SafeString:
+        """Return whether signing in takes more than the password."""
+        tone, text = ("good", "On") if obj.has_second_factor else ("muted", "Off")
+        return format_html('<span class="gh-badge gh-badge-{}">{}</span>', tone, text)
 
     @admin.display(description="Memberships")
     def membership_count(self, obj: Any) -> int:
@@ -238,6 +282,22 @@ class UserAdmin(OperatorModelAdmin):
         """Take the operator console away."""
         update_user(user=obj, actor=actor_of(request), is_operator=False)
         messages.success(request, f"{obj} is no operator any more.")
+
+    @object_action(
+        permission=P.MEMBERS_MANAGE,
+        description="Remove second steps",
+        confirm="For somebody who lost phone, passkeys and recovery codes: the password alone signs them in until they "
+        "set up a second step again. Make sure that it is them; they are told by mail.",
+        url_path="remove-second-factors",
+        icon="phonelink_erase",
+        danger=True,
+        form=WhyForm,
+        when=has_any_factor,
+    )
+    def remove_second_factors(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
+        """Remove what somebody's second step hangs on."""
+        remove_second_factors(user=obj, actor=actor_of(request), reason=data["reason"])
+        messages.success(request, f"{obj} signs in with the password alone now, and was told by mail.")
 
     @object_action(
         permission=P.MEMBERS_MANAGE,
