@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.key_record import address_in
 from accounts.models import SignInException, SignInPolicy, SsoAsSecondFactor, SsoRequired, User
-from accounts.second_factor import proved_second_factor
+from accounts.second_factor import has_second_factor, proved_second_factor
 from accounts.services.sign_in_policy import announce_break_glass
 from accounts.sessions.facts import last_seen_at, sessions_of, signed_in_at
 from accounts.sso.confinement import confinement_of
@@ -81,6 +81,9 @@ def entry_of(request: HttpRequest, user: User, organization_id: UUID) -> Entry:
     if presence is None and _is_held(policy, user):
         if policy.break_glass is None or policy.break_glass.user_id != user.pk:
             return Entry(Asked(Ask.SINGLE_SIGN_ON, "This organization requires single sign-on."))
+        if not has_second_factor(user):  # whoever has the password would set one up
+            why = "You are the break-glass owner, but have no second step: only single sign-on lets you in."
+            return Entry(Asked(Ask.SINGLE_SIGN_ON, why))
         by_break_glass = True
     if by_break_glass or policy.second_factor_required:
         counts = presence is not None and _counts_as_second_factor(policy, presence)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.sessions.facts import signed_in_at
-from accounts.sso.presence import presence_in, presences_in
+from accounts.sso.presence import SINGLE_SIGN_ON, presence_in, presences_in
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def proved_at(request: HttpRequest, user: User, organization_id: UUID | None = N
     moments += [
         datetime.fromtimestamp(record["at"], UTC)
         for record in get_authentication_records(request, user)
-        if isinstance(record.get("at"), (int, float))
+        if isinstance(record.get("at"), (int, float)) and record.get("method") != SINGLE_SIGN_ON
     ]
     presence = presence_in(request, organization_id) if organization_id else None
     if presence is not None:

@@ -132,5 +132,5 @@ class MemberSessions(OrganizationView):
     )
     def post(self, member: UUID) -> None:
         """Sessions from before enter this organization no more; the member signs in again. Keys stay as they are."""
-        membership = self.find(members(), pk=member)
+        membership = self.find(members(self), pk=member)
         end_member_sessions(membership=membership, actor=self.actor, reason=reason_of(self))

@@ -50,7 +50,7 @@ class SignInPolicyChange(Change):
     """What is left out stays as it is."""
 
     sso_required = serializers.ChoiceField(choices=SsoRequired.values, help_text=_SSO)
-    break_glass = ReferenceField(lambda _view: members(), allow_null=True, help_text=_GUARD)
+    break_glass = ReferenceField(members, allow_null=True, help_text=_GUARD)
     second_factor_required = serializers.BooleanField()
     sso_as_second_factor = serializers.ChoiceField(choices=SsoAsSecondFactor.values, help_text=_AS_SECOND)
     session_hours = serializers.IntegerField(
@@ -76,7 +76,7 @@ class SignInExceptionAnswer(Answer):
 class NewSignInException(Body):
     """Whom to except, and why."""
 
-    member = ReferenceField(lambda _view: members(), help_text="The id of the membership.")
+    member = ReferenceField(members, help_text="The id of the membership.")
     reason = serializers.CharField(max_length=300)
 
 

@@ -16,6 +16,8 @@ from accounts.models import User
 
 from .confinement import Confinement
 
+SINGLE_SIGN_ON = "single_sign_on"
+"""How allauth's records of a session name it."""
 _KEY = "sso_presence"
 
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.utils import perform_login
 from django.contrib.auth import logout
 from django.db import transaction
@@ -29,7 +30,7 @@ from .exceptions import SignInRefused
 from .held import mark_single_sign_on
 from .noting import note_login
 from .pages import NO_DOOR, inside, refused
-from .presence import Presence, note_presence
+from .presence import SINGLE_SIGN_ON, Presence, note_presence
 from .signed_in import SignedIn
 
 
@@ -174,6 +175,8 @@ class Return:
                     min(found.authenticated_at or self._came_at, self._came_at),
                 )
                 note_presence(request, came)
+                if not reaches_all:  # what it opens of the login is closed to it but for a first second factor
+                    record_authentication(request, user, method=SINGLE_SIGN_ON)
             self._note(None)
         return response
 

@@ -1,6 +1,6 @@
 """Puts each request where it belongs: one organization's scope, the operator's scope, or none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
@@ -37,7 +37,18 @@ from tenants.models import Organization
 TENANT_PREFIX = "/o/"
 OPERATOR_PREFIX = "/admin/"
 OPENING_THEIR_OWN = ("/api/", "/scim/")
-OPEN_WHEN_CONFINED = ("/accounts/confirm/", "/accounts/logout/", "/accounts/reauthenticate/", "/sso/", "/healthz/")
+# Proving a factor that is there is no harm; adding one is, see `_is_of`.
+OPEN_WHEN_CONFINED = (
+    "/accounts/2fa/reauthenticate/",
+    "/accounts/2fa/webauthn/reauthenticate/",
+    "/accounts/confirm/",
+    "/accounts/logout/",
+    "/accounts/reauthenticate/",
+    "/accounts/second-step/",
+    "/healthz/",
+    "/sso/",
+)
+SECOND_FACTORS = "/accounts/2fa/"
 _READS_NO_ROWS = frozenset({"/admin/jsi18n/"})  # texts of the forms: not worth an event each
 LOGIN_PATH = "/accounts/login/"
 _SERVER_ERROR = 500
@@ -88,10 +99,14 @@ class ScopeMiddleware:
     def _confined(self, request: ScopedRequest, confinement: Confinement) -> HttpResponse:
         """Lead from the first page into the organization; refuse the rest until the password is proved."""
         user = cast("User", request.user)
-        places = (place for place in memberships_of(user.pk) if place.organization_id == confinement.organization_id)
-        home = next(places, None)
+        places = memberships_of(user.pk)
+        home = next((place for place in places if place.organization_id == confinement.organization_id), None)
         if request.path_info == "/" and home is not None and home.is_active:
             return redirect(root_url(f"o/{home.slug}/"))
+        if request.path_info.startswith(SECOND_FACTORS) and _is_of(user, places, confinement.organization_id):
+            request.actor = person(user)
+            with settling(), acting_as(request.actor):
+                return self.get_response(request)
         return refused.confined(request, home)
 
     def _in_organization(self, request: ScopedRequest, confinement: Confinement | None) -> HttpResponse:
@@ -161,6 +176,16 @@ def _sign_in_again(request: ScopedRequest, organization: Organization) -> HttpRe
     logout(request)
     messages.warning(request, f"Your sessions in {organization.name} were ended. Sign in again to go on.")
     return redirect(f"{LOGIN_PATH}?{urlencode({'next': request.get_full_path()})}")
+
+
+def _is_of(user: User, places: Sequence[MembershipSummary], organization_id: UUID) -> bool:
+    """Return whether a login is one organization's alone: no password, no other place, no authority elsewhere.
+
+    Its provider may then lead to a second factor as well. Any other login would be taken further than the
+    organization by a factor that its provider had put there.
+    """
+    elsewhere = any(place.organization_id != organization_id for place in places)
+    return not (elsewhere or user.is_operator or user.has_usable_password())
 
 
 def _visited_organization(request: ScopedRequest, slug: str) -> UUID | None:

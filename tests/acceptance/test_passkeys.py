@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from portal.demo import PASSWORD
 from tests.accounts.mfa.stage import code_of
@@ -36,6 +36,11 @@ def home(portal: Run, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"http://localhost:{portal.port}"
 
 
+def _refuse_violation(line: ConsoleMessage) -> None:
+    if "Content Security Policy" in line.text:
+        pytest.fail(line.text)
+
+
 @dataclass
 class Device:
     """A browser with a virtual authenticator (WebAuthn section 11), of somebody who touches it when asked."""
@@ -49,7 +54,7 @@ class Device:
         page = browser.new_context().new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: pytest.fail(f"JavaScript: {error}"))
-        page.on("console", lambda line: "Content Security Policy" in line.text and pytest.fail(line.text))
+        page.on("console", _refuse_violation)
         cdp = page.context.new_cdp_session(page)
         cdp.send("WebAuthn.enable")
         options = {

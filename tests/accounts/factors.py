@@ -1,24 +1,21 @@
-"""Second factors of the people of the tests."""
+"""Second factors of the people of the tests, set up and proved in browsers."""
 
-import time
-
-from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
 from accounts.models import User
+from tests.accounts.mfa.stage import code_of, forget_time, with_app
+
+_secrets: dict[str, str] = {}
 
 
 def give_totp(user: User) -> None:
     """Give somebody an authenticator app."""
-    TOTP.activate(user, generate_totp_secret())
+    _, secret, _ = with_app(user)
+    _secrets[str(user.pk)] = secret
 
 
 def prove_totp(browser: Client, user: User) -> None:
-    """Let a signed-in browser's session have proved the app."""
-    session = browser.session
-    app = Authenticator.objects.get(user=user, type=Authenticator.Type.TOTP)
-    record = {"method": "mfa", "at": time.time(), "id": app.pk, "type": "totp"}
-    session["account_authentication_methods"] = [record]
-    session["account_authentication_methods_user"] = str(user.pk)
-    session.save()
+    """Type a code of somebody's app in a browser in which they are signed in."""
+    forget_time(user)
+    answer = browser.post("/accounts/2fa/reauthenticate/", {"code": code_of(_secrets[str(user.pk)])})
+    assert answer.status_code == 302, answer.content.decode()

@@ -186,7 +186,7 @@ def test_sessions_opened_by_password_end_when_it_is_switched_on(proven: Sso) -> 
 def test_a_forgotten_password_leads_to_the_provider(required: Sso) -> None:
     answer = Client().post("/accounts/password/reset/", {"email": required.tenant.member.email})
     assert answer.status_code == 302
-    (message,) = mail.outbox
+    message = mail.outbox[-1]
     assert f"/sso/{required.connection.pk}/start/" in message.body
     assert "/accounts/password/reset/key/" not in message.body
 
@@ -194,7 +194,7 @@ def test_a_forgotten_password_leads_to_the_provider(required: Sso) -> None:
 def test_a_link_from_before_sets_no_password(proven: Sso) -> None:
     browser = Client()
     browser.post("/accounts/password/reset/", {"email": proven.tenant.member.email})
-    link = next(word for word in mail.outbox[0].body.split() if "/accounts/password/reset/key/" in word)
+    link = next(word for word in mail.outbox[-1].body.split() if "/accounts/password/reset/key/" in word)
     require(proven)
     page = browser.get(link[link.index("/accounts/") :], follow=True)
     form = page.request["PATH_INFO"]

@@ -142,8 +142,8 @@ def test_a_recovery_code_signs_in_once_and_its_person_hears_of_it(acme: Tenant) 
     assert second_step(browser, codes[3]).status_code == 302
     assert of_installation("user.signed_in")[-1].after == {"methods": ["password", "recovery code"]}
     assert [event.after for event in of_installation("recovery_codes.used")] == [{"left": 9}]
-    (message,) = mail.outbox
-    assert (message.to, message.subject) == (["member@acme.example"], "A recovery code of your account was used")
+    (message,) = [one for one in mail.outbox if one.subject == "A recovery code of your account was used"]
+    assert message.to == ["member@acme.example"]
     assert "9 are left" in message.body
     again, _ = sign_in(acme.member)
     assert second_step(again, codes[3]).status_code == 200

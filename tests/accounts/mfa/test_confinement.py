@@ -2,24 +2,25 @@
 
 from django.test import Client
 
+from accounts import signals
+from accounts.services.sign_in_policy import update_sign_in_policy
 from accounts.services.users import set_user_active
 from isolation.actor import SYSTEM
-from tests.accounts.log import of_installation
-from tests.accounts.mfa.stage import code_of, confirm, is_signed_in, second_step, sign_in, with_app
-from tests.accounts.mfa.test_passkeys import stored_passkey
-from tests.people import PASSWORD
+from isolation.scope import tenant_scope
+from tests.accounts.mfa.stage import code_of, confirm, second_step, sign_in, with_app
+from tests.people import Tenant
 from tests.sso.stage import Sso
+from tests.sso.test_strangers import join
 
-PAGES = ("", "totp/activate/", "webauthn/add/", "recovery-codes/", "reauthenticate/", "webauthn/reauthenticate/")
+ADDING = ("", "totp/activate/", "webauthn/add/", "recovery-codes/", "recovery-codes/generate/")
 
 
 def assert_confined(browser: Client) -> None:
     assert browser.get("/o/acme/").status_code == 200
     assert browser.get("/accounts/profile/").status_code == 403
-    for page in PAGES:
+    for page in ADDING:
         assert browser.get(f"/accounts/2fa/{page}").status_code == 403, page
         assert browser.post(f"/accounts/2fa/{page}", {"code": "123456"}).status_code == 403, page
-    assert browser.get("/accounts/second-step/").status_code == 403
     assert browser.get("/api/v1/me/second-factors").json()["code"] == "confined_session"
 
 
@@ -27,57 +28,47 @@ def test_a_provider_adds_no_factor(sso: Sso) -> None:
     assert_confined(sso.sign_in().browser)
 
 
-def test_a_second_step_after_the_provider_leaves_the_session_confined(sso: Sso) -> None:
+def test_the_organization_says_whether_the_provider_is_enough(sso: Sso) -> None:
+    """A factor of one's own is asked by the policy, not by each sign-in through a provider."""
     _, secret, _ = with_app(sso.tenant.member)
-    visit = sso.sign_in(next="/o/acme/tenants/project/")
-    assert visit.response["Location"] == "/accounts/2fa/authenticate/"
-    assert visit.user_id is None
-    answer = second_step(visit.browser, code_of(secret))
-    assert answer["Location"] == "/o/acme/tenants/project/"
-    assert_confined(visit.browser)
-    event = of_installation("user.signed_in")[-1]
-    assert event.reason == "Single sign-on"
-    assert event.after == {"methods": ["single sign-on", "authenticator app"]}
+    browser = sso.sign_in().browser
+    assert_confined(browser)
+    with sso.tenant.acting("owner") as actor:
+        update_sign_in_policy(
+            organization=sso.tenant.organization,
+            second_factor_required=True,
+            sso_as_second_factor="never",
+            actor=actor,
+        )
+    asked = browser.get("/o/acme/")
+    assert asked["Location"].startswith("/accounts/second-step/")
+    asked = browser.get(asked["Location"])
+    assert asked["Location"].startswith("/accounts/2fa/reauthenticate/")
+    assert browser.post(asked["Location"], {"code": code_of(secret)}).status_code == 302
+    assert_confined(browser)
 
 
 def test_a_factor_alone_does_not_release_it(sso: Sso) -> None:
     _, secret, codes = with_app(sso.tenant.member)
-    visit = sso.sign_in()
-    second_step(visit.browser, codes[0])
+    browser = sso.sign_in().browser
     for code in (code_of(secret), codes[1]):
-        assert visit.browser.post("/accounts/2fa/reauthenticate/", {"code": code}).status_code == 403
-    assert_confined(visit.browser)
-    confirm(visit.browser)
-    assert visit.browser.get("/accounts/2fa/").status_code == 200
-
-
-def test_reauthentication_of_somebody_without_a_password_stays_closed(sso: Sso) -> None:
-    """Allauth leads them on to their passkey; that page does not open here."""
-    stored_passkey(sso.tenant.member)
-    visit = sso.sign_in()
-    assert visit.response["Location"] == "/accounts/2fa/authenticate/"
-    assert not is_signed_in(visit.browser)
-
-
-def test_who_gives_the_second_step_up_and_types_the_password_is_not_confined(sso: Sso) -> None:
-    _, secret, _ = with_app(sso.tenant.member)
-    browser = sso.sign_in().browser
-    session = browser.session
-    session["account_login"] |= {"initiated_at": 1}  # the sign-in is given up, and its time goes by
-    session.save()
-    browser.post("/accounts/login/", {"login": sso.tenant.member.email, "password": PASSWORD})
-    second_step(browser, code_of(secret))
-    assert browser.get("/accounts/profile/").status_code == 200
-    assert of_installation("user.signed_in")[-1].after == {"methods": ["password", "authenticator app"]}
-
-
-def test_somebody_elses_password_releases_nothing_of_a_waiting_sign_in(sso: Sso) -> None:
-    _, secret, _ = with_app(sso.tenant.member)
-    browser = sso.sign_in().browser
-    browser.post("/accounts/login/", {"login": sso.tenant.viewer.email, "password": "wrong"})
-    assert not is_signed_in(browser)
-    second_step(browser, code_of(secret))
+        assert browser.post("/accounts/2fa/reauthenticate/", {"code": code}).status_code == 302
     assert_confined(browser)
+    confirm(browser)
+    assert browser.get("/accounts/2fa/").status_code == 200
+
+
+def test_a_login_of_the_organization_alone_sets_its_first_factor_up(sso: Sso, globex: Tenant) -> None:
+    member = sso.tenant.member
+    member.set_unusable_password()
+    with tenant_scope(sso.tenant.organization):
+        member.save()
+        signals.user_password_changed.announce(member, actor=SYSTEM)
+    browser = sso.sign_in().browser
+    assert browser.get("/accounts/2fa/totp/activate/").status_code == 200
+    assert browser.get("/accounts/profile/").status_code == 403
+    join(globex, member, "viewer")
+    assert browser.get("/accounts/2fa/totp/activate/").status_code == 403
 
 
 def test_a_deactivated_login_leaves_no_confinement_behind(sso: Sso) -> None:
