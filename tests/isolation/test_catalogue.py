@@ -35,6 +35,8 @@ TABLES_WITHOUT_TENANT = {
     "django_session",
     "guardian_groupobjectpermission",
     "guardian_userobjectpermission",
+    "mfa_authenticator",
+    "portal_cache",
     "tenants_installationsettings",
 }
 LOOKUP_FUNCTIONS = {
