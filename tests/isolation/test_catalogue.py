@@ -36,6 +36,8 @@ TABLES_WITHOUT_TENANT = {
     "django_migrations",
     "guardian_groupobjectpermission",
     "guardian_userobjectpermission",
+    "mfa_authenticator",
+    "portal_cache",
     "tenants_installationsettings",
 }
 LOOKUP_FUNCTIONS = {
