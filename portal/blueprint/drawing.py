@@ -7,7 +7,15 @@ the very rules that the portal has.
 import json
 from typing import Any
 
-from accounts.models import Joining, ServiceAccount, SsoConnection, SsoGroupMapping, SsoProvider, User
+from accounts.models import (
+    Joining,
+    ServiceAccount,
+    SsoConnection,
+    SsoGroupMapping,
+    SsoProtocol,
+    SsoProvider,
+    User,
+)
 from accounts.models.service_account import ServiceAccountKind
 from tenants.models import Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
@@ -213,8 +221,13 @@ def _key() -> dict[str, Any]:
 
 def _sso_connection() -> dict[str, Any]:
     claim = {"type": "string", "pattern": NAME, "maxLength": _length(SsoConnection, "email_claim")}
-    return _map(
+    drawn = _map(
         {
+            "protocol": {"enum": list(SsoProtocol.values), "description": "It never changes; oidc when left out."},
+            "metadata_url": _text("", _length(SsoConnection, "metadata_url"), "SAML: where the metadata stand."),
+            "subject_attribute": _text("", 120, "SAML: says who somebody is; empty: the NameID."),
+            "signs_requests": {"type": "boolean", "description": "SAML: sign requests, true when left out."},
+            "allows_idp_initiated": {"type": "boolean", "description": "SAML: sign-ins may begin at the provider."},
             "provider": {"enum": list(SsoProvider.values), "description": "Whose instructions the page shows."},
             "issuer": _text(NAME, _length(SsoConnection, "issuer"), "Exactly as the provider calls itself."),
             "client_id": _text(NAME, _length(SsoConnection, "client_id")),
@@ -241,8 +254,9 @@ def _sso_connection() -> dict[str, Any]:
             "scopes": _text(NAME, _length(SsoConnection, "scopes"), "openid among them; separated by spaces."),
             "enabled": {"type": "boolean", "description": "true: people can sign in through it."},
         },
-        required=["issuer", "client_id"],
     )
+    saml = {"properties": {"protocol": {"const": "saml"}}, "required": ["protocol"]}
+    return drawn | {"if": saml, "then": {"required": ["metadata_url"]}, "else": {"required": ["issuer", "client_id"]}}
 
 
 def _user() -> dict[str, Any]:
