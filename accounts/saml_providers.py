@@ -136,7 +136,7 @@ SAML_GUIDES: dict[str, SamlGuide] = {
     ),
     SsoProvider.ADFS: SamlGuide(
         steps=(
-            "AD FS Management, Relying Party Trusts, Add: import data published online, from the entity ID of this page.",
+            "AD FS Management, Relying Party Trusts, Add: import data published online: the entity ID of this page.",
             "Claim issuance policy: objectGUID as Name ID (Persistent), E-Mail-Addresses and Display-Name.",
         ),
         metadata="https://adfs.example.com/FederationMetadata/2007-06/FederationMetadata.xml",

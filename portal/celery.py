@@ -44,6 +44,10 @@ app.conf.beat_schedule = {
         "task": "accounts.tasks.refresh_sso_connections",
         "schedule": crontab(minute="27", hour="1"),
     },
+    "tell people that certificates of SAML connections expire": {
+        "task": "accounts.tasks.watch_certificates",
+        "schedule": crontab(minute="37", hour="5"),
+    },
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),

@@ -18,6 +18,7 @@ from tests.tenants.stage import events
 SECRET_FIELDS = {
     ("accounts.ApiKeySecret", "digest"),
     ("accounts.PlatformKey", "digest"),
+    ("accounts.SamlKey", "private_key"),
     ("accounts.ScimToken", "digest"),
     ("accounts.SsoConnection", "client_secret"),
     ("accounts.User", "password"),

@@ -62,7 +62,7 @@ class Command(ScopedCommand):
             if name != "list":
                 verb.add_argument("--name", required=True, help="Of the connection.")
             if name in {"create", "update"}:
-                self._add_values(verb, creates=name == "create")
+                self._add_values(verb)
             if name == "create":
                 verb.add_argument("--protocol", choices=SsoProtocol.values, default=SsoProtocol.OIDC.value)
                 verb.add_argument("--enable", action="store_true", help="Let people sign in at once.")
@@ -76,7 +76,7 @@ class Command(ScopedCommand):
             raise CommandError(str(error)) from error
 
     @staticmethod
-    def _add_values(verb: CommandParser, *, creates: bool) -> None:
+    def _add_values(verb: CommandParser) -> None:
         verb.add_argument("--issuer", metavar="URL", help="OpenID: exactly as the provider calls itself.")
         verb.add_argument("--client-id", help="OpenID: of the client at the provider.")
         verb.add_argument("--metadata-url", metavar="URL", help="SAML: where the provider's metadata stand.")
