@@ -55,6 +55,6 @@ def _saml_rows(connection: SsoConnection, membership: Membership, actor: Actor) 
     key.private_key = "kept by the vault"
     key.save(force_insert=True)
     signals.saml_key_added.announce(key, actor=actor, after=snapshot(key))
-    SamlMessage.objects.create(**shared, digest=b"d", expires_at=now)
+    SamlMessage.objects.create(**shared, digest="d", expires_at=now)
     SamlCertificateWarning.objects.create(**shared, fingerprint="f", days=30)
     SsoSession.objects.create(**shared, membership=membership, issuer=connection.issuer, name_id="u-1")

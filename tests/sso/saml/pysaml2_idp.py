@@ -1,8 +1,8 @@
 """pysaml2's identity provider as a program, run by the Python of `.venv/idp` (`make test` sets it up).
 
 Its first line of input is the configuration as JSON: the directory for its files, our metadata, and what it says of the
-person. It prints its metadata as one line of JSON. Each further line is a query that a browser brings, as JSON; it answers
-with the form of its response: {"url": …, "SAMLResponse": …, "RelayState": …}.
+person. It prints its metadata as one line of JSON. Each further line is a query that a browser brings, as JSON; it
+answers with the page whose form brings its response: {"url": …, "form": …}.
 """
 
 import json
@@ -17,7 +17,7 @@ from saml2.saml import NAMEID_FORMAT_PERSISTENT, NameID
 from saml2.server import Server
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 
-BASE = "https://pysaml2.example"
+BASE = "http://pysaml2.example"
 
 
 def configuration(place: Path, asked: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,8 @@ def main() -> None:
 
 def say(answer: dict[str, Any]) -> None:
     """Print one line of JSON."""
-    print(json.dumps(answer), flush=True)
+    sys.stdout.write(f"{json.dumps(answer)}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
