@@ -71,8 +71,16 @@ class SamlConnectionForm(KeyForm):
     class Meta:
         model = SsoConnection
         fields = ("name", "provider", "metadata_url")
+        labels = {
+            "email_claim": "Attribute with the e-mail address",
+            "name_claim": "Attribute with the name",
+            "external_id_claim": "Attribute with the SCIM externalId",
+            "groups_claim": "Attribute with the groups",
+        }
         help_texts = {
             "name": "What people read, also where they choose how to sign in.",
+            "email_claim": "As the provider names it; where there is none, an e-mail address as NameID serves.",
+            "external_id_claim": "Holds what SCIM sends as externalId; sub is what says who somebody is.",
             "metadata_url": "Fetched now, then once a day: the provider's next certificate is known by itself.",
         }
 
