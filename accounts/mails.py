@@ -16,9 +16,12 @@ from django.utils import timezone
 
 from console.links import root_url
 from isolation.context import current_origin
+from tenants.access import user_actor
 from tenants.models import Membership, Organization
+from tenants.permissions import P
 
-from .models import ApiKey, PlatformKey, ScimToken, User
+from .models import ApiKey, PlatformKey, ScimToken, SsoConnection, User
+from .services.saml_certificates import Expiring
 from .sessions.words import place_of
 from .sso_door import SsoDoor
 
@@ -144,6 +147,23 @@ def scim_expiry_warnings(token: ScimToken) -> list[EmailMultiAlternatives]:
     return _to_each(_owners(), "scim_token_expiry", context)
 
 
+def certificate_warnings(connection: SsoConnection, expiring: Expiring) -> list[EmailMultiAlternatives]:
+    """Return the mails that tell who manages single sign-on when a certificate expires; the scope must be open."""
+    organization = connection.organization
+    context = {
+        "organization": organization.name,
+        "connection": connection.name,
+        "whose": expiring.whose,
+        "fingerprint": expiring.fingerprint,
+        "expires_at": expiring.expires_at,
+        "left": f"in {expiring.days_left} days" if expiring.days_left > 1 else "within a day",
+        "ended": expiring.days_left < 0,
+        "follows": bool(connection.metadata_url),
+        "link": _link(f"o/{organization.slug}/accounts/ssoconnection/{connection.pk}/change/"),
+    }
+    return _to_each(_who_manage_single_sign_on(), "certificate_expiry", context)
+
+
 def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternatives]:
     """Return the mails that tell the owners of the open scope that the last of them was not deprovisioned.
 
@@ -217,6 +237,14 @@ def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:
 def _owners() -> list[str]:
     """Return the addresses of the owners of the open scope."""
     return sorted(set(Membership.objects.active_owners().values_list("user__email", flat=True)))
+
+
+def _who_manage_single_sign_on() -> list[str]:
+    """Return the addresses of the members of the open scope who may manage single sign-on."""
+    members = Membership.objects.filter(is_active=True, user__is_active=True).select_related("user")
+    return sorted(
+        {member.user.email for member in members if user_actor(member.user, member.organization_id).can(P.SSO_MANAGE)}
+    )
 
 
 def _people_of(key: ApiKey) -> list[str]:

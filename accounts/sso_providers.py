@@ -152,8 +152,3 @@ GUIDES: dict[str, SsoGuide] = {
 def guide_for(provider: str) -> SsoGuide:
     """Return the instructions for a provider; those for any when it has none of its own."""
     return GUIDES.get(provider, GUIDES[SsoProvider.OTHER])
-
-
-def saml_claims(provider: str) -> dict[str, str]:
-    """Return the names of the attributes that a provider sends over SAML by itself, by the connection's fields."""
-    return {}

@@ -48,6 +48,10 @@ app.conf.beat_schedule = {
         "task": "accounts.tasks.forget_sessions",
         "schedule": crontab(minute="53"),
     },
+    "tell people that certificates of SAML connections expire": {
+        "task": "accounts.tasks.watch_certificates",
+        "schedule": crontab(minute="37", hour="5"),
+    },
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
             name="SamlMessage",
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("digest", models.BinaryField()),
+                ("digest", models.CharField(editable=False, max_length=64)),
                 ("expires_at", models.DateTimeField(editable=False)),
             ],
             options={

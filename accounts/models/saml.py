@@ -38,7 +38,7 @@ class SamlMessage(TenantModel):
     """An assertion or logout request that was accepted: none counts twice."""
 
     connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
-    digest = models.BinaryField(editable=False)
+    digest = models.CharField(max_length=64, editable=False)
     expires_at = models.DateTimeField(editable=False)
 
     class Meta(TenantModel.Meta):

@@ -10,11 +10,11 @@ from django.utils import timezone
 from accounts import signals
 from accounts.models import Joining, SsoConnection, SsoIdentity, SsoProtocol, SsoProvider
 from accounts.models.sso import LONGEST_URL
+from accounts.saml_providers import saml_claims
 from accounts.sso.exceptions import SignInRefused
 from accounts.sso.oidc.discovery import discover, fetch_keys
 from accounts.sso.saml.certificates import Certificate
 from accounts.sso.saml.idp_metadata import IdpMetadata, fetch, parse
-from accounts.sso_providers import saml_claims
 from audit.redaction import snapshot
 from isolation.actor import SYSTEM, Actor
 from isolation.exceptions import DomainError

@@ -86,7 +86,7 @@ def use_once(*, connection: SsoConnection, message_id: str, counts_until: dateti
     message = SamlMessage(
         organization_id=connection.organization_id,
         connection=connection,
-        digest=hashlib.sha256(message_id.encode()).digest(),
+        digest=hashlib.sha256(message_id.encode()).hexdigest(),
         expires_at=counts_until,
     )
     if not SamlMessage.objects.bulk_create([message], ignore_conflicts=True) or not _is_stored(message):

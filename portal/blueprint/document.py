@@ -244,10 +244,20 @@ class _Reading:
         for name, entry, path in self._by_name("sso_connections", wanted):
             values = _texts(
                 entry,
-                *("provider", "issuer", "client_id", "joining", "scopes"),
+                *(
+                    "protocol",
+                    "provider",
+                    "issuer",
+                    "client_id",
+                    "joining",
+                    "scopes",
+                    "metadata_url",
+                    "subject_attribute",
+                ),
                 *("email_claim", "name_claim", "external_id_claim", "groups_claim"),
             )
-            values |= {field: entry[field] for field in ("role", "enabled", "client_secret") if field in entry}
+            plain = ("role", "enabled", "client_secret", "signs_requests", "allows_idp_initiated")
+            values |= {field: entry[field] for field in plain if field in entry}
             if values.get("role"):
                 self._reference(wanted, "role", values["role"], (*path, "role"))
             wanted.add("sso_connections", name, Item(path, values))

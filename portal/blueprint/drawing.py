@@ -14,6 +14,7 @@ from accounts.models import (
     SsoAsSecondFactor,
     SsoConnection,
     SsoGroupMapping,
+    SsoProtocol,
     SsoProvider,
     SsoRequired,
     User,
@@ -226,8 +227,13 @@ def _key() -> dict[str, Any]:
 
 def _sso_connection() -> dict[str, Any]:
     claim = {"type": "string", "pattern": NAME, "maxLength": _length(SsoConnection, "email_claim")}
-    return _map(
+    drawn = _map(
         {
+            "protocol": {"enum": list(SsoProtocol.values), "description": "It never changes; oidc when left out."},
+            "metadata_url": _text("", _length(SsoConnection, "metadata_url"), "SAML: where the metadata stand."),
+            "subject_attribute": _text("", 120, "SAML: says who somebody is; empty: the NameID."),
+            "signs_requests": {"type": "boolean", "description": "SAML: sign requests, true when left out."},
+            "allows_idp_initiated": {"type": "boolean", "description": "SAML: sign-ins may begin at the provider."},
             "provider": {"enum": list(SsoProvider.values), "description": "Whose instructions the page shows."},
             "issuer": _text(NAME, _length(SsoConnection, "issuer"), "Exactly as the provider calls itself."),
             "client_id": _text(NAME, _length(SsoConnection, "client_id")),
@@ -254,8 +260,9 @@ def _sso_connection() -> dict[str, Any]:
             "scopes": _text(NAME, _length(SsoConnection, "scopes"), "openid among them; separated by spaces."),
             "enabled": {"type": "boolean", "description": "true: people can sign in through it."},
         },
-        required=["issuer", "client_id"],
     )
+    saml = {"properties": {"protocol": {"const": "saml"}}, "required": ["protocol"]}
+    return drawn | {"if": saml, "then": {"required": ["metadata_url"]}, "else": {"required": ["issuer", "client_id"]}}
 
 
 def _sign_in_policy() -> dict[str, Any]:

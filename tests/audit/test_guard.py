@@ -27,8 +27,16 @@ from tests.people import Tenant
 from tests.tenants.stage import events
 
 # The log itself, the responses that the API keeps for a day (repeating one changes nothing), recent SCIM requests and
-# sign-ins.
-UNGOVERNED = {"audit_event", "api_storedresponse", "accounts_scimrequest", "accounts_ssologin"}
+# sign-ins, what SAML remembers of its own messages, sessions and warnings.
+UNGOVERNED = {
+    "audit_event",
+    "api_storedresponse",
+    "accounts_scimrequest",
+    "accounts_ssologin",
+    "accounts_samlcertificatewarning",
+    "accounts_samlmessage",
+    "accounts_ssosession",
+}
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
 INSTALLATION = ["accounts_platformkey", "accounts_user", "mfa_authenticator", "tenants_installationsettings"]
 
@@ -100,6 +108,7 @@ UNIQUE_PAIRS = {
     "accounts_provisioneduser": "connection_id",
     "accounts_serviceaccountprojectrole": "account_id",
     "accounts_sessionend": "membership_id",
+    "accounts_samlkey": "connection_id",
     "accounts_ssogroupmapping": "value",
     "accounts_ssoidentity": "subject",
     "accounts_signinexception": "membership_id",

@@ -19,6 +19,7 @@ SECRET_FIELDS = {
     ("accounts.ApiKeySecret", "digest"),
     ("accounts.Device", "cookie_digest"),
     ("accounts.PlatformKey", "digest"),
+    ("accounts.SamlKey", "private_key"),
     ("accounts.ScimToken", "digest"),
     ("accounts.Session", "key_digest"),
     ("accounts.SsoConnection", "client_secret"),

@@ -54,13 +54,13 @@ def signed(element: Any, certificates: Sequence[Certificate], what: str) -> Any:
     Raises:
         SignInRefused: no such key signed it, or not as SAML says.
     """
-    alone = _alone(element)
-    signature = _only_signature(alone, what)
-    reference, prefixes = _checked_reference(signature, alone.get("ID"), what)
-    _verify(alone, signature, certificates, what)
+    copy = alone(element)
+    signature = _only_signature(copy, what)
+    reference, prefixes = _checked_reference(signature, copy.get("ID"), what)
+    _verify(copy, signature, certificates, what)
     # The signature goes, and with it no text that follows it.
-    _without(alone, signature)
-    content = _canonical(alone, prefixes)
+    _without(copy, signature)
+    content = _canonical(copy, prefixes)
     algorithm = DIGESTS[reference.find(ds("DigestMethod")).get("Algorithm")]
     found = hashlib.new(algorithm, content).digest()
     if not hmac.compare_digest(found, _base64(reference.findtext(ds("DigestValue")), what)):
@@ -81,7 +81,7 @@ def sign(element: Any, *, private_key: str, certificate: str) -> bytes:
     return signed_xml
 
 
-def _alone(element: Any) -> Any:
+def alone(element: Any) -> Any:
     """Return a copy of an element as a document; it knows the namespaces that were declared around it."""
     copy = etree.Element(element.tag, attrib=dict(element.attrib), nsmap=element.nsmap)
     copy.text = element.text

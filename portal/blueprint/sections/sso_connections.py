@@ -5,31 +5,33 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
 
-from accounts.models import Joining, SsoConnection, SsoGroupMapping, SsoProvider
+from accounts.models import Joining, SsoConnection, SsoGroupMapping, SsoProtocol, SsoProvider
 from accounts.services.sso_connections import (
+    create_saml_connection,
     create_sso_connection,
     delete_sso_connection,
     set_sso_enabled,
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
+from isolation.exceptions import DomainError
 from portal.blueprint.changes import Change, Row, Section, Verb
 from portal.blueprint.document import Item, Key
 from portal.blueprint.problems import BlueprintError
 from portal.blueprint.references import described, reveal
 
 _KEPT = "stored"
-_TEXTS = (
-    "provider",
-    "issuer",
-    "client_id",
-    "joining",
-    "email_claim",
-    "name_claim",
-    "external_id_claim",
-    "groups_claim",
-    "scopes",
-)
+_COMMON = ("provider", "joining", "email_claim", "name_claim", "external_id_claim", "groups_claim")
+_TEXTS = {
+    SsoProtocol.OIDC.value: ("issuer", "client_id", "scopes", *_COMMON),
+    SsoProtocol.SAML.value: (
+        "metadata_url",
+        "subject_attribute",
+        "signs_requests",
+        "allows_idp_initiated",
+        *_COMMON,
+    ),
+}
 
 
 class SsoConnections(Section):
@@ -43,7 +45,8 @@ class SsoConnections(Section):
         return {
             connection.name: Row(
                 {
-                    **{name: getattr(connection, name) for name in _TEXTS},
+                    "protocol": connection.protocol,
+                    **{name: getattr(connection, name) for name in _TEXTS[connection.protocol]},
                     "role": connection.role.key if connection.role else None,
                     "enabled": connection.is_enabled,
                 },
@@ -56,7 +59,12 @@ class SsoConnections(Section):
         return str(key).lower()
 
     def initial(self, key: Key, item: Item) -> dict[str, Any]:
-        values = {"provider": SsoProvider.OTHER.value, "joining": Joining.KNOWN.value, **item.values}
+        values = {
+            "protocol": SsoProtocol.OIDC.value,
+            "provider": SsoProvider.OTHER.value,
+            "joining": Joining.KNOWN.value,
+            **item.values,
+        }
         if "client_secret" in values:
             values["client_secret"] = described(values["client_secret"])
         return values
@@ -73,23 +81,31 @@ class SsoConnections(Section):
 
     def create(self, key: Key, item: Item) -> Any:
         stage, values = self.stage, item.values
-        connection = create_sso_connection(
-            organization=stage.organization,
-            name=str(key),
-            client_secret=self._secret(item),
-            role=stage.role(values["role"]) if values.get("role") else None,
-            actor=stage.actor,
-            **{name: values[name] for name in _TEXTS if name in values},
-        )
+        protocol = values.get("protocol", SsoProtocol.OIDC.value)
+        shared: dict[str, Any] = {
+            "organization": stage.organization,
+            "name": str(key),
+            "role": stage.role(values["role"]) if values.get("role") else None,
+            "actor": stage.actor,
+            **{name: values[name] for name in _TEXTS[protocol] if name in values},
+        }
+        if protocol == SsoProtocol.SAML:
+            connection = create_saml_connection(**shared)
+        else:
+            connection = create_sso_connection(client_secret=self._secret(item), **shared)
         return set_sso_enabled(connection=connection, enabled=values.get("enabled", False), actor=stage.actor)
 
     def update(self, row: Row, values: dict[str, Any], item: Item) -> Any:
         stage = self.stage
+        if values["protocol"] != row.stored.protocol:
+            raise DomainError(
+                "The protocol of a connection never changes. Make another connection.", field="protocol", code="invalid"
+            )
         connection = update_sso_connection(
             connection=row.stored,
             role=stage.role(values["role"]) if values["role"] else None,
             actor=stage.actor,
-            **{name: values[name] for name in _TEXTS},
+            **{name: values[name] for name in _TEXTS[row.stored.protocol]},
         )
         return set_sso_enabled(connection=connection, enabled=values["enabled"], actor=stage.actor)
 

