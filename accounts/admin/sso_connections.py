@@ -330,6 +330,7 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
             "state_badge": self.state(obj),
             "has_domain": Domain.objects.filter(verified_at__isnull=False).exists(),
             "domains_url": reverse("console:tenants_domain_changelist"),
+            "policy_url": reverse("console:sign_in_policy") if can(request, P.SIGN_IN_POLICY_READ) else "",
             "test_url": reverse("console:sso_test", args=[obj.pk]) if can(request, P.SSO_MANAGE, obj) else "",
             "login_rows": [
                 {
