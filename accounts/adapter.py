@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from accounts.services.sign_up import announce_sign_up, is_sign_up_open
+from accounts.services.social_identities import end_unproven_identities
 from accounts.services.users import person, set_password
 from console.links import root_url
 from tenants.lookups import memberships_of, open_invitations
@@ -38,6 +39,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         signed_in = allauth_context.request.user.is_authenticated
         reason = "" if signed_in else "Reset by the link in a mail"
         set_password(user=user, password=password, actor=person(user), reason=reason)
+        if not signed_in:
+            end_unproven_identities(user=user, actor=person(user))
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return the only organization's console when there is nothing else to see, otherwise the landing page."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account import signals as account_signals
+from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
 from django.contrib.auth import signals as auth_signals
 from django.dispatch import receiver
@@ -13,6 +14,7 @@ from accounts.audit_events import REAUTHENTICATED, SIGN_IN_FAILED, SIGNED_IN, SI
 from accounts.models import User
 from accounts.services.sign_up import join_default_organization
 from accounts.services.users import person
+from accounts.social_providers import LABELS
 from accounts.sso.confinement import confinement_of, release
 from audit.models import Outcome
 from isolation.actor import ANONYMOUS
@@ -21,7 +23,8 @@ from isolation.actor import ANONYMOUS
 @receiver(auth_signals.user_logged_in, dispatch_uid="accounts:signed_in")
 def record_sign_in(sender: object, *, user: User, request: HttpRequest | None = None, **kwargs: Any) -> None:
     """Write that somebody signed in."""
-    record_presence(SIGNED_IN, actor=person(user), user=user, **_single_sign_on(request))
+    how = _single_sign_on(request) or _social(request, user)
+    record_presence(SIGNED_IN, actor=person(user), user=user, **how)
 
 
 @receiver(auth_signals.user_logged_out, dispatch_uid="accounts:signed_out")
@@ -70,7 +73,7 @@ def record_proof(
         if method == "password":
             release(request)
         record_presence(REAUTHENTICATED, actor=person(user), user=user)
-    elif method == "password" and not EmailAddress.objects.filter(user=user, verified=True).exists():
+    elif _proves(method, kwargs) and not EmailAddress.objects.filter(user=user, verified=True).exists():
         record_presence(
             SIGN_IN_FAILED,
             actor=person(user),
@@ -117,6 +120,19 @@ def record_added_address(sender: object, *, user: User, email_address: EmailAddr
 def record_removed_address(sender: object, *, user: User, email_address: EmailAddress, **kwargs: Any) -> None:
     """Write that somebody removed one of their addresses."""
     signals.user_email_removed.announce(user, actor=person(user), before={"email": email_address.email})
+
+
+def _proves(method: str, facts: dict[str, Any]) -> bool:
+    """Return whether somebody tried to sign in to a login that was there before."""
+    return method == "password" or (method == "social" and not facts.get("is_new"))
+
+
+def _social(request: HttpRequest | None, user: User) -> dict[str, Any]:
+    """Return how the event of a session is written that an account at a social provider opened."""
+    records = get_authentication_records(request, user) if request is not None and hasattr(request, "session") else []
+    latest = records[-1] if records else {}
+    key = latest.get("provider") if latest.get("method") == "social" else None
+    return {"reason": f"With an account at {LABELS[key]}"} if key in LABELS else {}
 
 
 def _single_sign_on(request: HttpRequest | None) -> dict[str, Any]:

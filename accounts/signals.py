@@ -39,6 +39,9 @@ provisioned_group_created = ChangeSignal()
 provisioned_group_updated = ChangeSignal()
 provisioned_group_released = ChangeSignal()
 
+social_identity_linked = ChangeSignal()
+social_identity_unlinked = ChangeSignal()
+
 sso_connection_created = ChangeSignal()
 sso_connection_updated = ChangeSignal()
 sso_connection_enabled = ChangeSignal()

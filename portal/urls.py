@@ -10,6 +10,7 @@ urlpatterns = [
     path("", landing.home, name="home"),
     path("organizations/new/", landing.create_organization, name="create_organization"),
     path("invitations/<str:token>/", invitations.show, name="invitation"),
+    path("invitations/<str:token>/with/<slug:key>/", invitations.join_with, name="invitation_social"),
     path(
         "invitations/<uuid:invitation_id>/accept/",
         invitations.accept_here,
@@ -25,6 +26,7 @@ urlpatterns = [
     path("api/", include("portal.urls_api")),
     path("", include("accounts.scim.urls")),
     path("", include("accounts.sso.urls")),
+    path("accounts/social/", include("accounts.social.urls")),
     path("accounts/", include("allauth.urls")),
     path("accounts/profile/", landing.profile, name="profile"),
     path("healthz/live", health.live, name="health_live"),

@@ -18,7 +18,7 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
-from accounts.sso.oidc import redirect_uri
+from accounts.sso.registration import redirect_uri
 from accounts.sso.views import begin_test
 from accounts.sso_providers import GUIDES, guide_for
 from console import once

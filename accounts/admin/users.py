@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.models import User
+from accounts.models import SocialIdentity, User
 from accounts.services.users import create_user, delete_user, set_user_active, update_user
 from console.access import actor_of
 from console.actions import object_action
@@ -75,7 +75,7 @@ class UserAdmin(OperatorModelAdmin):
         """Return what is asked of a new login, or shown of one."""
         if obj is None:
             return ("email", "name", "is_operator")
-        return ("email", "name", "state", "organizations", "last_seen", "joined")
+        return ("email", "name", "state", "organizations", "social_accounts", "last_seen", "joined")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return everything but the name, which an operator may mend."""
@@ -147,6 +147,12 @@ class UserAdmin(OperatorModelAdmin):
         link = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
         items = format_html_join("", f'<li>{link} <span class="gh-muted">({{}}{{}})</span></li>', rows)
         return format_html("<ul>{}</ul>", items)
+
+    @admin.display(description="Accounts that sign them in")
+    def social_accounts(self, obj: User) -> str:
+        """Return the social providers whose accounts open this login."""
+        rows = SocialIdentity.objects.using(OPERATOR).filter(user=obj)
+        return ", ".join(f"{row.label} ({row.account})" if row.account else row.label for row in rows) or "None"
 
     @admin.display(description="Last sign-in")
     def last_seen(self, obj: User) -> str:

@@ -15,7 +15,7 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
-from accounts.sso.oidc import redirect_uri
+from accounts.sso.registration import redirect_uri
 from api.fields import ReferenceField
 from api.operation import Filter, listing, operation
 from api.serializers import Answer, Body, Change

@@ -6,6 +6,7 @@ from .provisioned import ProvisionedGroup, ProvisionedUser, WaitingGroupMember
 from .scim_connection import IdentityProvider, ScimConnection, ScimToken
 from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
+from .social import SocialIdentity
 from .sso import Joining, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProvider
 from .user import User, UserManager
 
@@ -22,6 +23,7 @@ __all__ = [
     "ScimToken",
     "ServiceAccount",
     "ServiceAccountProjectRole",
+    "SocialIdentity",
     "SsoConnection",
     "SsoGroupMapping",
     "SsoIdentity",

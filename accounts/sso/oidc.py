@@ -6,10 +6,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.conf import settings
 from django.utils import timezone
 
-from console.links import root_url
 from outbound.client import get, post
 
 from .attempt import Attempt
@@ -41,23 +39,18 @@ class SignedIn:
     registration: Registration
 
 
-def redirect_uri(connection_id: Any) -> str:
-    """Return where the identity provider sends people back; a connection has its own, against mix-up (RFC 9700 4.4)."""
-    return f"{settings.PUBLIC_URL}{root_url(f'sso/{connection_id}/callback/')}"
-
-
 def authorization_url(registration: Registration, attempt: Attempt, *, login_hint: str = "") -> str:
     """Return where somebody signs in.
 
     Args:
-        registration: the connection.
+        registration: the client.
         attempt: what the browser keeps.
         login_hint: the e-mail address that was typed, "" for none.
     """
     asked = {
         "response_type": "code",
         "client_id": registration.client_id,
-        "redirect_uri": redirect_uri(registration.connection_id),
+        "redirect_uri": registration.redirect_uri,
         "scope": registration.scopes,
         "state": attempt.state,
         "nonce": attempt.nonce,
@@ -76,7 +69,7 @@ def signed_in(
     """Return who came back, after every check.
 
     Args:
-        registration: the connection.
+        registration: the client.
         attempt: what the browser kept.
         answer: the parameters of the redirect.
         checklist: gets each check.
@@ -140,7 +133,7 @@ def _exchange(registration: Registration, attempt: Attempt, code: str) -> dict[s
     form = {
         "grant_type": "authorization_code",
         "code": code,
-        "redirect_uri": redirect_uri(registration.connection_id),
+        "redirect_uri": registration.redirect_uri,
         "code_verifier": attempt.verifier,
     }
     headers = {"Accept": "application/json"}

@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlencode
 from uuid import UUID
 
 from allauth.account.utils import perform_login
-from django.conf import settings
 from django.contrib.auth import logout
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -26,10 +25,9 @@ from accounts.lookups import sso_door, sso_doors_of_domain
 from accounts.models import SsoConnection, SsoLogin, User
 from accounts.models.provisioned import LONGEST_EMAIL
 from accounts.services.single_sign_on import Person, person_of, recognize
+from accounts.sign_in_limit import seconds_to_wait
 from accounts.sso_door import SsoDoor
-from api.limits import Quota, count
 from console.links import root_url
-from isolation.addresses import counted_as
 from isolation.context import current_origin
 from isolation.scope import tenant_scope
 from tenants.domain_names import mail_domain
@@ -57,7 +55,7 @@ def find(request: HttpRequest) -> HttpResponse:
     form = FindProviderForm(request.POST if request.method == "POST" else None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "accounts/sso/find.html", {"form": form, "next": request.GET.get("next", "")})
-    if wait := _seconds_to_wait():
+    if wait := seconds_to_wait():
         return _too_many(request, wait)
     email = form.cleaned_data["email"].lower()
     domain = mail_domain(email)
@@ -86,7 +84,7 @@ def start(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     door = sso_door(connection_id)
     if door is None or not door.is_open:
         return _refused(request, _NO_DOOR, HTTPStatus.NOT_FOUND)
-    if wait := _seconds_to_wait():
+    if wait := seconds_to_wait():
         return _too_many(request, wait)
     if request.user.is_authenticated and request.headers.get("Sec-Fetch-Site") == "cross-site":
         # Another site may have sent the browser here: it ends no session without a word of its person.
@@ -103,7 +101,7 @@ def callback(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     door = sso_door(connection_id)
     if door is None or door.is_closed:
         return _refused(request, _NO_DOOR, HTTPStatus.NOT_FOUND)
-    if wait := _seconds_to_wait():
+    if wait := seconds_to_wait():
         return _too_many(request, wait)
     return _Return(request, door).response()
 
@@ -275,13 +273,6 @@ def _inside(request: HttpRequest, door: SsoDoor, next_url: str) -> str:
         and url_has_allowed_host_and_scheme(next_url, allowed_hosts={request.get_host()})
     )
     return next_url if safe else home
-
-
-def _seconds_to_wait() -> int:
-    """Count a request by its address and return how long it has to wait, 0 for not at all."""
-    quota = Quota("address", f"sso:{counted_as(current_origin().ip) or 'unknown'}", settings.API_RATE_PER_ADDRESS)
-    (standing,) = count([quota])
-    return max(1, standing.reset) if standing.used > quota.limit else 0
 
 
 def _too_many(request: HttpRequest, wait: int) -> HttpResponse:

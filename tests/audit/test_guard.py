@@ -30,7 +30,7 @@ from tests.tenants.stage import events
 # sign-ins.
 UNGOVERNED = {"audit_event", "api_storedresponse", "accounts_scimrequest", "accounts_ssologin"}
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
-INSTALLATION = ["accounts_platformkey", "accounts_user", "tenants_installationsettings"]
+INSTALLATION = ["accounts_platformkey", "accounts_socialidentity", "accounts_user", "tenants_installationsettings"]
 
 
 @contextmanager

@@ -25,6 +25,7 @@ TABLES_WITHOUT_TENANT = {
     "account_emailconfirmation",
     "api_rate",
     "accounts_platformkey",
+    "accounts_socialidentity",
     "accounts_user",
     "auth_group",
     "auth_group_permissions",

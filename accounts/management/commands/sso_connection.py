@@ -14,7 +14,7 @@ from accounts.services.sso_connections import (
     set_sso_enabled,
     update_sso_connection,
 )
-from accounts.sso.oidc import redirect_uri
+from accounts.sso.registration import redirect_uri
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
 from tenants.models import Organization, Role
