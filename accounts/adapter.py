@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.services.sign_up import announce_sign_up, is_sign_up_open
 from accounts.services.social_identities import end_unproven_identities
 from accounts.services.users import person, set_password
+from accounts.sso.logout import path_after_sign_out
 from console.links import root_url
 from tenants.lookups import memberships_of, open_invitations
 from tenants.services.naming import tidy_name
@@ -49,6 +50,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         if len(places) == 1 and not user.is_operator and not open_invitations(user.email):
             return root_url(f"o/{places[0].slug}/")
         return root_url()
+
+    def get_logout_redirect_url(self, request: HttpRequest) -> str:
+        """Return where somebody's session ends at their identity provider too, otherwise the sign-in page."""
+        return path_after_sign_out(request) or str(super().get_logout_redirect_url(request))
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Return the profile page."""

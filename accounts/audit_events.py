@@ -1,6 +1,7 @@
 """The audited actions of this app: logins, service accounts, keys, provisioning, and signing in and out."""
 
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -72,6 +73,7 @@ records(signals.sso_group_mapping_added, "sso_group_mapping.added", "Let a group
 records(signals.sso_group_mapping_removed, "sso_group_mapping.removed", "Let a group follow a claim no more")
 records(signals.sso_identity_linked, "sso_identity.linked", "Tied a member to their identity")
 records(signals.sso_identity_unlinked, "sso_identity.unlinked", "Forgot a member's identity")
+records(signals.sso_sessions_ended, "sso.sessions_ended", "Ended sessions: signed out at the identity provider")
 
 records(signals.platform_key_created, "platform_key.created", "Created a platform key")
 records(signals.platform_key_updated, "platform_key.updated", "Changed a platform key")
@@ -82,6 +84,7 @@ SIGNED_IN = catalogue.add(Action("user.signed_in", "Signed in"))
 SIGN_IN_FAILED = catalogue.add(Action("user.sign_in_failed", "Failed to sign in"))
 SIGNED_OUT = catalogue.add(Action("user.signed_out", "Signed out"))
 SSO_REFUSED = catalogue.add(Action("sso.sign_in_refused", "Was refused single sign-on"))
+SSO_LOGOUT_REFUSED = catalogue.add(Action("sso.logout_refused", "Was refused to end sessions of single sign-on"))
 SOCIAL_REFUSED = catalogue.add(Action("social.sign_in_refused", "Was refused a sign-in with a social account"))
 REAUTHENTICATED = catalogue.add(Action("user.reauthenticated", "Confirmed their password"))
 
@@ -140,17 +143,17 @@ def record_refused_sso(connection: SsoConnection, *, who: str, reason: str) -> N
         who: the e-mail address or subject that it named, "" for none.
         reason: what did not hold.
     """
-    record(
-        SSO_REFUSED,
-        actor=ANONYMOUS,
-        organization_id=connection.organization_id,
-        outcome=Outcome.FAILED,
-        target_type=str(connection._meta.verbose_name),
-        target_id=str(connection.pk),
-        target_label=str(connection),
-        after={"who": who} if who else {},
-        reason=reason,
-    )
+    _record_refusal(SSO_REFUSED, connection, after={"who": who} if who else {}, reason=reason)
+
+
+def record_refused_logout(connection: SsoConnection, *, reason: str) -> None:
+    """Write that a message was no provider's word that somebody signed out; the connection's scope must be open.
+
+    Args:
+        connection: at whose address it came.
+        reason: what did not hold.
+    """
+    _record_refusal(SSO_LOGOUT_REFUSED, connection, after={}, reason=reason)
 
 
 def record_refused_social(provider: str, *, who: str, reason: str) -> None:
@@ -168,5 +171,19 @@ def record_refused_social(provider: str, *, who: str, reason: str) -> None:
         target_type="social provider",
         target_label=provider,
         after={"who": who} if who else {},
+        reason=reason,
+    )
+
+
+def _record_refusal(action: Action, connection: SsoConnection, *, after: dict[str, Any], reason: str) -> None:
+    record(
+        action,
+        actor=ANONYMOUS,
+        organization_id=connection.organization_id,
+        outcome=Outcome.FAILED,
+        target_type=str(connection._meta.verbose_name),
+        target_id=str(connection.pk),
+        target_label=str(connection),
+        after=after,
         reason=reason,
     )

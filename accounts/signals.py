@@ -51,6 +51,7 @@ sso_group_mapping_added = ChangeSignal()
 sso_group_mapping_removed = ChangeSignal()
 sso_identity_linked = ChangeSignal()
 sso_identity_unlinked = ChangeSignal()
+sso_sessions_ended = ChangeSignal()
 
 platform_key_created = ChangeSignal()
 platform_key_updated = ChangeSignal()

@@ -18,7 +18,7 @@ from tenants.services.invitations import invitations_left
 
 from .lookups import organizations_with_waiting_people
 from .mails import deliver, expiry_warnings, platform_expiry_warnings, scim_expiry_warnings
-from .models import ApiKey, PlatformKey, ProvisionedUser, ScimRequest, ScimToken, SsoConnection, SsoLogin
+from .models import ApiKey, PlatformKey, ProvisionedUser, ScimRequest, ScimToken, SsoConnection, SsoLogin, SsoLogout
 from .selectors import (
     keys_to_warn_about,
     platform_keys_to_warn_about,
@@ -29,6 +29,7 @@ from .selectors import (
 from .services.connection_actor import connection_actor
 from .services.provisioned_users import invite_provisioned_user, let_in
 from .services.sso_connections import refresh_sso_connection
+from .sso.confinement import LONGEST
 
 WAITING_BATCH = 200
 REQUESTS_KEPT = timedelta(days=14)
@@ -147,16 +148,19 @@ def forget_requests() -> None:
             for model in (ScimRequest, SsoLogin)
             for (organization_id,) in model.objects.filter(time__lt=before).values_list("organization_id").distinct()
         }
+        logouts = SsoLogout.objects.filter(time__lt=timezone.now() - LONGEST)
+        organizations |= {organization_id for (organization_id,) in logouts.values_list("organization_id").distinct()}
     for organization_id in organizations:
         forget_requests_of.delay(str(organization_id))
 
 
 @shared_task(base=TenantTask, name="accounts.tasks.forget_requests_of")
 def forget_requests_of(organization_id: str) -> None:
-    """Delete an organization's SCIM requests and sign-ins that are older than a fortnight."""
+    """Delete an organization's SCIM requests and sign-ins of a fortnight ago, and sign-outs that no session heeds."""
     before = timezone.now() - REQUESTS_KEPT
     ScimRequest.objects.filter(time__lt=before).delete()
     SsoLogin.objects.filter(time__lt=before).delete()
+    SsoLogout.objects.filter(time__lt=timezone.now() - LONGEST).delete()
 
 
 @shared_task(name="accounts.tasks.refresh_sso_connections")

@@ -7,7 +7,7 @@ from .scim_connection import IdentityProvider, ScimConnection, ScimToken
 from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
 from .social import SocialIdentity
-from .sso import Joining, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProvider
+from .sso import Joining, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoLogout, SsoProvider
 from .user import User, UserManager
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "SsoGroupMapping",
     "SsoIdentity",
     "SsoLogin",
+    "SsoLogout",
     "SsoProvider",
     "User",
     "UserManager",

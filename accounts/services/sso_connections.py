@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from accounts import signals
-from accounts.models import Joining, SsoConnection, SsoIdentity, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoIdentity, SsoProvider
 from accounts.models.sso import LONGEST_URL
 from accounts.sso.discovery import discover, fetch_keys
 from audit.redaction import snapshot
@@ -48,7 +48,8 @@ def create_sso_connection(
         client_secret: its secret; "": a client without one.
         actor: who creates it.
         connection_id: the row's id, for a form that shows the redirect URI before the connection is there.
-        values: provider, scopes, email_claim, name_claim, external_id_claim, groups_claim, joining, role.
+        values: provider, scopes, email_claim, name_claim, external_id_claim, groups_claim, joining, role,
+            scim_connection, ends_at_provider.
 
     Raises:
         MissingPermission: without ``sso:manage``.
@@ -88,7 +89,7 @@ def update_sso_connection(
         DomainError: a value is refused, a secret is missing, or the provider cannot be reached.
     """
     actor.require(P.SSO_MANAGE, connection)
-    stored: SsoConnection = own_row(SsoConnection, connection.pk, related=("role",))
+    stored: SsoConnection = own_row(SsoConnection, connection.pk, related=("role", "scim_connection"))
     before, issuer = snapshot(stored), stored.issuer
     _set(stored, values, actor)
     if client_secret is not None:
@@ -170,7 +171,9 @@ def _set(connection: SsoConnection, values: dict[str, Any], actor: Actor) -> Non
     if unknown := set(values) - _CHECKS.keys():
         raise TypeError(f"a connection has no {', '.join(sorted(unknown))}")
     for field, value in values.items():
-        if field == "role":
+        if field == "scim_connection":
+            connection.scim_connection = value and own_row(ScimConnection, value.pk, lock=False)
+        elif field == "role":
             if value != connection.role:
                 connection.role = role_of_new_people(value, actor)
         else:
@@ -216,6 +219,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "scopes": _scopes,
     "joining": _choice("joining", Joining),
     "role": lambda role: role,
+    "scim_connection": lambda connection: connection,
+    "ends_at_provider": bool,
 }
 
 

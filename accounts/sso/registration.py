@@ -15,6 +15,16 @@ def redirect_uri(connection_id: Any) -> str:
     return f"{settings.PUBLIC_URL}{root_url(f'sso/{connection_id}/callback/')}"
 
 
+def signed_out_uri(connection_id: Any) -> str:
+    """Return where the identity provider sends people back who signed out there."""
+    return f"{settings.PUBLIC_URL}{root_url(f'sso/{connection_id}/signed-out/')}"
+
+
+def backchannel_logout_uri(connection_id: Any) -> str:
+    """Return where the identity provider tells that somebody signed out there."""
+    return f"{settings.PUBLIC_URL}{root_url(f'sso/{connection_id}/backchannel-logout/')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A client of a provider, as the relying party sees it.

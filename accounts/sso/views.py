@@ -39,6 +39,7 @@ from .checks import Checklist
 from .claims import shown_claims
 from .confinement import Confinement, confine, confinement_of, release
 from .exceptions import SignInRefused
+from .id_token import LONGEST_NAME
 from .oidc import authorization_url, signed_in
 from .registration import Registration
 
@@ -238,7 +239,7 @@ class _Return:
         next_url = attempt.next_url if attempt else ""
         with transaction.atomic():
             if not reaches_all:
-                confine(request, Confinement(self._door.organization_id, self._door.connection_id, self._came_at))
+                confine(request, self._confinement())
             response: HttpResponse = perform_login(
                 request,
                 user,
@@ -249,6 +250,11 @@ class _Return:
                 release(request)
             self._note(None)
         return response
+
+    def _confinement(self) -> Confinement:
+        sid = self._claims.get("sid")
+        named = sid if isinstance(sid, str) and len(sid) <= LONGEST_NAME else ""
+        return Confinement(self._door.organization_id, self._door.connection_id, self._came_at, named)
 
     def _login_url(self, login: SsoLogin | None) -> str:
         page = f"accounts/ssologin/{login.pk}/change/" if login else ""

@@ -26,9 +26,9 @@ from tests.isolation.test_rows import fill
 from tests.people import Tenant
 from tests.tenants.stage import events
 
-# The log itself, the responses that the API keeps for a day (repeating one changes nothing), recent SCIM requests and
-# sign-ins.
-UNGOVERNED = {"audit_event", "api_storedresponse", "accounts_scimrequest", "accounts_ssologin"}
+# The log itself, the responses that the API keeps for a day (repeating one changes nothing), recent SCIM requests,
+# sign-ins and sign-outs.
+UNGOVERNED = {"audit_event", "api_storedresponse", "accounts_scimrequest", "accounts_ssologin", "accounts_ssologout"}
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
 INSTALLATION = ["accounts_platformkey", "accounts_socialidentity", "accounts_user", "tenants_installationsettings"]
 

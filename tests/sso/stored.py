@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from accounts import signals
-from accounts.models import SsoConnection, SsoIdentity, SsoLogin
+from accounts.models import SsoConnection, SsoIdentity, SsoLogin, SsoLogout
 from accounts.services.sso_groups import add_group_mapping
 from audit.redaction import snapshot
 from isolation.actor import Actor
@@ -35,4 +35,5 @@ def stored_connection(tenant: Tenant, membership: Membership, role: Role, actor:
     group = create_group(organization=tenant.organization, name="Directory engineers", actor=actor)
     add_group_mapping(connection=connection, value="engineers", group=group, actor=actor)
     SsoLogin.objects.create(**shared, succeeded=True, subject="u-1", email=membership.user.email)
+    SsoLogout.objects.create(**shared, issuer=connection.issuer, jti="j-1", subject="u-1")
     return connection
