@@ -18,7 +18,7 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
-from accounts.sso.registration import redirect_uri
+from accounts.sso.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
 from accounts.sso.views import begin_test
 from accounts.sso_providers import GUIDES, guide_for
 from console import once
@@ -90,7 +90,8 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     actions_detail = ("enable", "disable", "refresh")
     fieldsets = (
         (None, {"fields": ("name", "provider", "issuer", "client_id", "secret")}),
-        ("Who comes in", {"fields": ("joining", "role")}),
+        ("Who comes in", {"fields": ("joining", "role", "scim_connection")}),
+        ("Signing out", {"fields": ("ends_at_provider",)}),
         ("Claims", {"fields": ("scopes", "email_claim", "name_claim", "external_id_claim", "groups_claim")}),
     )
     inlines = (FollowingGroups,)
@@ -216,6 +217,9 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         return {
             "connection": obj,
             "redirect_uri": redirect_uri(obj.pk),
+            "signed_out_uri": signed_out_uri(obj.pk),
+            "backchannel_logout_uri": backchannel_logout_uri(obj.pk),
+            "offers_sign_out": "end_session_endpoint" in obj.metadata,
             "guides": {obj.get_provider_display(): guide_for(obj.provider)},
             "state_badge": self.state(obj),
             "has_domain": Domain.objects.filter(verified_at__isnull=False).exists(),

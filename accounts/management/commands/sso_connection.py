@@ -1,5 +1,6 @@
 """``manage.py sso_connection``: connections for single sign-on; JSON on standard output."""
 
+from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
@@ -7,14 +8,14 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts.management.key_options import as_json
 from accounts.management.organizations import named_organization
-from accounts.models import Joining, SsoConnection, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoProvider
 from accounts.services.sso_connections import (
     create_sso_connection,
     delete_sso_connection,
     set_sso_enabled,
     update_sso_connection,
 )
-from accounts.sso.registration import redirect_uri
+from accounts.sso.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
 from tenants.models import Organization, Role
@@ -30,6 +31,7 @@ _VALUES = (
     "external_id_claim",
     "groups_claim",
     "scopes",
+    "ends_at_provider",
 )
 
 
@@ -80,6 +82,14 @@ class Command(ScopedCommand):
         for claim in ("email", "name", "external-id", "groups"):
             verb.add_argument(f"--{claim}-claim", metavar="CLAIM")
         verb.add_argument("--scopes", help="What is asked of the provider, separated by spaces.")
+        verb.add_argument(
+            "--scim-connection", metavar="NAME", help="The SCIM connection of the same directory; an empty name: none."
+        )
+        verb.add_argument(
+            "--ends-at-provider",
+            action=BooleanOptionalAction,
+            help="Whether who signs out here is led on to sign out at the provider.",
+        )
 
     def _create(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
         connection = create_sso_connection(
@@ -102,7 +112,10 @@ class Command(ScopedCommand):
         )
 
     def _list(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_shown(connection) for connection in SsoConnection.objects.select_related("role").order_by("name")]
+        return [
+            _shown(connection)
+            for connection in SsoConnection.objects.select_related("role", "scim_connection").order_by("name")
+        ]
 
     def _enable(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
         return _shown(set_sso_enabled(connection=_connection(options["name"]), enabled=True, actor=actor))
@@ -133,7 +146,7 @@ def _values(options: dict[str, Any]) -> dict[str, Any]:
     """Return what the command line names.
 
     Raises:
-        CommandError: there is no such role.
+        CommandError: there is no such role or SCIM connection.
     """
     values = {name: options[name] for name in _VALUES if options[name] is not None}
     if (key := options["role"]) is not None:
@@ -141,7 +154,16 @@ def _values(options: dict[str, Any]) -> dict[str, Any]:
         if role is None:
             raise CommandError(f"There is no role {key}.")
         values["role"] = role
+    if (name := options["scim_connection"]) is not None:
+        values["scim_connection"] = _scim_connection(name) if name.strip() else None
     return values
+
+
+def _scim_connection(name: str) -> ScimConnection:
+    found: ScimConnection | None = ScimConnection.objects.filter(name__iexact=name.strip()).first()
+    if found is None:
+        raise CommandError(f"There is no SCIM connection {name}.")
+    return found
 
 
 def _secret(options: dict[str, Any]) -> str | None:
@@ -176,5 +198,9 @@ def _shown(connection: SsoConnection) -> dict[str, Any]:
         "external_id_claim": connection.external_id_claim,
         "groups_claim": connection.groups_claim,
         "scopes": connection.scopes,
+        "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
+        "ends_at_provider": connection.ends_at_provider,
+        "signed_out_uri": signed_out_uri(connection.pk),
+        "backchannel_logout_uri": backchannel_logout_uri(connection.pk),
         "is_enabled": connection.is_enabled,
     }

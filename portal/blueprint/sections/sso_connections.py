@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
 
-from accounts.models import Joining, SsoConnection, SsoGroupMapping, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoGroupMapping, SsoProvider
 from accounts.services.sso_connections import (
     create_sso_connection,
     delete_sso_connection,
@@ -13,13 +13,14 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
+from isolation.exceptions import DomainError
 from portal.blueprint.changes import Change, Row, Section, Verb
 from portal.blueprint.document import Item, Key
 from portal.blueprint.problems import BlueprintError
 from portal.blueprint.references import described, reveal
 
 _KEPT = "stored"
-_TEXTS = (
+_PLAIN = (
     "provider",
     "issuer",
     "client_id",
@@ -29,6 +30,7 @@ _TEXTS = (
     "external_id_claim",
     "groups_claim",
     "scopes",
+    "ends_at_provider",
 )
 
 
@@ -43,13 +45,14 @@ class SsoConnections(Section):
         return {
             connection.name: Row(
                 {
-                    **{name: getattr(connection, name) for name in _TEXTS},
+                    **{name: getattr(connection, name) for name in _PLAIN},
                     "role": connection.role.key if connection.role else None,
+                    "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
                     "enabled": connection.is_enabled,
                 },
                 connection,
             )
-            for connection in SsoConnection.objects.select_related("role").order_by("name")
+            for connection in SsoConnection.objects.select_related("role", "scim_connection").order_by("name")
         }
 
     def match(self, key: Key) -> Key:
@@ -78,8 +81,9 @@ class SsoConnections(Section):
             name=str(key),
             client_secret=self._secret(item),
             role=stage.role(values["role"]) if values.get("role") else None,
+            scim_connection=_scim_connection(values.get("scim_connection")),
             actor=stage.actor,
-            **{name: values[name] for name in _TEXTS if name in values},
+            **{name: values[name] for name in _PLAIN if name in values},
         )
         return set_sso_enabled(connection=connection, enabled=values.get("enabled", False), actor=stage.actor)
 
@@ -88,8 +92,9 @@ class SsoConnections(Section):
         connection = update_sso_connection(
             connection=row.stored,
             role=stage.role(values["role"]) if values["role"] else None,
+            scim_connection=_scim_connection(values["scim_connection"]),
             actor=stage.actor,
-            **{name: values[name] for name in _TEXTS},
+            **{name: values[name] for name in _PLAIN},
         )
         return set_sso_enabled(connection=connection, enabled=values["enabled"], actor=stage.actor)
 
@@ -111,6 +116,24 @@ class SsoConnections(Section):
     def _secret(self, item: Item) -> str:
         reference = item.values.get("client_secret")
         return reveal(reference, (*item.path, "client_secret"), self.stage.wanted.source) if reference else ""
+
+
+def _scim_connection(name: str | None) -> ScimConnection | None:
+    """Return a SCIM connection by its name, in any case of letters.
+
+    Raises:
+        DomainError: there is none; they are made in the console or by the API.
+    """
+    if name is None:
+        return None
+    found: ScimConnection | None = ScimConnection.objects.filter(name__iexact=name).first()
+    if found is None:
+        raise DomainError(
+            f"There is no SCIM connection {name}. Make it on the page Provisioning first.",
+            field="scim_connection",
+            code="unknown",
+        )
+    return found
 
 
 class FollowingGroups(Section):
