@@ -223,6 +223,7 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
             "guides": {obj.get_provider_display(): guide_for(obj.provider)},
             "state_badge": self.state(obj),
             "has_domain": Domain.objects.filter(verified_at__isnull=False).exists(),
+            "failing_domains": Domain.objects.filter(verified_at__isnull=False, failing_since__isnull=False),
             "domains_url": reverse("console:tenants_domain_changelist"),
             "test_url": reverse("console:sso_test", args=[obj.pk]) if can(request, P.SSO_MANAGE, obj) else "",
             "login_rows": [

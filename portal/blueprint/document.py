@@ -246,7 +246,8 @@ class _Reading:
                 *("provider", "issuer", "client_id", "joining", "scopes"),
                 *("email_claim", "name_claim", "external_id_claim", "groups_claim"),
             )
-            values |= {field: entry[field] for field in ("role", "enabled", "client_secret") if field in entry}
+            others = ("role", "scim_connection", "ends_at_provider", "enabled", "client_secret")
+            values |= {field: entry[field] for field in others if field in entry}
             if values.get("role"):
                 self._reference(wanted, "role", values["role"], (*path, "role"))
             wanted.add("sso_connections", name, Item(path, values))
