@@ -2,19 +2,29 @@
 
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 from django.test import Client
+from pytest_django.live_server_helper import LiveServer
 
-from accounts.services.sso_connections import refresh_sso_connection, set_sso_enabled, update_sso_connection
+from accounts.services.sso_connections import (
+    create_sso_connection,
+    refresh_sso_connection,
+    set_sso_enabled,
+    update_sso_connection,
+)
+from accounts.sso.registration import redirect_uri, signed_out_uri
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tests.people import PASSWORD, Tenant, signed_in
 from tests.sso.hostile import Behaviour, Hostile
+from tests.sso.provider import Account, npm_provider
 from tests.sso.stage import CLIENT_ID, Sso, connect, verify_domain
 from tests.sso.test_strangers import join
+from tests.tenants.stage import events
 
 
 @pytest.fixture
@@ -126,3 +136,44 @@ def test_an_end_that_leads_inside_is_no_end(acme: Tenant, idp: Hostile) -> None:
     idp.behaviour = Behaviour(discovery={"end_session_endpoint": "http://169.254.169.254/"})
     with pytest.raises(DomainError):
         connect(acme, idp)
+
+
+def test_a_provider_that_is_none_of_ours_leads_back_and_tells(acme: Tenant, live_server: LiveServer) -> None:
+    """oidc-provider ends its session, sends the browser back, and tells of it, which ends the other browser's too."""
+    connection_id = uuid4()
+    client = {
+        "client_id": CLIENT_ID,
+        "client_secret": "a secret of thirty-two characters",
+        "redirect_uris": [redirect_uri(connection_id)],
+        "post_logout_redirect_uris": [signed_out_uri(connection_id)],
+        "backchannel_logout_uri": f"{live_server.url}/sso/{connection_id}/backchannel-logout/",
+    }
+    claims = {"email": "member@acme.example", "email_verified": True, "name": "Mem Ber"}
+    verify_domain(acme)
+    with npm_provider(clients=[client], accounts={"mem": Account("u-1", claims)}) as running:
+        with tenant_scope(acme.organization), acting_as(SYSTEM):
+            given = {"name": "Real", "issuer": running.issuer, "client_id": CLIENT_ID, "actor": SYSTEM}
+            connection = create_sso_connection(
+                organization=acme.organization,
+                client_secret=client["client_secret"],
+                connection_id=connection_id,
+                **given,
+            )
+            set_sso_enabled(connection=connection, enabled=True, actor=SYSTEM)
+        other, browser = Client(), Client()
+        for each in (other, browser):
+            left = each.get(f"/sso/{connection_id}/start/")["Location"]
+            back = running.sign_in(left, "mem") if each is other else running.sign_in_again(left)
+            assert each.get(path_of(back))["Location"] == "/o/acme/"
+        ended = running.sign_out(led_to(browser, sign_out(browser)))
+        assert browser.get(path_of(ended))["Location"] == "/accounts/login/"
+        assert "You are signed out here and at your identity provider." in browser.get("/accounts/login/").text
+    assert events(acme, "sso.logout_refused") == []
+    (told,) = events(acme, "sso.sessions_ended")
+    assert told.after["subject"] == "u-1"
+    assert other.get("/o/acme/")["Location"].startswith("/accounts/login/")
+
+
+def path_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.path}?{parts.query}"

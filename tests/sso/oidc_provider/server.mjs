@@ -57,6 +57,8 @@ function build() {
       rpInitiatedLogout: { enabled: true, logoutSource: logoutPage },
       backchannelLogout: { enabled: true },
     },
+    // Its own dispatcher refuses addresses inside, where these tests are.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     responseTypes: ["code"],
     pkce: { required: () => true },
