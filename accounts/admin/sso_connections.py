@@ -103,6 +103,13 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         css = KEY_STYLE
         js = ("console/copy.js",)
 
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the field; no SCIM connection has words of its own."""
+        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "scim_connection":
+            formfield.empty_label = "Not said: any, while people sign in through one connection"
+        return formfield
+
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """Return the groups once the connection is there and says which claim they follow."""
         return super().get_inlines(request, obj) if obj is not None and obj.groups_claim else ()

@@ -26,6 +26,8 @@ from tests.sso.stage import CLIENT_ID, Sso, connect, verify_domain
 from tests.sso.test_strangers import join
 from tests.tenants.stage import events
 
+SECRET = "a secret of thirty-two characters"
+
 
 @pytest.fixture
 def sso(acme: Tenant, idp: Hostile) -> Sso:
@@ -143,7 +145,7 @@ def test_a_provider_that_is_none_of_ours_leads_back_and_tells(acme: Tenant, live
     connection_id = uuid4()
     client = {
         "client_id": CLIENT_ID,
-        "client_secret": "a secret of thirty-two characters",
+        "client_secret": SECRET,
         "redirect_uris": [redirect_uri(connection_id)],
         "post_logout_redirect_uris": [signed_out_uri(connection_id)],
         "backchannel_logout_uri": f"{live_server.url}/sso/{connection_id}/backchannel-logout/",
@@ -152,12 +154,14 @@ def test_a_provider_that_is_none_of_ours_leads_back_and_tells(acme: Tenant, live
     verify_domain(acme)
     with npm_provider(clients=[client], accounts={"mem": Account("u-1", claims)}) as running:
         with tenant_scope(acme.organization), acting_as(SYSTEM):
-            given = {"name": "Real", "issuer": running.issuer, "client_id": CLIENT_ID, "actor": SYSTEM}
             connection = create_sso_connection(
                 organization=acme.organization,
-                client_secret=client["client_secret"],
+                name="Real",
+                issuer=running.issuer,
+                client_id=CLIENT_ID,
+                client_secret=SECRET,
                 connection_id=connection_id,
-                **given,
+                actor=SYSTEM,
             )
             set_sso_enabled(connection=connection, enabled=True, actor=SYSTEM)
         other, browser = Client(), Client()
