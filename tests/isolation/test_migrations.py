@@ -15,7 +15,13 @@ from tests.isolation.test_rows import contents, fill
 from tests.people import make_tenant
 
 # Events themselves, copies of what was answered, and what identity providers asked lately.
-NO_CHANGE_OF_STATE = {"audit_event", "api_storedresponse", "accounts_scimrequest", "accounts_ssologin"}
+NO_CHANGE_OF_STATE = {
+    "audit_event",
+    "api_storedresponse",
+    "accounts_scimrequest",
+    "accounts_ssologin",
+    "accounts_ssologout",
+}
 OURS = ("accounts", "api", "audit", "gateway", "portal", "tenants", "vault")
 
 
