@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --requir
 XDIST ?= 2
 PYTEST_ARGS ?=
 OIDC_PROVIDER := tests/sso/oidc_provider
+SAMLP := tests/sso/saml/samlp_provider
 
 .PHONY: help run test lint bench soak lock clean
 
@@ -16,7 +17,7 @@ help: ## List the targets
 run: $(VENV)/.runtime ## Start the portal with everything it needs (PORT=8000, HOST=127.0.0.1, DEMO=0)
 	@exec $(BIN)/python -m portal.run
 
-test: $(VENV)/.development $(VENV)/idp/.installed $(OIDC_PROVIDER)/node_modules/.installed ## Run the tests (PYTEST_ARGS="tests/audit -k name")
+test: $(VENV)/.development $(VENV)/idp/.installed $(OIDC_PROVIDER)/node_modules/.installed $(SAMLP)/node_modules/.installed ## Run the tests (PYTEST_ARGS="tests/audit -k name")
 	@$(BIN)/python -m pytest -n $(XDIST) $(PYTEST_ARGS)
 
 lint: $(VENV)/.development ## Check style, types, import direction, templates and migrations
@@ -42,7 +43,7 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --
 
 clean: ## Remove the virtual environment, caches and the embedded databases with all their data
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m portal.clean; fi
-	@rm -rf $(VENV) $(OIDC_PROVIDER)/node_modules .gatehouse .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) $(OIDC_PROVIDER)/node_modules $(SAMLP)/node_modules .gatehouse .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # The stamps hold the time of the last installation: a changed lock file installs again.
 $(VENV)/.runtime: requirements.lock | $(BIN)/python
@@ -62,13 +63,13 @@ $(VENV)/idp/.installed: requirements-idp.lock | $(BIN)/python
 	@$(VENV)/idp/bin/python $(wordlist 2,99,$(PIP)) -r requirements-idp.lock
 	@touch $@
 
-# oidc-provider, which the tests of single sign-on run; without npm they are skipped.
-$(OIDC_PROVIDER)/node_modules/.installed: $(OIDC_PROVIDER)/package-lock.json
+# oidc-provider and samlp, which the tests of single sign-on run; without npm they are skipped.
+%/node_modules/.installed: %/package-lock.json
 	@if command -v npm >/dev/null; then \
 	  echo "Installing what $< names (a few seconds) ..."; \
-	  cd $(OIDC_PROVIDER) && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null \
+	  cd $* && npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null \
 	  && touch node_modules/.installed; \
-	else echo "npm is not here: the tests that sign in at oidc-provider are skipped."; fi
+	else echo "npm is not here: the tests that sign in at oidc-provider and samlp are skipped."; fi
 
 $(BIN)/python:
 	@python=""; for candidate in $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3 python; do \

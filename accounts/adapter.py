@@ -3,20 +3,31 @@
 from typing import Any, cast
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import clear_authentication_records
+from allauth.account.internal.stagekit import clear_login
 from allauth.core import context as allauth_context
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from accounts.audit_events import SIGN_IN_FAILED, record_presence
 from accounts.models import User
 from accounts.services.sign_up import announce_sign_up, is_sign_up_open
 from accounts.services.social_identities import end_unproven_identities
 from accounts.services.users import person, set_password
-from accounts.sso.logout import path_after_sign_out
+from accounts.sso.held import came_by_single_sign_on, doors_for_login, lead_to_provider
+from accounts.sso.way_out import way_out
+from audit.models import Outcome
 from console.links import root_url
 from tenants.lookups import memberships_of, open_invitations
 from tenants.services.naming import tidy_name
 
+_WAYS = {
+    "reauthenticate": "Use your password",
+    "mfa_reauthenticate": "Use a code",
+    "mfa_reauthenticate:webauthn": "Use a passkey",
+}
 _CONFIRMATION_SENT = "account/messages/email_confirmation_sent.txt"
 
 
@@ -27,6 +38,35 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         """Return whether anybody may sign up. Invited people do so by their link, which asks nobody here."""
         return is_sign_up_open()
 
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
+        """Lead somebody whom an organization holds to single sign-on there, by whatever else they came."""
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
+        if response is not None or came_by_single_sign_on(request):
+            return response
+        doors = doors_for_login(user)
+        if not doors:
+            return None
+        clear_login(request)
+        clear_authentication_records(request)
+        record_presence(
+            SIGN_IN_FAILED,
+            actor=person(user),
+            user=user,
+            outcome=Outcome.FAILED,
+            reason=f"{doors[0].organization} requires single sign-on",
+        )
+        return lead_to_provider(request, doors, email=user.email)
+
+    def get_login_stages(self) -> list[str]:
+        """Return what is asked between knowing somebody and letting them in.
+
+        Whether single sign-on needs a second step here is the organization's to say (`accounts.entry`).
+        """
+        stages: list[str] = super().get_login_stages()
+        if came_by_single_sign_on(allauth_context.request):
+            return [stage for stage in stages if not stage.startswith("allauth.mfa.")]
+        return stages
+
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:  # noqa: FBT001, FBT002
         """Store somebody who signed up, and tell it."""
         user.name = tidy_name(form.cleaned_data.get("name", ""))
@@ -36,10 +76,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return user
 
     def set_password(self, user: User, password: str) -> None:
-        """Store a changed, reset or first password, and tell it."""
-        signed_in = allauth_context.request.user.is_authenticated
+        """Store a changed, reset or first password, and tell it.
+
+        Raises:
+            ImmediateHttpResponse: the link of a mail was opened, and by now an organization requires single sign-on.
+        """
+        request = allauth_context.request
+        signed_in = request.user.is_authenticated
+        if not signed_in and (doors := doors_for_login(user)):
+            raise ImmediateHttpResponse(lead_to_provider(request, doors, email=user.email))
         reason = "" if signed_in else "Reset by the link in a mail"
-        set_password(user=user, password=password, actor=person(user), reason=reason)
+        keep = request.session.session_key if signed_in else None
+        set_password(user=user, password=password, actor=person(user), reason=reason, keep=keep)
         if not signed_in:
             end_unproven_identities(user=user, actor=person(user))
 
@@ -52,12 +100,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         return root_url()
 
     def get_logout_redirect_url(self, request: HttpRequest) -> str:
-        """Return where somebody's session ends at their identity provider too, otherwise the sign-in page."""
-        return path_after_sign_out(request) or str(super().get_logout_redirect_url(request))
+        """Return where the identity provider that somebody came through hears that they sign out, or the usual page."""
+        return way_out(request) or str(super().get_logout_redirect_url(request))
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         """Return the profile page."""
         return root_url("accounts/profile/")
+
+    def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
+        """Return the ways in which somebody confirms who they are, in our words."""
+        ways: list[dict[str, Any]] = super().get_reauthentication_methods(user)
+        return [way | {"description": _WAYS[way["id"]]} for way in ways]
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address by the trusted-proxy rule of `OriginMiddleware`; limits count by it."""

@@ -25,6 +25,18 @@ records(signals.user_email_verified, "user.email_verified", "Confirmed their e-m
 records(signals.user_deleted, "user.deleted", "Deleted a login")
 records(signals.user_email_added, "user.email_added", "Added an e-mail address")
 records(signals.user_email_removed, "user.email_removed", "Removed an e-mail address")
+records(signals.user_sessions_ended, "user.sessions_ended", "Ended sessions")
+records(signals.user_device_added, "user.device_added", "Signed in with a new browser")
+records(signals.user_device_forgotten, "user.device_forgotten", "Forgot a browser")
+records(signals.member_sessions_ended, "member.sessions_ended", "Ended a member's sessions in this organization")
+
+records(signals.second_factor_added, "second_factor.added", "Added a second factor")
+records(signals.second_factor_renamed, "second_factor.renamed", "Renamed a passkey")
+records(signals.second_factor_removed, "second_factor.removed", "Removed a second factor")
+records(signals.second_factors_reset, "second_factor.reset", "Removed all of somebody's second factors")
+records(signals.recovery_codes_made, "recovery_codes.made", "Made recovery codes")
+records(signals.recovery_codes_shown, "recovery_codes.shown", "Saw their recovery codes")
+records(signals.recovery_code_used, "recovery_codes.used", "Used a recovery code")
 
 records(signals.service_account_created, "service_account.created", "Created a service account")
 records(signals.service_account_updated, "service_account.updated", "Changed a service account")
@@ -69,11 +81,24 @@ records(signals.sso_connection_updated, "sso_connection.updated", "Changed a sin
 records(signals.sso_connection_enabled, "sso_connection.enabled", "Switched single sign-on on")
 records(signals.sso_connection_disabled, "sso_connection.disabled", "Switched single sign-on off")
 records(signals.sso_connection_deleted, "sso_connection.deleted", "Deleted a single sign-on connection")
+records(signals.sso_metadata_changed, "sso_connection.metadata_changed", "The identity provider changed its metadata")
+records(
+    signals.sso_certificate_expires, "sso_connection.certificate_expires", "A single sign-on certificate expires soon"
+)
+records(signals.saml_key_added, "saml_key.added", "Added a SAML key")
+records(signals.saml_key_used, "saml_key.used", "Let another SAML key sign")
+records(signals.saml_key_removed, "saml_key.removed", "Removed a SAML key")
+records(signals.sso_session_ended, "sso_session.ended", "The identity provider signed somebody out")
 records(signals.sso_group_mapping_added, "sso_group_mapping.added", "Let a group follow a claim")
 records(signals.sso_group_mapping_removed, "sso_group_mapping.removed", "Let a group follow a claim no more")
 records(signals.sso_identity_linked, "sso_identity.linked", "Tied a member to their identity")
 records(signals.sso_identity_unlinked, "sso_identity.unlinked", "Forgot a member's identity")
 records(signals.sso_sessions_ended, "sso.sessions_ended", "Ended sessions: signed out at the identity provider")
+
+records(signals.sign_in_policy_updated, "sign_in_policy.updated", "Changed the sign-in policy")
+records(signals.sign_in_exception_added, "sign_in_exception.added", "Excepted a member from single sign-on")
+records(signals.sign_in_exception_removed, "sign_in_exception.removed", "Held a member to single sign-on again")
+records(signals.break_glass_used, "sign_in_policy.break_glass_used", "Came in by break-glass, without single sign-on")
 
 records(signals.platform_key_created, "platform_key.created", "Created a platform key")
 records(signals.platform_key_updated, "platform_key.updated", "Changed a platform key")
@@ -86,7 +111,7 @@ SIGNED_OUT = catalogue.add(Action("user.signed_out", "Signed out"))
 SSO_REFUSED = catalogue.add(Action("sso.sign_in_refused", "Was refused single sign-on"))
 SSO_LOGOUT_REFUSED = catalogue.add(Action("sso.logout_refused", "Was refused to end sessions of single sign-on"))
 SOCIAL_REFUSED = catalogue.add(Action("social.sign_in_refused", "Was refused a sign-in with a social account"))
-REAUTHENTICATED = catalogue.add(Action("user.reauthenticated", "Confirmed their password"))
+REAUTHENTICATED = catalogue.add(Action("user.reauthenticated", "Confirmed who they are"))
 
 
 @transaction.atomic
@@ -96,6 +121,7 @@ def record_presence(
     actor: Actor,
     user: User | None,
     typed_email: str = "",
+    after: dict[str, Any] | None = None,
     outcome: Outcome = Outcome.SUCCESS,
     reason: str = "",
     only_organization: UUID | None = None,
@@ -107,6 +133,7 @@ def record_presence(
         actor: who; anonymous for a failed sign-in, because nobody was recognized.
         user: the login it is about, None for an address without one.
         typed_email: what was typed, when there is no login.
+        after: what else there is to say, such as by which methods.
         outcome: success or failed.
         reason: why it failed, or how they came.
         only_organization: the one organization that the session reaches; None: all of theirs.
@@ -126,6 +153,7 @@ def record_presence(
             target_type=str(User._meta.verbose_name),
             target_id=str(user.pk) if user else "",
             target_label=user.email if user else typed_email,
+            after=after,
             reason=reason,
         )
         if organization_id is None:
@@ -135,25 +163,26 @@ def record_presence(
                 write()
 
 
-def record_refused_sso(connection: SsoConnection, *, who: str, reason: str) -> None:
+def record_refused_sso(connection: SsoConnection, *, who: str, reason: str, action: Action = SSO_REFUSED) -> None:
     """Write that an organization's identity provider let nobody in; the connection's scope must be open.
 
     Args:
         connection: through which connection.
         who: the e-mail address or subject that it named, "" for none.
         reason: what did not hold.
+        action: what was refused.
     """
-    _record_refusal(SSO_REFUSED, connection, after={"who": who} if who else {}, reason=reason)
-
-
-def record_refused_logout(connection: SsoConnection, *, reason: str) -> None:
-    """Write that a message was no provider's word that somebody signed out; the connection's scope must be open.
-
-    Args:
-        connection: at whose address it came.
-        reason: what did not hold.
-    """
-    _record_refusal(SSO_LOGOUT_REFUSED, connection, after={}, reason=reason)
+    record(
+        action,
+        actor=ANONYMOUS,
+        organization_id=connection.organization_id,
+        outcome=Outcome.FAILED,
+        target_type=str(connection._meta.verbose_name),
+        target_id=str(connection.pk),
+        target_label=str(connection),
+        after={"who": who} if who else {},
+        reason=reason,
+    )
 
 
 def record_refused_social(provider: str, *, who: str, reason: str) -> None:
@@ -171,19 +200,5 @@ def record_refused_social(provider: str, *, who: str, reason: str) -> None:
         target_type="social provider",
         target_label=provider,
         after={"who": who} if who else {},
-        reason=reason,
-    )
-
-
-def _record_refusal(action: Action, connection: SsoConnection, *, after: dict[str, Any], reason: str) -> None:
-    record(
-        action,
-        actor=ANONYMOUS,
-        organization_id=connection.organization_id,
-        outcome=Outcome.FAILED,
-        target_type=str(connection._meta.verbose_name),
-        target_id=str(connection.pk),
-        target_label=str(connection),
-        after=after,
         reason=reason,
     )

@@ -1,7 +1,7 @@
 """What verification knows about a key, and whether it is accepted: data without models, for every process."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,7 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     NETWORK = "network"
     REVOKED = "revoked"
+    SSO_REQUIRED = "sso_required"
     SUSPENDED = "suspended"
 
 
@@ -98,6 +99,31 @@ class KeyRecord:
         if not self.allowed_networks:
             return True
         return address is not None and address_in(address, self.allowed_networks)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalKeyRule:
+    """What an organization's sign-in policy asks of somebody's personal keys.
+
+    Attributes:
+        is_barred: whether they open nothing: their owner has to come by single sign-on, and never did.
+        allowed_networks: from where they are accepted; empty: from everywhere.
+    """
+
+    is_barred: bool = False
+    allowed_networks: Sequence[str] = ()
+
+    def refusal(self, address: str | None) -> Refusal | None:
+        """Return why a key is not accepted from an IP address, None when it is.
+
+        Args:
+            address: the client's, None when it is not known.
+        """
+        if self.is_barred:
+            return Refusal.SSO_REQUIRED
+        if self.allowed_networks and (address is None or not address_in(address, self.allowed_networks)):
+            return Refusal.NETWORK
+        return None
 
 
 def address_in(address: str, networks: Iterable[str]) -> bool:

@@ -10,7 +10,7 @@ from isolation.scope import APP
 from tenants.authority import MemberAuthority, assemble
 
 from .key_digests import possible_digests
-from .key_record import KeyRecord
+from .key_record import KeyRecord, PersonalKeyRule
 from .scim_token_record import ScimTokenRecord
 from .sso_door import SsoDoor
 
@@ -76,6 +76,26 @@ def sso_doors_of_domain(name: str) -> list[SsoDoor]:
     with connections[APP].cursor() as cursor:
         cursor.execute("SELECT * FROM accounts_sso_doors_of_domain(%s)", [name])
         return [SsoDoor(*row) for row in cursor.fetchall()]
+
+
+def sso_doors_required(domain: str, user_id: UUID | None) -> list[SsoDoor]:
+    """Return the connections of the organization that holds a login to single sign-on; none: nobody does.
+
+    Args:
+        domain: of its address, in the form that `tenants.domain_names.mail_domain` returns.
+        user_id: the login; None: one that is to be made with such an address.
+    """
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT * FROM accounts_sso_doors_required(%s, %s)", [domain, user_id])
+        return [SsoDoor(*row) for row in cursor.fetchall()]
+
+
+def personal_key_rule(organization_id: UUID, user_id: UUID) -> PersonalKeyRule:
+    """Return what the policy of the organization whose `tenant_scope` is open asks of somebody's personal keys."""
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT * FROM accounts_personal_key_rule(%s, %s)", [organization_id, user_id])
+        row = cursor.fetchone()
+    return PersonalKeyRule(*row) if row else PersonalKeyRule()
 
 
 def touch_keys(uses: Mapping[UUID, tuple[datetime, str | None]]) -> None:

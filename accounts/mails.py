@@ -1,7 +1,11 @@
-"""The mails about keys; rendered inside the scope. None shows a secret, each leads to the key's page."""
+"""The mails about keys and sign-ins; none shows a secret, each leads to the page on which to do something.
+
+Those about an organization's keys are rendered inside its scope.
+"""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -11,11 +15,16 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from console.links import root_url
+from isolation.context import current_origin
+from tenants.access import user_actor
 from tenants.grantors import who_holds
-from tenants.models import Domain, Membership
+from tenants.models import Domain, Membership, Organization
 from tenants.permissions import P
 
-from .models import ApiKey, PlatformKey, ScimToken, User
+from .models import ApiKey, PlatformKey, ScimToken, SsoConnection, User
+from .services.saml_certificates import Expiring
+from .sessions.words import place_of
+from .sso_door import SsoDoor
 
 logger = logging.getLogger("gatehouse.mail")
 
@@ -70,6 +79,33 @@ def send_platform_leak_notice(key: PlatformKey, *, source_url: str) -> None:
         transaction.on_commit(message.send, robust=True)
 
 
+def send_new_sign_in(user: User, *, browser: str, ip: str | None, at: datetime) -> None:
+    """Tell somebody, once the transaction has committed, that they signed in with a browser that is new.
+
+    Args:
+        user: who signed in.
+        browser: in words; they are the client's own and shown as text.
+        ip: from where, None when there was no address.
+        at: when.
+    """
+    context = {
+        "browser": browser,
+        "place": place_of(ip),
+        "at": at,
+        "sessions_link": _link("accounts/sessions/"),
+        "password_link": _link("accounts/password/change/"),
+    }
+    for message in _to_each([user.email], "new_sign_in", context):
+        transaction.on_commit(message.send, robust=True)
+
+
+def send_second_factors_removed(user: User) -> None:
+    """Tell somebody, once the transaction has committed, that an operator removed their second factors."""
+    context = {"email": user.email, "link": _link("accounts/2fa/")}
+    for message in _to_each([user.email], "second_factors_removed", context):
+        transaction.on_commit(message.send, robust=True)
+
+
 def expiry_warnings(key: ApiKey) -> list[EmailMultiAlternatives]:
     """Return the mails that tell a key's people when it expires; the scope of its organization must be open.
 
@@ -110,6 +146,23 @@ def scim_expiry_warnings(token: ScimToken) -> list[EmailMultiAlternatives]:
         "link": _connection_link(token),
     }
     return _to_each(_owners(), "scim_token_expiry", context)
+
+
+def certificate_warnings(connection: SsoConnection, expiring: Expiring) -> list[EmailMultiAlternatives]:
+    """Return the mails that tell who manages single sign-on when a certificate expires; the scope must be open."""
+    organization = connection.organization
+    context = {
+        "organization": organization.name,
+        "connection": connection.name,
+        "whose": expiring.whose,
+        "fingerprint": expiring.fingerprint,
+        "expires_at": expiring.expires_at,
+        "left": f"in {expiring.days_left} days" if expiring.days_left > 1 else "within a day",
+        "ended": expiring.days_left < 0,
+        "follows": bool(connection.metadata_url),
+        "link": _link(f"o/{organization.slug}/accounts/ssoconnection/{connection.pk}/change/"),
+    }
+    return _to_each(_who_manage_single_sign_on(), "certificate_expiry", context)
 
 
 def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternatives]:
@@ -153,6 +206,38 @@ def send_sso_domain_notice(domain: Domain, *, connections: list[str], days: int)
         transaction.on_commit(message.send, robust=True)
 
 
+def send_break_glass_notice(organization: Organization, user: User) -> None:
+    """Tell the owners, once the transaction has committed, that one of them came in without single sign-on.
+
+    Args:
+        organization: whose scope is open.
+        user: who came in.
+    """
+    origin = current_origin()
+    context = {
+        "organization": organization.name,
+        "person": user.email,
+        "time": timezone.now(),
+        "address": origin.ip or "an unknown address",
+        "link": _link(f"o/{organization.slug}/sign-in-policy/"),
+    }
+    for message in _to_each(_owners(), "break_glass", context):
+        transaction.on_commit(message.send, robust=True)
+
+
+def send_sso_instead_of_password(email: str, doors: Sequence[SsoDoor]) -> None:
+    """Tell somebody who forgot their password that they come in by single sign-on, once the transaction has committed.
+
+    Args:
+        email: where to.
+        doors: the connections through which they come, one at least.
+    """
+    link = _link(f"sso/{doors[0].connection_id}/start/") if len(doors) == 1 else _link("sso/")
+    context = {"organization": doors[0].organization, "link": link}
+    for message in _to_each([email], "sso_instead_of_password", context):
+        transaction.on_commit(message.send, robust=True)
+
+
 def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:
     """Send several mails now; one address that is refused keeps no other waiting.
 
@@ -174,6 +259,14 @@ def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:
 def _owners() -> list[str]:
     """Return the addresses of the owners of the open scope."""
     return sorted(set(Membership.objects.active_owners().values_list("user__email", flat=True)))
+
+
+def _who_manage_single_sign_on() -> list[str]:
+    """Return the addresses of the members of the open scope who may manage single sign-on."""
+    members = Membership.objects.filter(is_active=True, user__is_active=True).select_related("user")
+    return sorted(
+        {member.user.email for member in members if user_actor(member.user, member.organization_id).can(P.SSO_MANAGE)}
+    )
 
 
 def _people_of(key: ApiKey) -> list[str]:

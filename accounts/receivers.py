@@ -12,19 +12,53 @@ from django.http import HttpRequest
 from accounts import signals
 from accounts.audit_events import REAUTHENTICATED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, record_presence
 from accounts.models import User
+from accounts.second_factor import last_method, sign_in_methods, signed_in_alone
+from accounts.services.devices import recognize_device
+from accounts.services.sign_in_policy import refuse_losing_break_glass
 from accounts.services.sign_up import join_default_organization
 from accounts.services.users import person
+from accounts.sessions.middleware import cookie_of, give_cookie
+from accounts.sessions.store import SessionStore
 from accounts.social_providers import LABELS
 from accounts.sso.confinement import confinement_of, release
 from audit.models import Outcome
 from isolation.actor import ANONYMOUS
+from tenants import signals as tenant_signals
+from tenants.models import Membership
 
 
 @receiver(auth_signals.user_logged_in, dispatch_uid="accounts:signed_in")
 def record_sign_in(sender: object, *, user: User, request: HttpRequest | None = None, **kwargs: Any) -> None:
-    """Write that somebody signed in."""
-    how = _single_sign_on(request) or _social(request, user)
-    record_presence(SIGNED_IN, actor=person(user), user=user, **how)
+    """Write that somebody signed in, and by which methods.
+
+    What a provider's sign-in left behind that did not get through its second step confines nobody who has signed in
+    by themselves since.
+    """
+    methods: list[str] = []
+    if request is not None and hasattr(request, "session"):
+        if signed_in_alone(request, user):
+            release(request)
+        methods = sign_in_methods(request, user)
+    told = _single_sign_on(request)
+    if told:
+        methods = ["single sign-on", *methods]
+    record_presence(SIGNED_IN, actor=person(user), user=user, after={"methods": methods} if methods else None, **told)
+
+
+@receiver(auth_signals.user_logged_in, dispatch_uid="accounts:device")
+def recognize_browser(sender: object, *, user: User, request: HttpRequest | None = None, **kwargs: Any) -> None:
+    """Remember with which browser somebody signs in, and when, in the session and for the person.
+
+    Django's own receiver notes the sign-in on the login after this one: `last_login` still tells of the one before.
+    """
+    session = getattr(request, "session", None)
+    if request is None or not hasattr(request, "origin") or not isinstance(session, SessionStore):
+        return  # signed in by a program, not in a browser
+    found = recognize_device(
+        user=user, cookie=cookie_of(request), first_sign_in=user.last_login is None, actor=person(user)
+    )
+    session.note_sign_in(device_id=found.device.pk)
+    give_cookie(request, found.cookie)
 
 
 @receiver(auth_signals.user_logged_out, dispatch_uid="accounts:signed_out")
@@ -72,7 +106,7 @@ def record_proof(
     if reauthenticated:
         if method == "password":
             release(request)
-        record_presence(REAUTHENTICATED, actor=person(user), user=user)
+        record_presence(REAUTHENTICATED, actor=person(user), user=user, after={"method": last_method(request, user)})
     elif _proves(method, kwargs) and not EmailAddress.objects.filter(user=user, verified=True).exists():
         record_presence(
             SIGN_IN_FAILED,
@@ -141,3 +175,19 @@ def _single_sign_on(request: HttpRequest | None) -> dict[str, Any]:
     if confinement is None:
         return {}
     return {"only_organization": confinement.organization_id, "reason": "Single sign-on"}
+
+
+@receiver(
+    (tenant_signals.member_removed, tenant_signals.member_left, tenant_signals.member_deactivated),
+    dispatch_uid="accounts:break_glass_stays",
+)
+def keep_break_glass_member(sender: object, *, target: Membership, **kwargs: Any) -> None:
+    """Refuse to lose the one owner who comes in when the identity provider fails."""
+    refuse_losing_break_glass(target)
+
+
+@receiver(tenant_signals.member_role_changed, dispatch_uid="accounts:break_glass_owns")
+def keep_break_glass_owner(sender: object, *, target: Membership, **kwargs: Any) -> None:
+    """Refuse to make the one who comes in when the identity provider fails something less than an owner."""
+    if not target.role.is_owner:
+        refuse_losing_break_glass(target)

@@ -1,4 +1,4 @@
-"""Telling people in time that their keys expire, and letting in who was provisioned and waits."""
+"""Telling people in time that their keys expire, letting in who was provisioned and waits, forgetting what is over."""
 
 import logging
 from datetime import timedelta
@@ -17,8 +17,20 @@ from tenants.mails import send_invitation
 from tenants.services.invitations import invitations_left
 
 from .lookups import organizations_with_waiting_people
-from .mails import deliver, expiry_warnings, platform_expiry_warnings, scim_expiry_warnings
-from .models import ApiKey, PlatformKey, ProvisionedUser, ScimRequest, ScimToken, SsoConnection, SsoLogin, SsoLogout
+from .mails import certificate_warnings, deliver, expiry_warnings, platform_expiry_warnings, scim_expiry_warnings
+from .models import (
+    ApiKey,
+    PlatformKey,
+    ProvisionedUser,
+    SamlMessage,
+    ScimRequest,
+    ScimToken,
+    SsoConnection,
+    SsoLogin,
+    SsoLogout,
+    SsoProtocol,
+    SsoSession,
+)
 from .selectors import (
     keys_to_warn_about,
     platform_keys_to_warn_about,
@@ -27,12 +39,17 @@ from .selectors import (
     waiting_people_to_let_in,
 )
 from .services.connection_actor import connection_actor
+from .services.devices import forget_old_devices
 from .services.provisioned_users import invite_provisioned_user, let_in
+from .services.saml_certificates import newly_expiring
 from .services.sso_connections import refresh_sso_connection
+from .sessions.store import SessionStore
 from .sso.confinement import LONGEST
 
 WAITING_BATCH = 200
 REQUESTS_KEPT = timedelta(days=14)
+SESSIONS_KEPT = timedelta(days=31)
+"""Longer than any login lasts (SESSION_HOURS)."""
 
 logger = logging.getLogger("gatehouse.scim")
 
@@ -140,27 +157,37 @@ def settle_waiting_person(organization_id: str, user_id: str) -> None:
 
 @shared_task(name="accounts.tasks.forget_requests")
 def forget_requests() -> None:
-    """Start a task for each organization with SCIM requests or sign-ins that are older than a fortnight."""
-    before = timezone.now() - REQUESTS_KEPT
+    """Start a task for each organization with SCIM requests or sign-ins that are older than a fortnight.
+
+    Messages and sessions of SAML, and sign-outs at a provider, go with them as soon as they say nothing any more.
+    """
+    now = timezone.now()
+    before = now - REQUESTS_KEPT
     with acting_as(SYSTEM), operator_scope("Sweep for old requests of identity providers"):
         organizations = {
             organization_id
             for model in (ScimRequest, SsoLogin)
             for (organization_id,) in model.objects.filter(time__lt=before).values_list("organization_id").distinct()
         }
-        logouts = SsoLogout.objects.filter(time__lt=timezone.now() - LONGEST)
-        organizations |= {organization_id for (organization_id,) in logouts.values_list("organization_id").distinct()}
+        organizations |= set(SamlMessage.objects.filter(expires_at__lt=now).values_list("organization_id", flat=True))
+        old_sessions = SsoSession.objects.filter(started_at__lt=now - SESSIONS_KEPT)
+        organizations |= set(old_sessions.values_list("organization_id", flat=True))
+        logouts = SsoLogout.objects.filter(time__lt=now - LONGEST)
+        organizations |= set(logouts.values_list("organization_id", flat=True))
     for organization_id in organizations:
         forget_requests_of.delay(str(organization_id))
 
 
 @shared_task(base=TenantTask, name="accounts.tasks.forget_requests_of")
 def forget_requests_of(organization_id: str) -> None:
-    """Delete an organization's SCIM requests and sign-ins of a fortnight ago, and sign-outs that no session heeds."""
-    before = timezone.now() - REQUESTS_KEPT
+    """Delete an organization's SCIM requests and sign-ins of a fortnight ago, and what single sign-on needs no more."""
+    now = timezone.now()
+    before = now - REQUESTS_KEPT
+    SamlMessage.objects.filter(expires_at__lt=now).delete()
+    SsoSession.objects.filter(started_at__lt=now - SESSIONS_KEPT).delete()
+    SsoLogout.objects.filter(time__lt=now - LONGEST).delete()
     ScimRequest.objects.filter(time__lt=before).delete()
     SsoLogin.objects.filter(time__lt=before).delete()
-    SsoLogout.objects.filter(time__lt=timezone.now() - LONGEST).delete()
 
 
 @shared_task(name="accounts.tasks.refresh_sso_connections")
@@ -171,7 +198,8 @@ def refresh_sso_connections() -> int:
         how many these are.
     """
     with acting_as(SYSTEM), operator_scope("Refresh what OpenID providers say of themselves"):
-        rows = list(SsoConnection.objects.filter(is_enabled=True).values_list("organization_id", "pk"))
+        asked = SsoConnection.objects.filter(is_enabled=True).exclude(protocol=SsoProtocol.SAML, metadata_url="")
+        rows = list(asked.values_list("organization_id", "pk"))
     for organization_id, connection_id in rows:
         refresh_sso_connection_of.delay(str(organization_id), str(connection_id))
     return len(rows)
@@ -187,6 +215,37 @@ def refresh_sso_connection_of(organization_id: str, connection_id: str) -> None:
         refresh_sso_connection(connection=connection)
     except DomainError as error:
         logger.warning("The provider of %s could not be asked: %s", connection_id, error.message)
+
+
+@shared_task(name="accounts.tasks.forget_sessions")
+def forget_sessions() -> None:
+    """Delete the sessions whose time is over, and the browsers that nobody has signed in with for half a year."""
+    SessionStore.clear_expired()
+    forget_old_devices()
+
+
+@shared_task(name="accounts.tasks.watch_certificates")
+def watch_certificates() -> int:
+    """Start a task for each SAML connection, so that people are told in time that a certificate expires.
+
+    Returns:
+        how many these are.
+    """
+    with acting_as(SYSTEM), operator_scope("Watch the certificates of SAML connections"):
+        rows = list(SsoConnection.objects.filter(protocol=SsoProtocol.SAML).values_list("organization_id", "pk"))
+    for organization_id, connection_id in rows:
+        watch_certificates_of.delay(str(organization_id), str(connection_id))
+    return len(rows)
+
+
+@shared_task(base=TenantTask, name="accounts.tasks.watch_certificates_of")
+def watch_certificates_of(organization_id: str, connection_id: str) -> None:
+    """Tell the people of one connection, once for each of a few days before; a mail that fails is tried again."""
+    connection = SsoConnection.objects.select_related("organization").filter(pk=connection_id).first()
+    if connection is None:
+        return
+    for expiring in newly_expiring(connection):
+        deliver(certificate_warnings(connection, expiring))
 
 
 def _claim(key_id: str) -> bool:

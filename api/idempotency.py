@@ -18,7 +18,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from isolation.scope import APP, tenant_scope
+from isolation.scope import APP, INSTALLATION, tenant_scope
 
 from .models import StoredResponse
 from .problems import FieldError, Problem
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 KEPT = timedelta(hours=24)
-INSTALLATION = UUID(int=0)
-"""In place of an organization, for requests outside any."""
 
 _KEY = re.compile(r"[!-~]{1,255}")
 _KEPT_HEADERS = ("Content-Type", "ETag", "Location")

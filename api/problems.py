@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions as drf
 
 from isolation.context import current_origin
-from isolation.exceptions import DomainError, MissingPermission, UnknownPermission
+from isolation.exceptions import DomainError, FreshSignInNeeded, MissingPermission, UnknownPermission
 from vault.exceptions import VaultError
 
 CONTENT_TYPE = "application/problem+json"
@@ -153,6 +153,9 @@ def problem_of(error: Exception) -> Problem | None:  # noqa: C901, PLR0911, PLR0
             return _refused_by_rule(error)
         case MissingPermission():
             return missing_permission(error)
+        case FreshSignInNeeded():
+            text = "This takes a fresh sign-in. Confirm in the console that it is you, then send it again."
+            return Problem(HTTPStatus.FORBIDDEN, "fresh_sign_in_needed", text)
         case UnknownPermission():
             text = f"There is no permission “{error}”. GET /api/v1/permissions lists them all."
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_permission", text)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from isolation import context
 from isolation.actor import Actor
 from isolation.managers import tenant_column
-from isolation.scope import APP, on_scope_exit, tenant_scope
+from isolation.scope import APP, INSTALLATION, on_scope_exit, tenant_scope
 from isolation.signals import access_denied, operator_scope_entered
 
 from .catalogue import Action, catalogue
@@ -148,7 +148,8 @@ def attribute_to_data_key(sender: object, *, data_key: models.Model, **kwargs: A
     with connections[APP].cursor() as cursor:
         # What audit_require_event() notes itself once it has found a transaction's event.
         memo = "pg_current_xact_id()::text || ':' || %s"
-        cursor.execute(f"SELECT set_config('app.attributed', {memo}, true)", [str(organization_id)])
+        governed = "installation" if organization_id == INSTALLATION else str(organization_id)
+        cursor.execute(f"SELECT set_config('app.attributed', {memo}, true)", [governed])
 
 
 def _project_of(obj: models.Model | None) -> models.Model | None:

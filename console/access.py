@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from isolation.actor import ANONYMOUS, Actor
+from isolation.actor import ANONYMOUS, FRESH_FOR, Actor
 
 _MEMO = "_console_permissions"
 
@@ -44,10 +44,23 @@ def require(request: HttpRequest, permission: str, obj: Any = None) -> None:
 
     Raises:
         MissingPermission: it does not; the refusal is recorded.
+        FreshSignInNeeded: see `ask_early`.
         UnknownPermission: the catalogue has no such name.
     """
     if not can(request, permission, obj):
         actor_of(request).require(str(permission), obj)
+    ask_early(request, permission)
+
+
+def ask_early(request: HttpRequest, permission: str) -> None:
+    """Ask for the fresh sign-in that a service will want, while there is nothing on the page yet that could be lost.
+
+    Raises:
+        FreshSignInNeeded: the permission takes one, and there would be little time left to fill in a form.
+    """
+    actor = actor_of(request)
+    if request.method == "GET" and permission in actor.sensitive:
+        actor.require_fresh_sign_in(within=FRESH_FOR / 2)
 
 
 class PermissionMapping:
@@ -66,15 +79,18 @@ class PermissionMapping:
         return permission is not None and can(request, permission, obj)
 
     def demand(self, request: HttpRequest, verb: str, obj: Any = None) -> None:
-        """Refuse unless `allows`.
+        """Refuse unless `allows`, and the person has signed in freshly where the permission asks for that.
 
         Raises:
             MissingPermission: the mapped permission is lacking.
+            FreshSignInNeeded: see `require`.
             PermissionDenied: nobody may do this here.
         """
-        if self.allows(request, verb, obj):
-            return
         permission = self.permissions.get(verb)
+        if self.allows(request, verb, obj):
+            if permission is not None:
+                ask_early(request, permission)
+            return
         if permission is not None:
             require(request, permission, obj)
         raise PermissionDenied("This is not possible here.")
@@ -93,6 +109,7 @@ class PermissionMapping:
         if not self.holds(request, permission, obj):
             require(request, permission, obj)
             raise PermissionDenied("This is not possible here.")
+        ask_early(request, permission)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Return whether the list may be opened."""

@@ -91,6 +91,7 @@ def _of_admins(site: Any, request: HttpRequest) -> Iterator[Entry]:
 
 
 def _of_pages(site: Any, request: HttpRequest) -> Iterator[Entry]:
+    index = reverse(f"{site.name}:index")
     for page in site.pages:
         if page.menu is not None and page.open_to(request):
             yield Entry(
@@ -100,4 +101,5 @@ def _of_pages(site: Any, request: HttpRequest) -> Iterator[Entry]:
                 icon=page.icon,
                 description=page.description,
                 url=reverse(f"{site.name}:{page.name}"),
+                below=tuple(f"{index}{path}" for path in page.covers),
             )

@@ -29,6 +29,7 @@ class Page:
         description: one sentence for the overview card.
         open_when: for a page that a permission in some project opens as well: says whether to list it. Its view asks
             for the permission itself, and `permission` is None.
+        covers: where further pages begin that are reached through this one, below the console's address.
     """
 
     route: str
@@ -40,6 +41,7 @@ class Page:
     icon: str
     description: str
     open_when: Condition | None = None
+    covers: tuple[str, ...] = ()
 
     def open_to(self, request: HttpRequest) -> bool:
         """Return whether the request's actor may open the page."""

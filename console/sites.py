@@ -60,6 +60,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type 
         icon: str = "article",
         description: str = "",
         open_when: Condition | None = None,
+        covers: tuple[str, ...] = (),
     ) -> Callable[[View], View]:
         """Add the decorated view to the site; see `pages.Page` for the arguments.
 
@@ -70,7 +71,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type 
             raise ValueError(f"The site '{self.name}' has a page named '{name}' already.")
 
         def add(view: View) -> View:
-            self.pages.append(Page(route, name, view, permission, title, menu, icon, description, open_when))
+            self.pages.append(Page(route, name, view, permission, title, menu, icon, description, open_when, covers))
             return view
 
         return add

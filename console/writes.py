@@ -121,6 +121,8 @@ class ServiceWrites:
     def _form_page(
         self, request: HttpRequest, object_id: str | None, form_url: str, extra_context: dict[str, Any] | None
     ) -> HttpResponse:
+        if object_id is None:
+            self._demand_for_form(request, None)
         try:
             response: HttpResponse = super().changeform_view(request, object_id, form_url, dict(extra_context or {}))  # type: ignore[misc]
         except MissingPermission:

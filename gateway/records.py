@@ -26,7 +26,8 @@ class MemoryRecord:
         project_id: the project that the answer is about, or None.
         owner_id: the user or service account behind it, or None.
         body: the answer as JSON; None when the key is not valid.
-        networks: the addresses it is accepted from; empty: from everywhere.
+        networks: the addresses it is accepted from, by itself and by its organization's policy; empty: from
+            everywhere.
         authority: what it may do, kept only by keys that may verify others.
         ends: the monotonic second in which the key ends by itself; infinite when it does not.
         until: the monotonic second up to which memory vouches for it; 0 before it is kept and once it is dropped.
@@ -58,8 +59,10 @@ class MemoryRecord:
         self.project_id: str | None = place or None
         self.owner_id: str | None = row["user_id"] or row["service_account_id"]
         self.body = body
-        self.networks: tuple[Network, ...] = tuple(
-            ipaddress.ip_network(text, strict=False) for text in row["allowed_networks"]
+        self.networks: tuple[tuple[Network, ...], ...] = tuple(
+            tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+            for texts in (row["allowed_networks"], row["organization_networks"])
+            if texts
         )
         self.authority = authority
         self.ends = math.inf
@@ -79,13 +82,13 @@ class MemoryRecord:
         return self.body is not None
 
     def accepts(self, address: str | None) -> bool:
-        """Return whether the key is accepted from an address; with an allow-list, not from an unknown one."""
+        """Return whether each allow-list lets an address in; with one, nobody unknown comes in."""
         if not self.networks:
             return True
         if address is None:
             return False
         found = parse_address(address)
-        return found is not None and is_in(found, self.networks)
+        return found is not None and all(is_in(found, networks) for networks in self.networks)
 
 
 def record_of(row: dict[str, Any], asked: str) -> MemoryRecord:

@@ -1,14 +1,19 @@
 """Who acts: a frozen identity plus the authority that answers what it may do."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils import timezone
 
-from .exceptions import MissingPermission
+from .exceptions import FreshSignInNeeded, MissingPermission
 from .signals import access_denied
+
+FRESH_FOR = timedelta(hours=2)
+"""How long a person who has shown who they are may do what asks for a fresh sign-in."""
 
 
 class ActorKind(StrEnum):
@@ -90,6 +95,8 @@ class Actor:
         label: the text that audit events freeze (an e-mail address, a key's public id).
         organization_id: the organization whose authority was loaded, or None.
         authority: answers `can`; nothing is allowed without one.
+        proved_at: when the person behind a session showed last who they are; None without a session.
+        sensitive: the permissions that take a fresh sign-in to use.
     """
 
     kind: ActorKind
@@ -97,6 +104,8 @@ class Actor:
     label: str
     organization_id: UUID | None = None
     authority: Authority = field(default_factory=NoAuthority, compare=False, repr=False)
+    proved_at: datetime | None = field(default=None, compare=False)
+    sensitive: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     @property
     def runs_installation(self) -> bool:
@@ -120,11 +129,23 @@ class Actor:
 
         Raises:
             MissingPermission: the actor lacks it.
+            FreshSignInNeeded: it is one that asks for a fresh sign-in.
             UnknownPermission: the catalogue has no such name.
         """
         if not self.can(permission, obj):
             access_denied.send(sender=type(self), actor=self, permission=str(permission), obj=obj)
             raise MissingPermission(str(permission), obj)
+        if permission in self.sensitive:
+            self.require_fresh_sign_in()
+
+    def require_fresh_sign_in(self, *, within: timedelta = FRESH_FOR) -> None:
+        """Refuse a session whose person showed long ago who they are: it may be in other hands by now.
+
+        Raises:
+            FreshSignInNeeded: it was longer ago than `within`. Actors without a session are never refused.
+        """
+        if self.proved_at is not None and timezone.now() - self.proved_at > within:
+            raise FreshSignInNeeded
 
 
 ANONYMOUS = Actor(kind=ActorKind.ANONYMOUS, id=None, label="Anonymous")

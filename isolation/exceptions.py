@@ -27,6 +27,13 @@ class MissingPermission(PermissionDenied):
         self.obj = obj
 
 
+class FreshSignInNeeded(PermissionDenied):
+    """The session's person showed too long ago who they are for what they want to do."""
+
+    def __init__(self) -> None:
+        super().__init__("This takes a fresh sign-in: confirm that it is you, then do it again.")
+
+
 class UnknownPermission(LookupError):  # noqa: N818 - reads as the statement it is
     """A permission name that the catalogue does not hold: a programming mistake, never a quiet "no"."""
 

@@ -16,6 +16,8 @@ APP = "default"
 OPERATOR = "operator"
 MIGRATOR = "migrator"
 ORGANIZATION_SETTING = "app.organization"
+INSTALLATION = UUID(int=0)
+"""In place of an organization, for rows and secrets that belong to none."""
 
 T = TypeVar("T")
 

@@ -44,6 +44,14 @@ app.conf.beat_schedule = {
         "task": "accounts.tasks.refresh_sso_connections",
         "schedule": crontab(minute="27", hour="1"),
     },
+    "forget sessions that are over and browsers that are not used": {
+        "task": "accounts.tasks.forget_sessions",
+        "schedule": crontab(minute="53"),
+    },
+    "tell people that certificates of SAML connections expire": {
+        "task": "accounts.tasks.watch_certificates",
+        "schedule": crontab(minute="37", hour="5"),
+    },
     "make the audit log's next partitions": {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),
@@ -51,6 +59,10 @@ app.conf.beat_schedule = {
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),
+    },
+    "sweep the cache's table": {
+        "task": "portal.tasks.sweep_cache",
+        "schedule": crontab(minute="53"),
     },
     "sweep the broker's tables": {
         "task": "portal.tasks.sweep_broker",

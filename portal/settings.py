@@ -173,13 +173,13 @@ INSTALLED_APPS = [
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "guardian",
     "rest_framework",
     "drf_spectacular",
@@ -197,6 +197,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.sessions.middleware.DeviceMiddleware",
     "portal.middleware.scope.ScopeMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -267,8 +268,30 @@ ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
 ACCOUNT_SESSION_REMEMBER = None
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PRODUCTION else "http"
+MFA_ADAPTER = "accounts.mfa.adapter.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = env.text("TOTP_ISSUER", "Gatehouse")
+MFA_TOTP_TOLERANCE = 1  # RFC 6238 section 5.2; accounts.mfa.codes takes no code twice
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# Nobody signs in before an address of theirs is proven, so that no unproven one keeps its owner out; and without this
+# nobody with a second factor could add another address.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "activate_totp": "accounts.forms.second_factors.SetUpAppForm",
+    "add_webauthn": "accounts.forms.second_factors.AddPasskeyForm",
+    "authenticate": "accounts.forms.second_factors.CodeForm",
+    "authenticate_webauthn": "accounts.forms.second_factors.PasskeyForm",
+    "edit_webauthn": "accounts.forms.second_factors.RenamePasskeyForm",
+    "login_webauthn": "accounts.forms.second_factors.PasskeySignInForm",
+    "reauthenticate": "accounts.forms.second_factors.ConfirmingCodeForm",
+    "reauthenticate_webauthn": "accounts.forms.second_factors.ConfirmingPasskeyForm",
+}
+# Whether operators have to prove a second factor before the operator console opens.
+OPERATORS_NEED_SECOND_FACTOR = env.boolean("OPERATORS_NEED_SECOND_FACTOR", default=PRODUCTION)
 if TESTING:
     ACCOUNT_RATE_LIMITS = False
+    MFA_RATE_LIMITS = False
 
 # --- Accounts elsewhere: Google, GitHub, GitLab, for everybody of this installation ---------------------
 _google = SocialProvider(
@@ -351,11 +374,14 @@ GATEWAY_PUBLIC_URL = env.url("GATEWAY_PUBLIC_URL", ("http", "https")).rstrip("/"
 )
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600
+SESSION_ENGINE = "accounts.sessions.store"
 SESSION_COOKIE_NAME = "gatehouse_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # Strict would sign people out who come back from an identity provider
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_SECURE = PRODUCTION
+# By which a browser is known again: the prefix keeps other hosts of the domain from setting it (RFC 6265bis 4.1.3.2).
+DEVICE_COOKIE_NAME = "__Host-gatehouse_device" if PRODUCTION else "gatehouse_device"
 CSRF_FAILURE_VIEW = "portal.views.refused.csrf_failure"
 CSRF_COOKIE_NAME = "gatehouse_csrf"
 CSRF_COOKIE_HTTPONLY = True
@@ -412,15 +438,13 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not PRODUCTION  # no collectstatic needed for `make run`
 WHITENOISE_AUTOREFRESH = False
 
-# --- Cache (rate limits live here) -----------------------------------------------------------------
+# --- Cache: the limits of signing in live here, so that every process has to see the same one --------
 CACHE_URL = env.url("CACHE_URL", ("redis", "rediss"))
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
     if CACHE_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    else {"BACKEND": "portal.cache.SharedCache"}
 }
-if PRODUCTION and not CACHE_URL and WEB_WORKERS > 1:
-    raise ConfigurationError("CACHE_URL", "is not set; with several WEB_WORKERS login limits need redis://host:6379/0")
 
 # --- E-mail ----------------------------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Gatehouse <gatehouse@localhost>")

@@ -2,7 +2,10 @@
 
 from celery import shared_task
 from django.conf import settings
+from django.core.cache import caches
 from django.db import connection
+
+from portal.cache import SharedCache
 
 
 @shared_task(name="portal.tasks.sweep_broker")
@@ -17,3 +20,14 @@ def sweep_broker() -> int:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM broker.kombu_message WHERE NOT visible")
         return int(cursor.rowcount)
+
+
+@shared_task(name="portal.tasks.sweep_cache")
+def sweep_cache() -> int:
+    """Delete what the shared cache keeps no longer.
+
+    Returns:
+        How many entries were deleted; 0 with Redis, which sweeps by itself.
+    """
+    cache = caches["default"]
+    return cache.sweep() if isinstance(cache, SharedCache) else 0

@@ -4,7 +4,7 @@ from django.urls import include, path
 
 from console.sites import operator_site
 
-from .views import health, invitations, landing, refused, support
+from .views import addresses, confirm, health, invitations, landing, refused, second_step, sessions, support
 
 urlpatterns = [
     path("", landing.home, name="home"),
@@ -26,9 +26,16 @@ urlpatterns = [
     path("api/", include("portal.urls_api")),
     path("", include("accounts.scim.urls")),
     path("", include("accounts.sso.urls")),
+    path("accounts/confirm/", confirm.confirm, name="confirm"),
+    path("accounts/email/", addresses.Addresses.as_view(), name="account_email"),
     path("accounts/social/", include("accounts.social.urls")),
     path("accounts/", include("allauth.urls")),
     path("accounts/profile/", landing.profile, name="profile"),
+    path("accounts/sessions/", sessions.show, name="sessions"),
+    path("accounts/sessions/end-others/", sessions.end_others, name="sessions_end_others"),
+    path("accounts/sessions/<uuid:session_id>/end/", sessions.end, name="session_end"),
+    path("accounts/browsers/<uuid:device_id>/forget/", sessions.forget, name="device_forget"),
+    path("accounts/second-step/", second_step.lead, name="second_step"),
     path("healthz/live", health.live, name="health_live"),
     path("healthz/ready", health.ready, name="health_ready"),
 ]

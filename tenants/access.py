@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from isolation.actor import Actor, ActorKind, Authority
 from isolation.scope import APP, tenant_scope
 
 from .authority import GrantSource, MemberAuthority, RoleGrant, assemble, place_of
-from .permissions import SUPPORT, P, known
+from .permissions import SENSITIVE, SUPPORT, P, known
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +51,21 @@ def load_authority(user_id: UUID, organization_id: UUID) -> MemberAuthority:
         return assemble(organization_id, cursor.fetchall())
 
 
-def user_actor(user: Any, organization_id: UUID) -> Actor:
+def user_actor(user: Any, organization_id: UUID, *, proved_at: datetime | None = None) -> Actor:
     """Return the actor for a person in the organization whose `tenant_scope` is open.
 
     Args:
         user: an accounts.User.
         organization_id: that organization.
+        proved_at: when they showed last who they are, for a session; None for whoever acts without one.
     """
     return Actor(
         kind=ActorKind.USER,
         id=user.pk,
         label=user.email,
         organization_id=organization_id,
+        proved_at=proved_at,
+        sensitive=SENSITIVE,
         authority=load_authority(user.pk, organization_id),
     )
 

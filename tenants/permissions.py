@@ -54,6 +54,8 @@ class P(StrEnum):
     SCORES_WRITE = "scores:write"
     SERVICE_ACCOUNTS_MANAGE = "service_accounts:manage"
     SERVICE_ACCOUNTS_READ = "service_accounts:read"
+    SIGN_IN_POLICY_MANAGE = "sign_in_policy:manage"
+    SIGN_IN_POLICY_READ = "sign_in_policy:read"
     SINKS_MANAGE = "sinks:manage"
     SINKS_READ = "sinks:read"
     SSO_MANAGE = "sso:manage"
@@ -61,6 +63,22 @@ class P(StrEnum):
     TRACES_DELETE = "traces:delete"
     TRACES_READ = "traces:read"
     TRACES_WRITE = "traces:write"
+
+
+SENSITIVE: frozenset[P] = frozenset(
+    {
+        P.DOMAINS_MANAGE,
+        P.ORGANIZATION_DELETE,
+        P.PROJECTS_DELETE,
+        P.PROJECTS_TRANSFER,
+        P.PROVIDER_CREDENTIALS_MANAGE,
+        P.SCIM_MANAGE,
+        P.SIGN_IN_POLICY_MANAGE,
+        P.SINKS_MANAGE,
+        P.SSO_MANAGE,
+    }
+)
+"""What a session uses only after a fresh sign-in: a stolen cookie would do lasting harm with it."""
 
 
 class Level(StrEnum):
@@ -296,6 +314,21 @@ CATALOGUE: tuple[PermissionGroup, ...] = (
         ),
     ),
     PermissionGroup(
+        "Sign-in policy",
+        (
+            _organization(
+                P.SIGN_IN_POLICY_READ,
+                "See the sign-in policy",
+                "See what is asked of people who sign in, and who is excepted.",
+            ),
+            _organization(
+                P.SIGN_IN_POLICY_MANAGE,
+                "Change the sign-in policy",
+                "Require single sign-on or two steps, limit sessions and networks, choose the break-glass owner.",
+            ),
+        ),
+    ),
+    PermissionGroup(
         "SCIM provisioning",
         (
             _organization(
@@ -403,8 +436,8 @@ BUILTIN_ROLES: dict[BuiltinRole, RoleDefinition] = {
     BuiltinRole.OWNER: RoleDefinition("Owner", "Everything, deleting the organization included.", ALL),
     BuiltinRole.ADMIN: RoleDefinition(
         "Admin",
-        "Everything but deleting the organization and moving projects out of it.",
-        ALL - {P.ORGANIZATION_DELETE, P.PROJECTS_TRANSFER},
+        "Everything but deleting the organization, moving projects out of it and changing the sign-in policy.",
+        ALL - {P.ORGANIZATION_DELETE, P.PROJECTS_TRANSFER, P.SIGN_IN_POLICY_MANAGE},
     ),
     BuiltinRole.MEMBER: RoleDefinition("Member", "Works in the projects: reads and writes their data.", _MEMBER),
     BuiltinRole.VIEWER: RoleDefinition("Viewer", "Reads, changes nothing.", _VIEWER),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from allauth.mfa.models import Authenticator
+from django.db.models import BooleanField, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -121,6 +122,19 @@ def number_of(rows: "QuerySet[Any]", column: str) -> Coalesce:
 def with_group_count(members: Any) -> Any:
     """Add to each member the number of groups they are in."""
     return members.annotate(group_count=number_of(GroupMember.objects.all(), "membership"))
+
+
+def with_second_factor(members: Any, *, told: bool = True) -> Any:
+    """Add to each member whether their login has a second factor; None when the reader is not told.
+
+    Args:
+        members: memberships.
+        told: whether the reader manages members: who has none is worth knowing to others too.
+    """
+    if not told:
+        return members.annotate(has_second_factor=Value(None, output_field=BooleanField(null=True)))
+    factors = Authenticator.objects.filter(user_id=OuterRef("user_id")).exclude(type=Authenticator.Type.RECOVERY_CODES)
+    return members.annotate(has_second_factor=Exists(factors))
 
 
 def with_sizes(groups: Any) -> Any:

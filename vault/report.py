@@ -11,7 +11,7 @@ from .configuration import KeyringConfiguration, KmsKey, LocalKey, TransitKey
 from .fields import EncryptedField
 from .keyring import keyring
 from .models import DataKey
-from .usage import columns, data_keys_by_key, encrypted_fields, peppers
+from .usage import Store, columns, data_keys_by_key, encrypted_fields, peppers, stores
 
 KINDS = {LocalKey: "local", TransitKey: "transit", KmsKey: "kms"}
 
@@ -39,7 +39,8 @@ def report(configuration: KeyringConfiguration) -> dict[str, Any]:
             "active": DataKey.objects.filter(retired_at=None).count(),
             "retired": DataKey.objects.exclude(retired_at=None).count(),
         },
-        "columns": {f"{c.model._meta.db_table}.{c.column}": _column(c) for c in encrypted_fields()},
+        "columns": {f"{c.model._meta.db_table}.{c.column}": _column(c) for c in encrypted_fields()}
+        | {store.name: _store(store) for store in stores()},
         "peppers": {
             str(number): {
                 "in_keyring": number in ring.pepper_numbers,
@@ -92,3 +93,12 @@ def _column(column: EncryptedField) -> dict[str, int]:
         cursor.execute(query)
         current, retired, lost = cursor.fetchone()
     return {"current": current, "retired": retired, "lost": lost}
+
+
+def _store(store: Store) -> dict[str, int]:
+    retired = dict(DataKey.objects.filter(organization_id=store.organization_id).values_list("pk", "retired_at"))
+    counts = {"current": 0, "retired": 0, "lost": 0}
+    for data_key, count in store.data_keys().items():
+        state = "lost" if data_key not in retired else "retired" if retired[data_key] else "current"
+        counts[state] += count
+    return counts

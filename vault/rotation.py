@@ -23,7 +23,7 @@ from .exceptions import CannotDecrypt, WrongKey
 from .fields import EncryptedField
 from .keyring import keyring
 from .models import DataKey
-from .usage import columns, encrypted_fields
+from .usage import Store, columns, encrypted_fields, stores
 
 BATCH = 200
 
@@ -138,9 +138,18 @@ def finish(organization_id: UUID, *, actor: Actor, outcome: Outcome, progress: P
             outcome.reencrypted += count
             outcome.unreadable += unreadable
             progress(f"{organization_id} {column.model._meta.db_table}.{column.column}: {done}")
+    own = [store for store in stores() if store.organization_id == organization_id]
+    for store in own:
+        done = 0
+        for count, unreadable in _seal_again(store):
+            done += count
+            outcome.reencrypted += count
+            outcome.unreadable += unreadable
+        progress(f"{organization_id} {store.name}: {done}")
     with tenant_scope(organization_id):
         for data_key in DataKey.objects.exclude(retired_at=None).select_for_update():
-            if not any(_uses(column, data_key.pk) for column in encrypted_fields()):
+            used = any(_uses(column, data_key.pk) for column in encrypted_fields())
+            if not used and not any(data_key.pk in store.data_keys() for store in own):
                 data_keys.destroy(data_key, actor=actor, reason="Nothing is encrypted with it any more")
                 outcome.destroyed += 1
 
@@ -199,6 +208,20 @@ def _batch(
             signals.rows_reencrypted.send(sender=DataKey, data_key=active)
             cursor.execute(update, {"rows": rows, "values": values})
     return len(rows), (found[-1][0] if found else None), unreadable
+
+
+def _seal_again(store: Store) -> Iterator[tuple[int, list[str]]]:
+    """Yield (1 when it was encrypted again, unreadable ones) for each row of a store."""
+    for row in store.rows():
+        changed, unreadable = False, []
+        with tenant_scope(store.organization_id):
+            active = data_keys.hold_active(store.organization_id)
+            signals.rows_reencrypted.send(sender=DataKey, data_key=active)
+            try:
+                changed = store.seal_again(row)
+            except CannotDecrypt:
+                unreadable.append(f"{store.name} {row}")
+        yield int(changed), unreadable
 
 
 def _uses(column: EncryptedField, data_key: UUID) -> bool:

@@ -1,7 +1,8 @@
 """What still uses which key: data keys are counted here, other apps register what they count."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from django.apps import apps
 from django.db import connections, models
@@ -16,6 +17,35 @@ from .fields import EncryptedField
 PepperCount = Callable[[], Mapping[int, int]]
 PepperNumbers = Callable[[], Iterable[int]]
 
+
+class Store(Protocol):
+    """Ciphertexts that stand elsewhere than in an `EncryptedField`: inside a column of a table that is not ours.
+
+    Attributes:
+        name: ``table.column``, for reports.
+        organization_id: whose data keys seal them.
+    """
+
+    name: str
+    organization_id: UUID
+
+    def data_keys(self) -> Mapping[UUID, int]:
+        """Return how many ciphertexts name each data key."""
+
+    def rows(self) -> Iterable[Any]:
+        """Return the keys of the rows that hold ciphertexts."""
+
+    def seal_again(self, row: Any) -> bool:
+        """Encrypt a row's secrets under the active data key, unless they are; return whether something changed.
+
+        It is called inside the organization's scope, in a transaction for each row.
+
+        Raises:
+            CannotDecrypt: one of them does not open.
+        """
+
+
+_stores: dict[str, Store] = {}
 _peppers: dict[str, PepperCount] = {}
 _numbers: dict[str, PepperNumbers] = {}
 
@@ -48,6 +78,22 @@ def register_numbers(name: str, numbers: PepperNumbers) -> None:
     if name in _numbers:
         raise ValueError(f"The peppers of {name!r} are registered twice.")
     _numbers[name] = numbers
+
+
+def register_store(store: Store) -> None:
+    """Let a rotation, and the report, know of ciphertexts outside of encrypted fields.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if store.name in _stores:
+        raise ValueError(f"The ciphertexts in {store.name!r} are registered twice.")
+    _stores[store.name] = store
+
+
+def stores() -> list[Store]:
+    """Return every place of ciphertexts that is no encrypted field, in a stable order."""
+    return [_stores[name] for name in sorted(_stores)]
 
 
 def pepper_numbers() -> set[int]:

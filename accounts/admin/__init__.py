@@ -3,6 +3,7 @@
 from . import (
     api_keys,
     key_figures,
+    member_sessions,
     platform_keys,
     project_keys,
     provisioned,
@@ -12,6 +13,7 @@ from . import (
     scim_requests,
     scim_tokens,
     service_accounts,
+    sign_in_policy,
     sso_connections,
     sso_identities,
     sso_logins,
@@ -21,6 +23,7 @@ from . import (
 __all__ = [
     "api_keys",
     "key_figures",
+    "member_sessions",
     "platform_keys",
     "project_keys",
     "provisioned",
@@ -30,6 +33,7 @@ __all__ = [
     "scim_requests",
     "scim_tokens",
     "service_accounts",
+    "sign_in_policy",
     "sso_connections",
     "sso_identities",
     "sso_logins",

@@ -1,5 +1,6 @@
 """Single sign-on: the connections to identity providers, with instructions, a test, and the switch."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -8,9 +9,12 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from accounts.forms.sso import SsoConnectionForm
-from accounts.models import SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProvider
+from accounts.forms.sso import SamlConnectionForm, SsoConnectionForm
+from accounts.models import SamlKey, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProtocol, SsoProvider
+from accounts.saml_providers import SAML_GUIDES, saml_guide_for
+from accounts.services.saml_keys import add_saml_key, remove_saml_key, use_saml_key
 from accounts.services.sso_connections import (
+    create_saml_connection,
     create_sso_connection,
     delete_sso_connection,
     refresh_sso_connection,
@@ -18,7 +22,9 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
-from accounts.sso.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
+from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
+from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
+from accounts.sso.saml.certificates import Certificate
 from accounts.sso.views import begin_test
 from accounts.sso_providers import GUIDES, guide_for
 from console import once
@@ -35,6 +41,7 @@ from .common import KEY_STYLE, moment
 from .new_people import RoleOfNewPeople
 
 LOGINS_SHOWN = 8
+SOON = 30
 _FORM = "ssoconnection"
 
 
@@ -79,20 +86,30 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     icon = "passkey"
     description = "Let people sign in with the accounts that they have at your identity provider."
     empty_title = "No connections yet"
-    empty_text = "Connect an OpenID provider: then your people sign in there, and need no password here."
+    empty_text = "Connect your identity provider: then your people sign in there, and need no password here."
     delete_text = "Nobody signs in through it any more."
 
     form = SsoConnectionForm
-    list_display = ("title", "state", "issuer", "last_login")
+    list_display = ("title", "protocol_name", "state", "issuer", "last_login")
     search_fields = ("^name",)
     search_help_text = "Search by the beginning of a name"
     ordering = ("name", "pk")
-    actions_detail = ("enable", "disable", "refresh")
+    actions_detail = ("enable", "disable", "refresh", "add_key", "use_key", "remove_key")
     fieldsets = (
         (None, {"fields": ("name", "provider", "issuer", "client_id", "secret")}),
         ("Who comes in", {"fields": ("joining", "role", "scim_connection")}),
         ("Signing out", {"fields": ("ends_at_provider",)}),
         ("Claims", {"fields": ("scopes", "email_claim", "name_claim", "external_id_claim", "groups_claim")}),
+    )
+    saml_fieldsets = (
+        (None, {"fields": ("name", "provider", "metadata_url", "metadata_file", "metadata_xml")}),
+        ("Who comes in", {"fields": ("joining", "role", "scim_connection", "allows_idp_initiated")}),
+        ("Signing out", {"fields": ("ends_at_provider",)}),
+        (
+            "Attributes",
+            {"fields": ("subject_attribute", "email_claim", "name_claim", "external_id_claim", "groups_claim")},
+        ),
+        ("Requests", {"fields": ("signs_requests",)}),
     )
     inlines = (FollowingGroups,)
     change_form_before_template = "console/includes/once.html"
@@ -109,6 +126,36 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         if db_field.name == "scim_connection":
             formfield.empty_label = "Not said: any, while people sign in through one connection"
         return formfield
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask how the provider is spoken to first, then for the connection."""
+        if request.GET.get("protocol") in SsoProtocol.values:
+            form: HttpResponse = super().add_view(request, form_url, extra_context)
+            return form
+        self.demand(request, "add")
+        context = {
+            "title": "Connect an identity provider",
+            "choices": _PROTOCOLS,
+            "cancel_url": reverse("console:accounts_ssoconnection_changelist"),
+        }
+        return tenant_site.render(request, "accounts/sso/protocol.html", context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+        """Return the form of the connection's protocol, with the attributes that its provider sends by itself."""
+        if not _is_saml(request, obj):
+            return super().get_form(request, obj, change=change, **kwargs)
+        return super().get_form(request, obj, change=change, **{**kwargs, "form": SamlConnectionForm})
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the fields of the connection's protocol."""
+        return self.saml_fieldsets if _is_saml(request, obj) else super().get_fieldsets(request, obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Let a SAML connection sign its requests, where nobody says otherwise."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        return initial | ({"signs_requests": True} if _is_saml(request, None) else {})
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """Return the groups once the connection is there and says which claim they follow."""
@@ -131,6 +178,13 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         connection_id = once.row_id(request, _FORM)
         if SsoConnection.objects.filter(pk=connection_id).exists():
             raise DomainError("This form was sent twice; the connection is there already.", code="already_made")
+        if _is_saml(request, None):
+            return create_saml_connection(
+                organization=organization_of(request),
+                connection_id=connection_id,
+                actor=actor_of(request),
+                **_with_defaults(_with_metadata(values)),
+            )
         return create_sso_connection(
             organization=organization_of(request),
             connection_id=connection_id,
@@ -140,7 +194,10 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         )
 
     def perform_update(self, request: HttpRequest, obj: Any, values: dict[str, Any]) -> None:
-        """Change what was changed; an empty secret stays the stored one."""
+        """Change what was changed; an empty secret stays the stored one, and so do metadata that nobody gave anew."""
+        if obj.is_saml:
+            update_sso_connection(connection=obj, actor=actor_of(request), **_with_metadata(values))
+            return
         secret = values.pop("secret", "") or None
         update_sso_connection(connection=obj, actor=actor_of(request), client_secret=secret, **values)
 
@@ -206,6 +263,47 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         messages.success(request, f"What {obj} says of itself is up to date.")
         return HttpResponseRedirect(self.object_url(obj))
 
+    @object_action(
+        permission=P.SSO_MANAGE,
+        description="Add a key",
+        confirm="A second key pair is made. It stands in our metadata and decrypts at once; the first one goes on "
+        "signing until you let the second one sign.",
+        icon="key",
+        when=lambda connection: connection.is_saml and _keys(connection) == 1,
+    )
+    def add_key(self, request: HttpRequest, obj: SsoConnection, data: dict[str, Any]) -> HttpResponse:
+        """Make the next key."""
+        add_saml_key(connection=obj, actor=actor_of(request))
+        messages.success(request, "The second key is there. Give its certificate to the identity provider.")
+        return HttpResponseRedirect(self.object_url(obj))
+
+    @object_action(
+        permission=P.SSO_MANAGE,
+        description="Let the other key sign",
+        confirm="Requests are signed by the other key from now on. The identity provider has to know its certificate.",
+        icon="swap_horiz",
+        when=lambda connection: connection.is_saml and _keys(connection) > 1,
+    )
+    def use_key(self, request: HttpRequest, obj: SsoConnection, data: dict[str, Any]) -> HttpResponse:
+        """Let the key sign that did not."""
+        use_saml_key(key=SamlKey.objects.get(connection=obj, is_signing=False), actor=actor_of(request))
+        messages.success(request, "The other key signs now. Remove the former one once nothing is encrypted for it.")
+        return HttpResponseRedirect(self.object_url(obj))
+
+    @object_action(
+        permission=P.SSO_MANAGE,
+        description="Remove the other key",
+        confirm="What the identity provider encrypts for the key that does not sign is not read any more.",
+        icon="key_off",
+        danger=True,
+        when=lambda connection: connection.is_saml and _keys(connection) > 1,
+    )
+    def remove_key(self, request: HttpRequest, obj: SsoConnection, data: dict[str, Any]) -> HttpResponse:
+        """Remove the key that does not sign."""
+        remove_saml_key(key=SamlKey.objects.get(connection=obj, is_signing=False), actor=actor_of(request))
+        messages.success(request, "The other key was removed.")
+        return HttpResponseRedirect(self.object_url(obj))
+
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """Show the form with what the provider needs above it, instructions and recent sign-ins below."""
         obj = kwargs.get("obj")
@@ -213,21 +311,37 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
             context.update(self._about(request, obj))
         elif kwargs.get("add"):
             context["once"], connection_id = once.kept_token(request, _FORM)
-            context["redirect_uri"] = redirect_uri(connection_id)
-            context["guides"] = {SsoProvider(provider).label: guide for provider, guide in GUIDES.items()}
+            if _is_saml(request, None):
+                context["saml"] = _addresses(connection_id)
+                context["saml_guides"] = {SsoProvider(one).label: guide for one, guide in SAML_GUIDES.items()}
+            else:
+                context["redirect_uri"] = redirect_uri(connection_id)
+                context["guides"] = {SsoProvider(provider).label: guide for provider, guide in GUIDES.items()}
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response
 
     def _about(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         logins = SsoLogin.objects.filter(connection=obj).order_by("-time", "-pk")[:LOGINS_SHOWN]
         by_connection = f"?connection__id__exact={obj.pk}"
+        label = obj.get_provider_display()
+        spoken = (
+            {
+                "saml": _addresses(obj.pk) | {"guide": saml_guide_for(obj.provider)},
+                "saml_guides": {label: saml_guide_for(obj.provider)},
+                "certificates": _certificates(obj),
+            }
+            if obj.is_saml
+            else {
+                "redirect_uri": redirect_uri(obj.pk),
+                "signed_out_uri": signed_out_uri(obj.pk),
+                "backchannel_logout_uri": backchannel_logout_uri(obj.pk),
+                "offers_sign_out": "end_session_endpoint" in obj.metadata,
+                "guides": {label: guide_for(obj.provider)},
+            }
+        )
         return {
+            **spoken,
             "connection": obj,
-            "redirect_uri": redirect_uri(obj.pk),
-            "signed_out_uri": signed_out_uri(obj.pk),
-            "backchannel_logout_uri": backchannel_logout_uri(obj.pk),
-            "offers_sign_out": "end_session_endpoint" in obj.metadata,
-            "guides": {obj.get_provider_display(): guide_for(obj.provider)},
             "state_badge": self.state(obj),
             "has_domain": Domain.objects.filter(verified_at__isnull=False).exists(),
             "failing_domains": Domain.objects.filter(verified_at__isnull=False, failing_since__isnull=False),
@@ -250,6 +364,11 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     def title(self, obj: SsoConnection) -> str:
         """Return name and provider."""
         return two_lines(obj.name, obj.get_provider_display())
+
+    @admin.display(description="Protocol", ordering="protocol")
+    def protocol_name(self, obj: SsoConnection) -> str:
+        """Return how the provider is spoken to."""
+        return str(obj.get_protocol_display())
 
     @admin.display(description="State")
     def state(self, obj: SsoConnection) -> str:
@@ -278,3 +397,91 @@ def test_connection(request: HttpRequest, connection_id: UUID) -> HttpResponse:
 def outcome_badge(login: SsoLogin) -> str:
     """Return how a sign-in went."""
     return badge(login.outcome, "good" if login.succeeded else "bad")
+
+
+@dataclass(frozen=True, slots=True)
+class _Protocol:
+    protocol: SsoProtocol
+    title: str
+    text: str
+    icon: str
+
+    @property
+    def url(self) -> str:
+        return f"{reverse('console:accounts_ssoconnection_add')}?protocol={self.protocol}"
+
+
+_PROTOCOLS = (
+    _Protocol(
+        SsoProtocol.OIDC,
+        "OpenID Connect",
+        "The newer and simpler one: a client ID and a secret. Take it where your identity provider offers both.",
+        "passkey",
+    ),
+    _Protocol(
+        SsoProtocol.SAML,
+        "SAML 2.0",
+        "By metadata and certificates. Take it where your identity provider, or your company, wants SAML.",
+        "assignment_ind",
+    ),
+)
+
+
+def _is_saml(request: HttpRequest, obj: Any) -> bool:
+    if obj is not None:
+        return bool(obj.is_saml)
+    return request.GET.get("protocol") == SsoProtocol.SAML
+
+
+def _keys(connection: SsoConnection) -> int:
+    return int(SamlKey.objects.filter(connection=connection).count())
+
+
+def _with_metadata(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a form's values with the metadata of its file or its text."""
+    file = values.pop("metadata_file", "")
+    text = values.pop("metadata_xml", "")
+    return values | {"metadata_xml": file or text}
+
+
+def _with_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values without those names of attributes that nobody changed: the provider's own count then."""
+    fresh = SsoConnection()
+    usual = {name: getattr(fresh, name) for name in _NAMES}
+    return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
+
+
+_NAMES = ("email_claim", "name_claim", "external_id_claim")
+
+
+def _addresses(connection_id: UUID) -> dict[str, Any]:
+    return {
+        "entity_id": entity_id(connection_id),
+        "acs_url": acs_url(connection_id),
+        "slo_url": slo_url(connection_id),
+    }
+
+
+def _certificates(connection: SsoConnection) -> list[dict[str, Any]]:
+    """Return the certificates of both sides, with how long they last."""
+    rows = SamlKey.objects.filter(connection=connection).order_by("-is_signing", "created_at")
+    ours = [
+        ("Ours, signs" if row.is_signing else "Ours, decrypts", Certificate.of(row.certificate), True) for row in rows
+    ]
+    theirs = [("The provider's", Certificate.of(body), False) for body in connection.keys.get("certificates", [])]
+    return [
+        {
+            "whose": whose,
+            "fingerprint": certificate.fingerprint,
+            "body": certificate.body if is_ours else "",
+            "expires": moment(certificate.expires_at),
+            "left": _left(certificate.days_left),
+        }
+        for whose, certificate, is_ours in [*ours, *theirs]
+    ]
+
+
+def _left(days: int) -> str:
+    if days < 0:
+        return badge("Expired", "bad")
+    return badge(f"{days} days left", "warn" if days <= SOON else "good")

@@ -2,22 +2,30 @@
 
 from typing import Any, ClassVar
 from urllib.parse import urlencode
+from uuid import UUID
 
+from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts.models import SocialIdentity, User
+from accounts.second_factor import FACTORS, has_any_factor
+from accounts.services.second_factors import remove_second_factors
+from accounts.services.sessions import end_session, end_sessions
 from accounts.services.users import create_user, delete_user, set_user_active, update_user
+from accounts.sessions.facts import sessions_of
+from accounts.sessions.rows import MOST, SessionRow, session_rows
 from console.access import actor_of
 from console.actions import object_action
 from console.options import OperatorModelAdmin
 from console.sites import operator_site
 from isolation.scope import OPERATOR
+from tenants.forms.members import ReasonForm
 from tenants.lookups import memberships_of
 from tenants.models import Membership
 from tenants.permissions import P
@@ -30,6 +38,51 @@ class NewUserForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptab
     def clean_email(self) -> str:
         """Return the address as it is stored, so that the check for a second login sees it."""
         return str(self.cleaned_data["email"]).strip().lower()
+
+
+def _sessions_of(user: User) -> list[SessionRow]:
+    return session_rows(sessions_of(user)[:MOST], current=None, here=None)
+
+
+def _more_about(row: SessionRow) -> str:
+    return (
+        f"{row.place}; {row.way}, {row.signed_in_at:%-d %B, %H:%M} UTC; last used {row.last_seen_at:%-d %B, %H:%M} UTC"
+    )
+
+
+def _session_questions(admin: Any, request: HttpRequest, user: User) -> type[forms.Form]:
+    """Return the form that asks which sessions, and why."""
+    choices = [("", "All of them")] + [
+        (str(row.id), f"{row.browser} ({_more_about(row)})") for row in _sessions_of(user)
+    ]
+    session = forms.ChoiceField(label="Which", choices=choices, required=False)
+    form: type[forms.Form] = type("SessionForm", (ReasonForm,), {"session": session, "field_order": ["session"]})
+    return form
+
+
+class WhyForm(forms.Form):
+    """Asks how the operator made sure who is asking."""
+
+    reason = forms.CharField(
+        max_length=400,
+        help_text="Such as how you made sure that it is them. It is kept in the audit log.",
+    )
+
+
+class SecondStepFilter(admin.SimpleListFilter):
+    """By whether somebody has a second factor."""
+
+    title = "second step"
+    parameter_name = "second_step"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the two choices."""
+        return [("on", "On"), ("off", "Off")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the logins with one, or without."""
+        chosen = self.value()
+        return queryset.filter(has_second_factor=chosen == "on") if chosen in {"on", "off"} else queryset
 
 
 @admin.register(User, site=operator_site)
@@ -48,17 +101,27 @@ class UserAdmin(OperatorModelAdmin):
     description = "Every login of this installation: create, deactivate, make operators."
     delete_text = "The login and its memberships go for good. The audit log keeps the address."
 
-    list_display = ("person", "state", "membership_count", "last_seen", "joined")
-    list_filter = ("is_active", "is_operator")
+    list_display = ("person", "state", "second_step", "membership_count", "last_seen", "joined")
+    list_filter = ("is_active", "is_operator", SecondStepFilter)
     search_fields = ("email__startswith",)
     search_help_text = "Search by the beginning of an e-mail address"
     ordering = ("email",)
-    actions_detail = ("make_operator", "unmake_operator", "deactivate", "reactivate")
+    actions_detail = (
+        "end_sessions",
+        "make_operator",
+        "unmake_operator",
+        "remove_second_factors",
+        "deactivate",
+        "reactivate",
+    )
 
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the users with their number of memberships, read by the role that crosses organizations."""
         counted = number_of(Membership.objects.all(), "user_id")
-        rows: QuerySet[Any] = queryset.using(OPERATOR).annotate(memberships_number=counted)
+        factors = Authenticator.objects.filter(user_id=OuterRef("pk"), type__in=FACTORS)
+        rows: QuerySet[Any] = queryset.using(OPERATOR).annotate(
+            memberships_number=counted, has_second_factor=Exists(factors)
+        )
         return rows
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
@@ -75,7 +138,17 @@ class UserAdmin(OperatorModelAdmin):
         """Return what is asked of a new login, or shown of one."""
         if obj is None:
             return ("email", "name", "is_operator")
-        return ("email", "name", "state", "organizations", "social_accounts", "last_seen", "joined")
+        return (
+            "email",
+            "name",
+            "state",
+            "second_step",
+            "organizations",
+            "social_accounts",
+            "sessions",
+            "last_seen",
+            "joined",
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return everything but the name, which an operator may mend."""
@@ -124,6 +197,12 @@ class UserAdmin(OperatorModelAdmin):
             tones.append(("Operator", "warn"))
         return format_html_join(" ", '<span class="gh-badge gh-badge-{}">{}</span>', ((t, text) for text, t in tones))
 
+    @admin.display(description="Second step")
+    def second_step(self, obj: Any) -> SafeString:
+        """Return whether signing in takes more than the password."""
+        tone, text = ("good", "On") if obj.has_second_factor else ("muted", "Off")
+        return format_html('<span class="gh-badge gh-badge-{}">{}</span>', tone, text)
+
     @admin.display(description="Memberships")
     def membership_count(self, obj: Any) -> int:
         """Return in how many organizations they are."""
@@ -154,6 +233,15 @@ class UserAdmin(OperatorModelAdmin):
         rows = SocialIdentity.objects.using(OPERATOR).filter(user=obj)
         return ", ".join(f"{row.label} ({row.account})" if row.account else row.label for row in rows) or "None"
 
+    @admin.display(description="Sessions")
+    def sessions(self, obj: User) -> SafeString | str:
+        """Return where they are signed in."""
+        rows = [(row.browser, _more_about(row)) for row in _sessions_of(obj)]
+        if not rows:
+            return "Not signed in anywhere"
+        items = format_html_join("", '<li>{} <span class="gh-muted">({})</span></li>', rows)
+        return format_html("<ul>{}</ul>", items)
+
     @admin.display(description="Last sign-in")
     def last_seen(self, obj: User) -> str:
         """Return when they last signed in, in UTC."""
@@ -165,6 +253,23 @@ class UserAdmin(OperatorModelAdmin):
         return f"{obj.date_joined:%-d %B %Y}"
 
     # Actions ---------------------------------------------------------------------------------------
+
+    @object_action(
+        permission=P.MEMBERS_MANAGE,
+        description="End sessions",
+        confirm="The next request of an ended session finds nobody signed in. API keys stay as they are.",
+        url_path="end-sessions",
+        icon="logout",
+        form=_session_questions,
+    )
+    def end_sessions(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
+        """End one of somebody's sessions, or all of them."""
+        actor, reason = actor_of(request), data["reason"]
+        if data["session"]:
+            ended = int(end_session(user=obj, session_id=UUID(data["session"]), actor=actor, reason=reason))
+        else:
+            ended = end_sessions(obj, actor=actor, reason=reason)
+        messages.success(request, f"{ended} {'session' if ended == 1 else 'sessions'} of {obj} ended.")
 
     @object_action(
         permission=P.MEMBERS_MANAGE,
@@ -193,6 +298,22 @@ class UserAdmin(OperatorModelAdmin):
         """Take the operator console away."""
         update_user(user=obj, actor=actor_of(request), is_operator=False)
         messages.success(request, f"{obj} is no operator any more.")
+
+    @object_action(
+        permission=P.MEMBERS_MANAGE,
+        description="Remove second steps",
+        confirm="For somebody who lost phone, passkeys and recovery codes: the password alone signs them in until they "
+        "set up a second step again. Make sure that it is them; they are told by mail.",
+        url_path="remove-second-factors",
+        icon="phonelink_erase",
+        danger=True,
+        form=WhyForm,
+        when=has_any_factor,
+    )
+    def remove_second_factors(self, request: HttpRequest, obj: User, data: dict[str, Any]) -> None:
+        """Remove what somebody's second step hangs on."""
+        remove_second_factors(user=obj, actor=actor_of(request), reason=data["reason"])
+        messages.success(request, f"{obj} signs in with the password alone now, and was told by mail.")
 
     @object_action(
         permission=P.MEMBERS_MANAGE,

@@ -3,22 +3,37 @@
 import base64
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import logout
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
 from rest_framework import authentication, exceptions
 
+from accounts.entry import Ask, entry_of, note_break_glass
+from accounts.freshness import proved_at
 from accounts.key_record import KeyRecord, Refusal
 from accounts.models import User
 from accounts.services.key_authentication import KeyRefused, authenticate_key, key_actor
 from accounts.services.users import person
+from accounts.sessions.ended import ended_in, is_ended
+from accounts.sessions.facts import signed_in_at
 from accounts.sso.confinement import confinement_of
 from api.problems import Problem
 from isolation.actor import Actor, ActorKind
 from isolation.context import current_origin
+from isolation.scope import on_scope_exit
 from tenants.access import user_actor
+
+_ASKED = {
+    Ask.NETWORK: ("address_not_allowed", ""),
+    Ask.SIGN_IN_AGAIN: ("sign_in_again", "Sign in again in the console."),
+    Ask.SINGLE_SIGN_ON: ("sso_required", "Sign in through its identity provider, in the console."),
+    Ask.SECOND_FACTOR: ("second_factor_required", "Open the organization in the console, which leads there."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,7 @@ class SessionCredential:
     """
 
     user: User
+    request: HttpRequest
     organization_id: UUID | None = None
 
     @property
@@ -43,8 +59,27 @@ class SessionCredential:
         return person(self.user)
 
     def actor_in(self, organization_id: UUID) -> Actor:
-        """Return the person with their authority in the organization whose scope is open."""
-        return user_actor(self.user, organization_id)
+        """Return the person with their authority in the organization whose scope is open.
+
+        Raises:
+            AuthenticationFailed: the organization has ended their sessions since they signed in.
+            Problem: 403, the organization's sign-in policy asks something more of the session.
+        """
+        if is_ended(signed_in_at(self.request), ended_in(organization_id, self.user.pk)):
+            raise exceptions.AuthenticationFailed(
+                "Your sessions in this organization were ended. Sign in again, then repeat the request."
+            )
+        proved = proved_at(self.request, self.user, organization_id)
+        actor = user_actor(self.user, organization_id, proved_at=proved)
+        entry = entry_of(self.request, self.user, organization_id)
+        if entry.asked:
+            if entry.asked.what is Ask.SIGN_IN_AGAIN:
+                on_scope_exit(partial(logout, self.request))
+            code, how = _ASKED[entry.asked.what]
+            raise Problem(HTTPStatus.FORBIDDEN, code, f"{entry.asked.why} {how}".strip())
+        if entry.by_break_glass:
+            note_break_glass(self.request, organization_id, self.user)
+        return actor
 
 
 class SessionAuthentication(authentication.SessionAuthentication):
@@ -61,9 +96,9 @@ class SessionAuthentication(authentication.SessionAuthentication):
             return None
         self.enforce_csrf(request)
         confinement = confinement_of(request._request)
-        if confinement is None:
-            return user, SessionCredential(user)
-        return (user, SessionCredential(user, confinement.organization_id)) if confinement.holds(user) else None
+        if confinement is not None and not confinement.holds(user):
+            return None
+        return user, SessionCredential(user, request._request, confinement.organization_id if confinement else None)
 
     def enforce_csrf(self, request: Any) -> None:
         """Refuse a request that another site may have made the browser send.
@@ -108,8 +143,12 @@ class KeyCredential:
 
         Raises:
             AuthenticationFailed: its owner is no active member, or an inactive service account.
+            Problem: 403, the organization's sign-in policy does not let it in.
         """
-        actor = key_actor(self.record, organization_id)
+        try:
+            actor = key_actor(self.record, organization_id)
+        except KeyRefused as refused:
+            raise _not_accepted(refused.code) from refused
         owner = getattr(actor.authority, "owner", None)
         if owner is not None and not owner.organization_roles:
             raise _not_accepted("inactive_owner")
@@ -173,7 +212,15 @@ def _not_accepted(code: str) -> Exception:
         return Problem(
             HTTPStatus.FORBIDDEN,
             "address_not_allowed",
-            f"This key is not accepted from {current_origin().ip}. Its allowed networks decide from where.",
+            f"This key is not accepted from {current_origin().ip}. Its allowed networks decide from where, and for "
+            "somebody's own key also those of the organization's sign-in policy.",
+        )
+    if code == Refusal.SSO_REQUIRED:
+        return Problem(
+            HTTPStatus.FORBIDDEN,
+            "sso_required",
+            "This organization requires single sign-on. Sign in through its identity provider once; then your own keys "
+            "work again.",
         )
     if code == Refusal.SUSPENDED:
         return Problem(

@@ -1,25 +1,31 @@
 """Single sign-on connections, and how the last sign-ins went."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
 
-from accounts.models import Joining, ScimConnection, SsoConnection, SsoGroupMapping, SsoLogin, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoGroupMapping, SsoLogin, SsoProtocol, SsoProvider
 from accounts.models.sso import LONGEST_URL
 from accounts.services.sso_connections import (
+    create_saml_connection,
     create_sso_connection,
     delete_sso_connection,
     set_sso_enabled,
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
-from accounts.sso.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
+from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
+from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
+from accounts.sso.saml.certificates import Certificate
+from accounts.sso.saml.idp_metadata import LARGEST
 from api.fields import ReferenceField
 from api.operation import Filter, listing, operation
 from api.serializers import Answer, Body, Change
 from api.views import OrganizationView
+from isolation.exceptions import DomainError
 from tenants.api.serializers import ROLE_EXAMPLE, RoleName, role_field
 from tenants.models import Group
 from tenants.permissions import P
@@ -30,6 +36,11 @@ _HELP_ON_SECRETS = "Kept encrypted and never returned. An empty text: a client w
 _JOINING = "Who becomes a member by signing in: people who were provisioned or invited, or anybody it lets in."
 _GROUPS = "The claim with the groups; empty: sign-ins change no group."
 _SCOPES = "What is asked of the provider, separated by spaces; openid among them."
+_METADATA_URL = "SAML: where the provider's metadata stand; fetched now, then daily."
+_METADATA_XML = "SAML: the metadata themselves, where there is no address."
+_SUBJECT = "SAML: the attribute that says who somebody is; empty: the NameID."
+_SIGNS = "SAML: whether requests are signed even where the provider does not ask for it."
+_IDP_INITIATED = "SAML: whether sign-ins may begin at the provider; a page asks first."
 _ROLE = "What people become who join by signing in; null: the organization's default role. Not above your own."
 
 _SCIM = "The SCIM connection of the same directory, by its id: its externalIds and user names count here; or null."
@@ -46,10 +57,21 @@ class SsoConnectionAnswer(Answer):
     id = serializers.UUIDField()
     name = serializers.CharField()
     provider = serializers.ChoiceField(choices=SsoProvider.values, help_text="Whose instructions its page shows.")
-    issuer = serializers.CharField()
-    client_id = serializers.CharField()
+    protocol = serializers.ChoiceField(choices=SsoProtocol.values, help_text="It never changes.")
+    issuer = serializers.CharField(help_text="With SAML, the provider's entity ID.")
+    client_id = serializers.CharField(help_text="Empty with SAML.")
     has_secret = serializers.SerializerMethodField(help_text="Whether a client secret is stored.")
-    redirect_uri = serializers.SerializerMethodField(help_text="Register this at the provider.")
+    redirect_uri = serializers.SerializerMethodField(help_text="Register this at the provider; null with SAML.")
+    entity_id = serializers.SerializerMethodField(help_text="SAML: ours, and where our metadata stand.")
+    acs_url = serializers.SerializerMethodField(help_text="SAML: where the provider sends people back.")
+    slo_url = serializers.SerializerMethodField(help_text="SAML: where it sends logouts.")
+    metadata_url = serializers.CharField(help_text=_METADATA_URL)
+    subject_attribute = serializers.CharField(help_text=_SUBJECT)
+    signs_requests = serializers.BooleanField(help_text=_SIGNS)
+    allows_idp_initiated = serializers.BooleanField(help_text=_IDP_INITIATED)
+    certificates_expire_at = serializers.SerializerMethodField(
+        help_text="SAML: when the provider's certificates expire, in the order of its metadata."
+    )
     joining = serializers.ChoiceField(choices=Joining.values, help_text=_JOINING)
     role = RoleName(allow_null=True, help_text=_ROLE)
     email_claim = serializers.CharField()
@@ -59,8 +81,12 @@ class SsoConnectionAnswer(Answer):
     scopes = serializers.CharField()
     scim_connection = serializers.UUIDField(source="scim_connection_id", allow_null=True, help_text=_SCIM)
     ends_at_provider = serializers.BooleanField(help_text=_ENDS)
-    signed_out_uri = serializers.SerializerMethodField(help_text="The post-logout redirect URI, to be registered.")
-    backchannel_logout_uri = serializers.SerializerMethodField(help_text="Where the provider tells of sign-outs there.")
+    signed_out_uri = serializers.SerializerMethodField(
+        help_text="OpenID: the post-logout redirect URI."
+    )
+    backchannel_logout_uri = serializers.SerializerMethodField(
+        help_text="OpenID: where the provider tells of sign-outs there."
+    )
     is_enabled = serializers.BooleanField(help_text="Whether people can sign in through it.")
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -69,26 +95,50 @@ class SsoConnectionAnswer(Answer):
         """Return whether a client secret is stored."""
         return connection.client_secret is not None
 
-    def get_redirect_uri(self, connection: Any) -> str:
+    def get_redirect_uri(self, connection: Any) -> str | None:
         """Return where the provider sends people back."""
-        return redirect_uri(connection.pk)
+        return None if connection.is_saml else redirect_uri(connection.pk)
 
-    def get_signed_out_uri(self, connection: Any) -> str:
+    def get_entity_id(self, connection: Any) -> str | None:
+        """Return how we are called."""
+        return entity_id(connection.pk) if connection.is_saml else None
+
+    def get_acs_url(self, connection: Any) -> str | None:
+        """Return where the provider sends people back."""
+        return acs_url(connection.pk) if connection.is_saml else None
+
+    def get_slo_url(self, connection: Any) -> str | None:
+        """Return where the provider sends logouts."""
+        return slo_url(connection.pk) if connection.is_saml else None
+
+    def get_certificates_expire_at(self, connection: Any) -> list[datetime]:
+        """Return when the provider's certificates expire."""
+        return [Certificate.of(body).expires_at for body in connection.keys.get("certificates", [])]
+
+    def get_signed_out_uri(self, connection: Any) -> str | None:
         """Return where the provider sends people back who signed out there."""
-        return signed_out_uri(connection.pk)
+        return None if connection.is_saml else signed_out_uri(connection.pk)
 
-    def get_backchannel_logout_uri(self, connection: Any) -> str:
+    def get_backchannel_logout_uri(self, connection: Any) -> str | None:
         """Return where the provider tells that somebody signed out there."""
-        return backchannel_logout_uri(connection.pk)
+        return None if connection.is_saml else backchannel_logout_uri(connection.pk)
 
 
 class NewSsoConnection(Body):
     """What a new connection needs."""
 
     name = serializers.CharField(max_length=120)
-    issuer = serializers.CharField(max_length=LONGEST_URL, help_text=_ISSUER)
-    client_id = serializers.CharField(max_length=255)
-    client_secret = serializers.CharField(max_length=2_000, allow_blank=True, help_text=_HELP_ON_SECRETS)
+    protocol = serializers.ChoiceField(choices=SsoProtocol.values, required=False, help_text="Without it: oidc.")
+    issuer = serializers.CharField(max_length=LONGEST_URL, required=False, help_text=f"OpenID: {_ISSUER}")
+    client_id = serializers.CharField(max_length=255, required=False, help_text="OpenID: of the client there.")
+    client_secret = serializers.CharField(
+        max_length=2_000, required=False, allow_blank=True, help_text=f"OpenID: {_HELP_ON_SECRETS}"
+    )
+    metadata_url = serializers.CharField(max_length=LONGEST_URL, required=False, help_text=_METADATA_URL)
+    metadata_xml = serializers.CharField(max_length=LARGEST, required=False, help_text=_METADATA_XML)
+    subject_attribute = serializers.CharField(max_length=120, required=False, allow_blank=True, help_text=_SUBJECT)
+    signs_requests = serializers.BooleanField(required=False, help_text=f"{_SIGNS} Without it: true.")
+    allows_idp_initiated = serializers.BooleanField(required=False, help_text=f"{_IDP_INITIATED} Without it: false.")
     provider = serializers.ChoiceField(choices=SsoProvider.values, required=False, help_text="Without it: other.")
     joining = serializers.ChoiceField(choices=Joining.values, required=False, help_text=_JOINING)
     role = role_field(required=False, allow_null=True, help_text=_ROLE)
@@ -112,6 +162,11 @@ class SsoConnectionChange(Change):
     )
     client_id = serializers.CharField(max_length=255)
     client_secret = serializers.CharField(max_length=2_000, allow_blank=True, help_text=_HELP_ON_SECRETS)
+    metadata_url = serializers.CharField(max_length=LONGEST_URL, help_text=_METADATA_URL)
+    metadata_xml = serializers.CharField(max_length=LARGEST, help_text=_METADATA_XML)
+    subject_attribute = serializers.CharField(max_length=120, allow_blank=True, help_text=_SUBJECT)
+    signs_requests = serializers.BooleanField(help_text=_SIGNS)
+    allows_idp_initiated = serializers.BooleanField(help_text=_IDP_INITIATED)
     provider = serializers.ChoiceField(choices=SsoProvider.values)
     joining = serializers.ChoiceField(choices=Joining.values, help_text=_JOINING)
     role = role_field(allow_null=True, help_text=_ROLE)
@@ -169,10 +224,19 @@ EXAMPLE = {
     "id": "b0415263-7d8e-4f90-8192-c3d4e5f60718",
     "name": "Okta",
     "provider": "okta",
+    "protocol": "oidc",
     "issuer": "https://acme.okta.com",
     "client_id": "0oa1ab2cd3ef4gh5ij6k",
     "has_secret": True,
     "redirect_uri": "https://portal.example.com/sso/b0415263-7d8e-4f90-8192-c3d4e5f60718/callback/",
+    "entity_id": None,
+    "acs_url": None,
+    "slo_url": None,
+    "metadata_url": "",
+    "subject_attribute": "",
+    "signs_requests": False,
+    "allows_idp_initiated": False,
+    "certificates_expire_at": [],
     "joining": "known",
     "role": ROLE_EXAMPLE,
     "email_claim": "email",
@@ -229,7 +293,7 @@ class SsoConnections(OrganizationView):
 
     @operation(
         "createSsoConnection",
-        "Connect an OpenID provider",
+        "Connect an identity provider",
         permission=P.SSO_MANAGE,
         request=NewSsoConnection,
         response=SsoConnectionAnswer,
@@ -245,7 +309,16 @@ class SsoConnections(OrganizationView):
     )
     def post(self) -> SsoConnection:
         """It is off at first. Where the provider wants `redirect_uri` first, change `client_id` afterwards."""
-        return create_sso_connection(organization=self.organization, actor=self.actor, **self.data)
+        data = dict(self.data)
+        shared = {"organization": self.organization, "actor": self.actor}
+        if data.pop("protocol", SsoProtocol.OIDC) == SsoProtocol.SAML:
+            _refuse(data, "issuer", "client_id", "client_secret", "scopes", protocol="OpenID Connect")
+            return create_saml_connection(**shared, **data)
+        _refuse(data, "metadata_url", "metadata_xml", protocol="SAML")
+        for name in ("issuer", "client_id", "client_secret"):
+            if name not in data:
+                raise DomainError("This is needed for OpenID Connect.", field=name, code="required")
+        return create_sso_connection(**shared, **data)
 
 
 class OneSsoConnection(OrganizationView):
@@ -398,6 +471,12 @@ class SsoLogins(OrganizationView):
     def get(self, sso_connection: UUID) -> Any:
         """What was checked, and why somebody was refused; tests among them."""
         return SsoLogin.objects.filter(connection=self.find(_connections(), pk=sso_connection))
+
+
+def _refuse(data: dict[str, Any], *names: str, protocol: str) -> None:
+    for name in names:
+        if name in data:
+            raise DomainError(f"This belongs to {protocol}.", field=name, code="invalid")
 
 
 def _connections() -> Any:

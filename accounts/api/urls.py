@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from . import api_keys, leak_reports, me, personal_keys, scim, scim_tokens, service_accounts, sso
+from . import (
+    api_keys,
+    leak_reports,
+    me,
+    personal_keys,
+    scim,
+    scim_tokens,
+    second_factors,
+    service_accounts,
+    sessions,
+    sign_in_policy,
+    sso,
+)
 
 _ORGANIZATION = "organizations/<reference:organization>"
 _KEYS = f"{_ORGANIZATION}/api-keys"
@@ -15,6 +27,11 @@ _SSO_CONNECTION = f"{_SSO_CONNECTIONS}/<uuid:sso_connection>"
 
 urlpatterns = [
     path("me", me.Me.as_view()),
+    path("me/sessions", sessions.OwnSessions.as_view()),
+    path("me/sessions/end-others", sessions.OtherSessions.as_view()),
+    path("me/sessions/<uuid:session>", sessions.OneOwnSession.as_view()),
+    path(f"{_ORGANIZATION}/members/<uuid:member>/end-sessions", sessions.MemberSessions.as_view()),
+    path("me/second-factors", second_factors.SecondFactors.as_view()),
     path("leak-reports", leak_reports.LeakReporting.as_view()),
     path("leak-reports/pattern", leak_reports.LeakPattern.as_view()),
     path(_KEYS, api_keys.ApiKeys.as_view()),
@@ -40,6 +57,9 @@ urlpatterns = [
     path(f"{_CONNECTION}/tokens", scim_tokens.Tokens.as_view()),
     path(f"{_CONNECTION}/tokens/<uuid:token>", scim_tokens.OneToken.as_view()),
     path(f"{_CONNECTION}/tokens/<uuid:token>/revoke", scim_tokens.TokenRevocation.as_view()),
+    path(f"{_ORGANIZATION}/sign-in-policy", sign_in_policy.Policy.as_view()),
+    path(f"{_ORGANIZATION}/sign-in-policy/exceptions", sign_in_policy.Exceptions.as_view()),
+    path(f"{_ORGANIZATION}/sign-in-policy/exceptions/<uuid:sign_in_exception>", sign_in_policy.OneException.as_view()),
     path(_SSO_CONNECTIONS, sso.SsoConnections.as_view()),
     path(_SSO_CONNECTION, sso.OneSsoConnection.as_view()),
     path(f"{_SSO_CONNECTION}/enable", sso.SsoConnectionOn.as_view()),

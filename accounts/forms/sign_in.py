@@ -1,13 +1,17 @@
 """The forms of signing in and up."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import AddEmailForm, LoginForm, ResetPasswordForm, SignupForm
 from django import forms
 from django.contrib.auth.password_validation import password_validators_help_text_html
+from django.http import HttpRequest
 
+from accounts.mails import send_sso_instead_of_password
 from accounts.models import User
+from accounts.sso.held import doors_for_login, refuse_held_address
 
 
 def _name_field() -> forms.CharField:
@@ -45,9 +49,27 @@ class SignInForm(OurWords, LoginForm):  # type: ignore[misc]  # allauth has no t
 class NewAddressForm(OurWords, AddEmailForm):  # type: ignore[misc]  # allauth has no type hints
     """Adds an address to one's login."""
 
+    def clean_email(self) -> str:
+        """Return the address, unless its people come by single sign-on."""
+        email: str = super().clean_email()
+        refuse_held_address(email)
+        return email
+
 
 class ForgottenPasswordForm(OurWords, ResetPasswordForm):  # type: ignore[misc]  # allauth has no type hints
-    """Asks for the link that sets a new password."""
+    """Asks for the link that sets a new password; who is held to single sign-on gets that link instead."""
+
+    users: Sequence[User]
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Send the mails and return the address; the page says the same to everybody."""
+        held = {user: doors for user in self.users if (doors := doors_for_login(user))}
+        self.users = [user for user in self.users if user not in held]
+        for doors in held.values():
+            send_sso_instead_of_password(self.cleaned_data["email"], doors)
+        if held and not self.users:
+            return str(self.cleaned_data["email"])
+        return str(super().save(request, **kwargs))
 
 
 class SignUpForm(OurWords, SignupForm):  # type: ignore[misc]  # allauth has no type hints
@@ -55,6 +77,12 @@ class SignUpForm(OurWords, SignupForm):  # type: ignore[misc]  # allauth has no 
 
     name = _name_field()
     field_order = ["email", "name", "password1", "password2"]
+
+    def clean_email(self) -> str:
+        """Return the address, unless its people come by single sign-on."""
+        email: str = super().clean_email()
+        refuse_held_address(email)
+        return email
 
 
 class InvitedSignUpForm(forms.Form):
@@ -85,7 +113,8 @@ class InvitedSignUpForm(forms.Form):
         return password
 
     def clean(self) -> dict[str, Any]:
-        """Return the data when both passwords are the same."""
+        """Return the data when both passwords are the same, and the address may have one."""
+        refuse_held_address(self.email)
         data: dict[str, Any] = super().clean() or {}
         if data.get("password1") and data["password1"] != data.get("password2"):
             self.add_error("password2", "You must type the same password each time.")

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from accounts.models import SsoConnection
+from accounts.sso.saml.idp_metadata import LARGEST
 
 from .api_keys import KeyForm
 
@@ -47,3 +48,54 @@ class SsoConnectionForm(KeyForm):
             if stored
             else "Kept encrypted, and never shown again. Empty for a client without a secret."
         )
+
+
+class SamlConnectionForm(KeyForm):
+    """A single sign-on connection by SAML 2.0; metadata come from an address, as a file, or as text."""
+
+    metadata_xml = forms.CharField(
+        required=False,
+        label="Metadata (XML)",
+        strip=False,
+        max_length=LARGEST,
+        widget=UnfoldAdminTextareaWidget({"rows": 4, "spellcheck": "false"}),
+        help_text="Where there is no address: the text of the metadata. It replaces what was stored.",
+    )
+    metadata_file = forms.FileField(
+        required=False,
+        label="Metadata (file)",
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="The same as a file.",
+    )
+
+    class Meta:
+        model = SsoConnection
+        fields = ("name", "provider", "metadata_url")
+        labels = {
+            "email_claim": "Attribute with the e-mail address",
+            "name_claim": "Attribute with the name",
+            "external_id_claim": "Attribute with the SCIM externalId",
+            "groups_claim": "Attribute with the groups",
+        }
+        help_texts = {
+            "name": "What people read, also where they choose how to sign in.",
+            "email_claim": "As the provider names it; where there is none, an e-mail address as NameID serves.",
+            "external_id_claim": "Holds what SCIM sends as externalId; sub is what says who somebody is.",
+            "metadata_url": "Fetched now, then once a day: the provider's next certificate is known by itself.",
+        }
+
+    def clean_metadata_file(self) -> str:
+        """Return the file's text, "" without one.
+
+        Raises:
+            ValidationError: it is too large, or none.
+        """
+        file = self.cleaned_data.get("metadata_file")
+        if not file:
+            return ""
+        if file.size > LARGEST:
+            raise forms.ValidationError(f"The file is larger than {LARGEST // 1024} KiB.")
+        try:
+            return str(file.read().decode("utf-8-sig"))
+        except UnicodeDecodeError:
+            raise forms.ValidationError("The file is not written in UTF-8.") from None

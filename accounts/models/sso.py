@@ -8,8 +8,16 @@ from tenants.models.base import TenantModel, same_organization, unique_in_organi
 from vault.fields import EncryptedField
 
 LONGEST_URL = 500
+DEFAULT_SCOPES = "openid email profile"
 LONGEST_SUBJECT = 255
 """OpenID Connect Core section 2: sub has 255 ASCII characters at most."""
+
+
+class SsoProtocol(models.TextChoices):
+    """How the identity provider is spoken to."""
+
+    OIDC = "oidc", "OpenID Connect"
+    SAML = "saml", "SAML 2.0"
 
 
 class SsoProvider(models.TextChoices):
@@ -23,6 +31,8 @@ class SsoProvider(models.TextChoices):
     ONELOGIN = "onelogin", "OneLogin"
     KEYCLOAK = "keycloak", "Keycloak"
     AUTHENTIK = "authentik", "authentik"
+    ADFS = "adfs", "AD FS"
+    JUMPCLOUD = "jumpcloud", "JumpCloud"
     OTHER = "other", "Another one"
 
 
@@ -34,17 +44,19 @@ class Joining(models.TextChoices):
 
 
 class SsoConnection(TenantModel):
-    """An identity provider through which people of one organization sign in (OpenID Connect Core 1.0).
+    """An identity provider through which people of one organization sign in (OpenID Connect Core 1.0 or SAML 2.0).
 
-    Identities belong to the name space of an issuer: with another issuer the same subject is somebody else.
+    Identities belong to the name space of an issuer (the entity ID, with SAML): with another issuer the same subject is
+    somebody else.
     """
 
+    protocol = models.CharField(max_length=8, choices=SsoProtocol.choices, default=SsoProtocol.OIDC, editable=False)
     name = models.CharField(max_length=120)
     provider = models.CharField(
         "identity provider", max_length=12, choices=SsoProvider.choices, default=SsoProvider.OTHER
     )
     issuer = models.CharField(max_length=LONGEST_URL)
-    client_id = models.CharField("client ID", max_length=255)
+    client_id = models.CharField("client ID", max_length=255, blank=True)
     client_secret = EncryptedField(null=True)
     email_claim = models.CharField("claim with the e-mail address", max_length=120, default="email")
     name_claim = models.CharField("claim with the name", max_length=120, default="name")
@@ -62,8 +74,27 @@ class SsoConnection(TenantModel):
     )
     scopes = models.CharField(
         max_length=200,
-        default="openid email profile",
+        blank=True,
+        default=DEFAULT_SCOPES,
         help_text="What is asked of the provider, separated by spaces. Some need one more before they send groups.",
+    )
+    # SAML 2.0's own.
+    metadata_url = models.CharField("metadata URL", max_length=LONGEST_URL, blank=True)
+    subject_attribute = models.CharField(
+        "attribute that says who somebody is",
+        max_length=120,
+        blank=True,
+        help_text="Empty: the NameID. Whoever has its value is that person: choose one that is never given anew.",
+    )
+    signs_requests = models.BooleanField(
+        "sign requests",
+        default=False,
+        help_text="Where the provider's metadata ask for it, requests are signed in any case.",
+    )
+    allows_idp_initiated = models.BooleanField(
+        "let sign-ins begin at the provider",
+        default=False,
+        help_text="Nobody can tell whether such an answer was meant for the browser that brings it. A page asks first.",
     )
     joining = models.CharField("new people", max_length=12, choices=Joining.choices, default=Joining.KNOWN)
     role = same_organization(
@@ -87,8 +118,7 @@ class SsoConnection(TenantModel):
     ends_at_provider = models.BooleanField(
         "sign out there too",
         default=True,
-        help_text="Who signs out here is led on to sign out at the provider, where it offers that (OpenID Connect "
-        "RP-Initiated Logout).",
+        help_text="Who signs out here is led on to sign out at the provider, where it offers that.",
     )
     is_enabled = models.BooleanField("people can sign in", default=False, editable=False)
     # Sessions from before stay closed when people can sign in again.
@@ -114,10 +144,26 @@ class SsoConnection(TenantModel):
                 name="accounts_ssoconnection_name",
                 violation_error_message="There is already a connection with this name. Choose another one.",
             ),
+            models.CheckConstraint(
+                name="accounts_ssoconnection_protocol",
+                condition=models.Q(
+                    protocol=SsoProtocol.OIDC,
+                    metadata_url="",
+                    subject_attribute="",
+                    signs_requests=False,
+                    allows_idp_initiated=False,
+                )
+                | models.Q(protocol=SsoProtocol.SAML, client_id="", client_secret__isnull=True, scopes=""),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_saml(self) -> bool:
+        """Return whether it speaks SAML 2.0."""
+        return self.protocol == SsoProtocol.SAML
 
 
 class SsoIdentity(TenantModel):
@@ -174,6 +220,32 @@ class SsoLogout(TenantModel):
 
     def __str__(self) -> str:
         return self.subject or self.sid
+
+
+class SsoSession(TenantModel):
+    """Somebody's session at an identity provider that opened one here: where it ends, ours ends too."""
+
+    connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
+    membership = same_organization("tenants.Membership", related_name="+", editable=False)
+    issuer = models.CharField(max_length=LONGEST_URL, editable=False)
+    name_id = models.CharField("NameID", max_length=LONGEST_SUBJECT, editable=False)
+    name_id_format = models.CharField(max_length=LONGEST_SUBJECT, blank=True, editable=False)
+    name_qualifier = models.CharField(max_length=LONGEST_URL, blank=True, editable=False)
+    sp_name_qualifier = models.CharField(max_length=LONGEST_URL, blank=True, editable=False)
+    session_index = models.CharField(max_length=LONGEST_SUBJECT, blank=True, editable=False)
+    started_at = models.DateTimeField(auto_now_add=True)
+    ends_at = models.DateTimeField(null=True, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = "session at the identity provider"
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization", "connection", "name_id"], name="accounts_ssosession_of"),
+            models.Index(fields=["started_at"], name="accounts_ssosession_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name_id} since {self.started_at}"
 
 
 class SsoGroupMapping(TenantModel):

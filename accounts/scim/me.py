@@ -39,15 +39,17 @@ def own_user(request: HttpRequest, call: Call, base_url: str, bearer: str) -> An
             raise ScimError(HTTPStatus.FORBIDDEN, "A SCIM token is a connection's and no person: it has no /Me.")
         record = authenticate_key(secret=bearer, ip=ip)
     except (KeyRefused, TokenRefused) as refused:
-        detail = "A personal API key of a provisioned member opens /Me. This one is not accepted."
-        raise ScimError(HTTPStatus.UNAUTHORIZED, detail, headers=_CHALLENGE) from refused
+        raise _not_accepted() from refused
     if record.kind != KeyKind.PERSONAL or record.organization_id is None:
         raise ScimError(HTTPStatus.FORBIDDEN, "This key is no person's: it has no /Me.")
     if call.method != "GET":
         detail = "People are changed by the identity provider. /Me takes GET."
         raise ScimError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers={"Allow": "GET"})
     with tenant_scope(record.organization_id):
-        actor = key_actor(record, record.organization_id)
+        try:
+            actor = key_actor(record, record.organization_id)
+        except KeyRefused as refused:
+            raise _not_accepted() from refused
         found = ProvisionedUser.objects.select_related("connection").filter(
             membership__user=record.user_id, membership__is_active=True
         )
@@ -62,3 +64,8 @@ def own_user(request: HttpRequest, call: Call, base_url: str, bearer: str) -> An
             (resource,) = users.resources(context, [user], wanted)
             headers = {"Location": context.location(users.ENDPOINT, user.pk), "ETag": tag_of(user.version)}
             return Answer(HTTPStatus.OK, resource, headers)
+
+
+def _not_accepted() -> ScimError:
+    detail = "A personal API key of a provisioned member opens /Me. This one is not accepted."
+    return ScimError(HTTPStatus.UNAUTHORIZED, detail, headers=_CHALLENGE)

@@ -14,8 +14,9 @@ from accounts import key_format
 from accounts.authority import KeyAuthority
 from accounts.key_format import KeyKind
 from accounts.key_record import KeyRecord, Refusal
-from accounts.lookups import key_by_secret, service_account_authority, touch_keys
+from accounts.lookups import key_by_secret, personal_key_rule, service_account_authority, touch_keys
 from isolation.actor import Actor, ActorKind
+from isolation.context import current_origin
 from tenants.access import load_authority
 from tenants.authority import MemberAuthority
 
@@ -67,10 +68,15 @@ def key_actor(record: KeyRecord, organization_id: UUID) -> Actor:
     """Return the actor for a key in its organization, whose `tenant_scope` is open.
 
     Raises:
-        KeyRefused: the key belongs to another organization, or to none.
+        KeyRefused: the key belongs to another organization, or to none; or it is somebody's own, and the organization's
+            sign-in policy does not let it in.
     """
     if record.organization_id != organization_id:
         raise KeyRefused("other_organization")
+    if record.kind == KeyKind.PERSONAL and record.user_id is not None:
+        refusal = personal_key_rule(organization_id, record.user_id).refusal(current_origin().ip)
+        if refusal is not None:
+            raise KeyRefused(refusal)
     return Actor(
         kind=ActorKind.API_KEY,
         id=record.key_id,

@@ -8,11 +8,15 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from accounts import signals
-from accounts.models import Joining, ScimConnection, SsoConnection, SsoIdentity, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoIdentity, SsoProtocol, SsoProvider
 from accounts.models.sso import LONGEST_URL
-from accounts.sso.discovery import discover, fetch_keys
+from accounts.saml_providers import saml_claims
+from accounts.sso.exceptions import SignInRefused
+from accounts.sso.oidc.discovery import discover, fetch_keys
+from accounts.sso.saml.certificates import Certificate
+from accounts.sso.saml.idp_metadata import IdpMetadata, fetch, parse
 from audit.redaction import snapshot
-from isolation.actor import Actor
+from isolation.actor import SYSTEM, Actor
 from isolation.exceptions import DomainError
 from outbound.exceptions import OutboundError
 from tenants.models import Organization
@@ -21,7 +25,9 @@ from tenants.services.naming import check_name
 from tenants.services.rules import one_of_a_kind, own_row
 
 from .key_rules import check_text
+from .saml_keys import make_saml_key
 from .scim_connections import role_of_new_people
+from .sso_requirement import refuse_ending_last_way
 
 MOST_CONNECTIONS = 20
 
@@ -55,13 +61,7 @@ def create_sso_connection(
         MissingPermission: without ``sso:manage``.
         DomainError: a value is refused, the provider cannot be reached, or there are too many connections.
     """
-    actor.require(P.SSO_MANAGE, organization)
-    organization = own_row(Organization, organization.pk, lock=False)
-    if organization.is_being_deleted:
-        raise DomainError("This organization is being deleted; nothing new can be made in it.", code="being_deleted")
-    if SsoConnection.objects.count() >= MOST_CONNECTIONS:
-        raise DomainError(f"An organization has {MOST_CONNECTIONS} connections at most.", code="too_many")
-    connection = SsoConnection(id=connection_id or uuid4(), organization=organization, created_by=actor.label[:320])
+    connection = _new(organization, actor, connection_id, SsoProtocol.OIDC)
     _set(connection, {"name": name, "issuer": issuer, "client_id": client_id, **values}, actor)
     connection.client_secret = _checked_secret(client_secret)
     _ask(connection)
@@ -72,8 +72,54 @@ def create_sso_connection(
 
 
 @transaction.atomic
+def create_saml_connection(
+    *,
+    organization: Organization,
+    name: str,
+    actor: Actor,
+    metadata_url: str = "",
+    metadata_xml: str = "",
+    connection_id: UUID | None = None,
+    **values: Any,
+) -> SsoConnection:
+    """Create a connection to a SAML 2.0 identity provider, with a key pair of ours; it is off at first.
+
+    Args:
+        organization: whose people.
+        name: what people read.
+        actor: who creates it.
+        metadata_url: where the provider's metadata stand: fetched now, then daily.
+        metadata_xml: the metadata themselves, where there is no such address; one of the two.
+        connection_id: the row's id, for a form that shows our addresses before the connection is there.
+        values: provider, subject_attribute, signs_requests, allows_idp_initiated, email_claim, name_claim,
+            external_id_claim, groups_claim, joining, role. Names of attributes that are left out are those that the
+            provider sends by itself.
+
+    Raises:
+        MissingPermission: without ``sso:manage``.
+        DomainError: a value is refused, the metadata cannot be used, or there are too many connections.
+    """
+    connection = _new(organization, actor, connection_id, SsoProtocol.SAML)
+    connection.scopes = ""
+    defaults = {"signs_requests": True, **saml_claims(values.get("provider", SsoProvider.OTHER))}
+    _set(connection, {"name": name, **defaults, **values}, actor)
+    _take_metadata(connection, metadata_url, metadata_xml)
+    with one_of_a_kind(SsoConnection, field="name"):
+        connection.save(force_insert=True)
+    signals.sso_connection_created.announce(connection, actor=actor, after=snapshot(connection))
+    make_saml_key(connection, actor=actor, is_signing=True)
+    return connection
+
+
+@transaction.atomic
 def update_sso_connection(
-    *, connection: SsoConnection, actor: Actor, client_secret: str | None = None, **values: Any
+    *,
+    connection: SsoConnection,
+    actor: Actor,
+    client_secret: str | None = None,
+    metadata_url: str | None = None,
+    metadata_xml: str = "",
+    **values: Any,
 ) -> SsoConnection:
     """Change a connection. With another issuer everybody is somebody new to it: old identities stay behind.
 
@@ -82,7 +128,9 @@ def update_sso_connection(
         actor: who changes it.
         client_secret: a new one; None: it stays, "": a client without a secret. Another issuer takes one of the two: it
             never gets the secret that was made by the one before.
-        values: any of those that `create_sso_connection` takes.
+        metadata_url: of a SAML connection: where its provider's metadata stand from now on; None: as before.
+        metadata_xml: of a SAML connection: new metadata, instead of those at an address.
+        values: any of those that `create_sso_connection` takes, or `create_saml_connection`.
 
     Raises:
         MissingPermission: without ``sso:manage``.
@@ -92,9 +140,16 @@ def update_sso_connection(
     stored: SsoConnection = own_row(SsoConnection, connection.pk, related=("role", "scim_connection"))
     before, issuer = snapshot(stored), stored.issuer
     _set(stored, values, actor)
+    if metadata_xml or (metadata_url is not None and metadata_url != stored.metadata_url):
+        _check_is_saml(stored, "metadata_url")
+        _take_metadata(stored, "" if metadata_xml else metadata_url or "", metadata_xml)
+    if client_secret is not None and stored.is_saml:
+        raise DomainError("A SAML connection has no client secret.", field="client_secret", code="invalid")
     if client_secret is not None:
         stored.client_secret = _checked_secret(client_secret)
     if stored.issuer != issuer:
+        refuse_ending_last_way(stored, what=f"{stored} cannot have another issuer, to whom nobody is known yet")
+    if stored.issuer != issuer and not stored.is_saml:
         _ask(stored)
         if client_secret is None and stored.client_secret is not None:
             raise DomainError(
@@ -123,6 +178,7 @@ def set_sso_enabled(*, connection: SsoConnection, enabled: bool, actor: Actor) -
     before = snapshot(stored)
     stored.is_enabled = enabled
     if not enabled:
+        refuse_ending_last_way(stored, what=f"{stored} cannot be switched off")
         stored.closed_at = timezone.now()
     stored.save(update_fields=["is_enabled", "closed_at"])
     signal = signals.sso_connection_enabled if enabled else signals.sso_connection_disabled
@@ -134,11 +190,45 @@ def refresh_sso_connection(*, connection: SsoConnection) -> None:
     """Fetch again what a provider says of itself; the daily task calls this. What is stored stays when that fails.
 
     Raises:
-        DomainError: the provider cannot be reached, or names another issuer.
+        DomainError: the provider cannot be reached, names another issuer, or gave its metadata as a file.
     """
+    if connection.is_saml:
+        _refresh_metadata(connection)
+        return
     _ask(connection)  # no row is locked while the provider thinks
     fetched = {name: getattr(connection, name) for name in ("metadata", "metadata_at", "keys", "keys_at")}
     SsoConnection.objects.filter(pk=connection.pk, issuer=connection.issuer).update(**fetched)
+
+
+def _refresh_metadata(connection: SsoConnection) -> None:
+    """Take what stands at the metadata's address now; other certificates are an event."""
+    if not connection.metadata_url:
+        raise DomainError(
+            "The metadata of this connection were given as XML. Give new ones, or the address where they stand.",
+            field="metadata_url",
+            code="required",
+        )
+    found = _parsed(_fetched(connection.metadata_url), "metadata_url")  # no row is locked while the provider thinks
+    if found.entity_id != connection.issuer:
+        raise DomainError(
+            f"The metadata at this address name another identity provider by now: {found.entity_id[:200]}. Enter the "
+            "address again, if that is right: everybody is somebody new to it then.",
+            field="metadata_url",
+            code="provider_unusable",
+        )
+    metadata, keys = found.stored()
+    with transaction.atomic():
+        rows = SsoConnection.objects.select_for_update(of=("self",))
+        stored = rows.filter(pk=connection.pk, issuer=connection.issuer, metadata_url=connection.metadata_url).first()
+        if stored is None:
+            return
+        if (stored.metadata, stored.keys) != (metadata, keys):
+            signals.sso_metadata_changed.announce(
+                stored, actor=SYSTEM, before=_fingerprints(stored), after={"certificates": _listed(found)}
+            )
+        now = timezone.now()
+        changed = {"metadata": metadata, "keys": keys, "metadata_at": now, "keys_at": now}
+        SsoConnection.objects.filter(pk=stored.pk).update(**changed)
 
 
 @transaction.atomic
@@ -150,6 +240,7 @@ def delete_sso_connection(*, connection: SsoConnection, actor: Actor) -> None:
     """
     actor.require(P.SSO_MANAGE, connection)
     stored: SsoConnection = own_row(SsoConnection, connection.pk)
+    refuse_ending_last_way(stored, what=f"{stored} cannot be deleted")
     signals.sso_connection_deleted.announce(stored, actor=actor, before=snapshot(stored))
     stored.delete()
 
@@ -167,10 +258,23 @@ def unlink_identity(*, identity: SsoIdentity, actor: Actor) -> None:
     stored.delete()
 
 
+def _new(organization: Organization, actor: Actor, connection_id: UUID | None, protocol: SsoProtocol) -> SsoConnection:
+    actor.require(P.SSO_MANAGE, organization)
+    organization = own_row(Organization, organization.pk, lock=False)
+    if organization.is_being_deleted:
+        raise DomainError("This organization is being deleted; nothing new can be made in it.", code="being_deleted")
+    if SsoConnection.objects.count() >= MOST_CONNECTIONS:
+        raise DomainError(f"An organization has {MOST_CONNECTIONS} connections at most.", code="too_many")
+    return SsoConnection(
+        id=connection_id or uuid4(), organization=organization, protocol=protocol, created_by=actor.label[:320]
+    )
+
+
 def _set(connection: SsoConnection, values: dict[str, Any], actor: Actor) -> None:
     if unknown := set(values) - _CHECKS.keys():
         raise TypeError(f"a connection has no {', '.join(sorted(unknown))}")
     for field, value in values.items():
+        _check_belongs(connection, field)
         if field == "scim_connection":
             connection.scim_connection = value and own_row(ScimConnection, value.pk, lock=False)
         elif field == "role":
@@ -178,6 +282,22 @@ def _set(connection: SsoConnection, values: dict[str, Any], actor: Actor) -> Non
                 connection.role = role_of_new_people(value, actor)
         else:
             setattr(connection, field, _CHECKS[field](value))
+
+
+def _check_belongs(connection: SsoConnection, field: str) -> None:
+    """Refuse a value of the other protocol."""
+    if field in _SAML_ONLY:
+        _check_is_saml(connection, field)
+    if field in _OIDC_ONLY and connection.is_saml:
+        reason = "comes with the metadata" if field == "issuer" else "belongs to OpenID Connect"
+        raise DomainError(f"This is a SAML connection: {field} {reason}.", field=field, code="invalid")
+
+
+def _check_is_saml(connection: SsoConnection, field: str) -> None:
+    if not connection.is_saml:
+        raise DomainError(
+            f"This connection speaks OpenID Connect: {field} belongs to SAML.", field=field, code="invalid"
+        )
 
 
 def _text(field: str, what: str, longest: int) -> Callable[[str], str]:
@@ -217,11 +337,16 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "external_id_claim": _text("external_id_claim", "the claim with the externalId", 120),
     "groups_claim": lambda text: check_text(text, field="groups_claim", longest=120),
     "scopes": _scopes,
+    "subject_attribute": lambda text: check_text(text, field="subject_attribute", longest=120),
+    "signs_requests": bool,
+    "allows_idp_initiated": bool,
     "joining": _choice("joining", Joining),
     "role": lambda role: role,
     "scim_connection": lambda connection: connection,
     "ends_at_provider": bool,
 }
+_OIDC_ONLY = frozenset({"issuer", "client_id", "scopes"})
+_SAML_ONLY = frozenset({"subject_attribute", "signs_requests", "allows_idp_initiated"})
 
 
 def _checked_secret(secret: str) -> str | None:
@@ -240,3 +365,48 @@ def _ask(connection: SsoConnection) -> None:
     except OutboundError as error:
         raise DomainError(error.detail, field="issuer", code="provider_unusable") from error
     connection.metadata_at = connection.keys_at = timezone.now()
+
+
+def _take_metadata(connection: SsoConnection, url: str, xml: str) -> None:
+    """Take over a SAML provider's metadata, from an address or as they are.
+
+    Raises:
+        DomainError: they cannot be fetched or used, or there are none.
+    """
+    url = check_text(url, field="metadata_url", longest=LONGEST_URL)
+    field = "metadata_url" if url else "metadata_xml"
+    if bool(url) == bool(xml.strip()):
+        raise DomainError(
+            "Give the address of the provider's metadata, or the metadata themselves: one of the two.",
+            field="metadata_url",
+            code="required",
+        )
+    found = _parsed(_fetched(url) if url else xml.encode(errors="replace"), field)
+    connection.issuer, connection.metadata_url = found.entity_id, url
+    connection.metadata, connection.keys = found.stored()
+    connection.metadata_at = connection.keys_at = timezone.now()
+
+
+def _fetched(url: str) -> bytes:
+    try:
+        return fetch(url)
+    except OutboundError as error:
+        raise DomainError(error.detail, field="metadata_url", code="provider_unusable") from error
+
+
+def _parsed(content: bytes, field: str) -> IdpMetadata:
+    try:
+        return parse(content)
+    except SignInRefused as error:
+        raise DomainError(error.reason, field=field, code="provider_unusable") from error
+    except OutboundError as error:
+        raise DomainError(error.detail, field=field, code="provider_unusable") from error
+
+
+def _fingerprints(connection: SsoConnection) -> dict[str, Any]:
+    bodies = connection.keys.get("certificates", [])
+    return {"certificates": [Certificate.of(body).fingerprint for body in bodies]}
+
+
+def _listed(found: IdpMetadata) -> list[str]:
+    return [certificate.fingerprint for certificate in found.certificates]

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 from accounts import signals
 from accounts.models import SsoConnection, SsoIdentity, SsoLogout
 from accounts.sso.exceptions import SignInRefused
-from accounts.sso.logout_token import LogoutToken
+from accounts.sso.oidc.logout_token import LogoutToken
 
 from .connection_actor import provider_actor
 

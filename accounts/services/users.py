@@ -1,5 +1,6 @@
 """Changes to people's logins."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from tenants.models import Membership
 from tenants.services.members import end_membership
 from tenants.services.naming import tidy_name
 from tenants.services.rules import lock_organization, operators_only, refuse_losing_last_owner
+
+from .sessions import drop_sessions
 
 
 @transaction.atomic
@@ -47,7 +50,7 @@ def create_user(
 
 
 @transaction.atomic
-def set_password(*, user: User, password: str, actor: Actor, reason: str = "") -> None:
+def set_password(*, user: User, password: str, actor: Actor, reason: str = "", keep: str | None = None) -> None:
     """Give a login another password; every other session of it ends.
 
     Args:
@@ -55,9 +58,11 @@ def set_password(*, user: User, password: str, actor: Actor, reason: str = "") -
         password: clear text, checked already.
         actor: who changes it.
         reason: how it came to be, such as "Reset by e-mail".
+        keep: the key of the session in which it is changed, which goes on.
     """
     user.set_password(password)
     user.save(update_fields=["password"])
+    drop_sessions(user, except_key=keep)
     signals.user_password_changed.announce(user, actor=actor, reason=reason)
 
 
@@ -102,6 +107,8 @@ def set_user_active(*, user: User, active: bool, actor: Actor) -> User:
     before = snapshot(stored)
     stored.is_active = active
     stored.save(update_fields=["is_active"])
+    if not active:  # they do not come back with the login
+        drop_sessions(stored)
     signal = signals.user_reactivated if active else signals.user_deactivated
     signal.announce(stored, actor=actor, before=before, after=snapshot(stored))
     for membership in memberships_of(user.pk):
@@ -140,9 +147,14 @@ def person(user: User) -> Actor:
     return Actor(ActorKind.USER, user.pk, user.email)
 
 
-def operator_actor(user: User) -> Actor:
-    """Return the actor for an operator who runs the installation; the caller has made sure that they are one."""
-    return Actor(ActorKind.OPERATOR, user.pk, user.email, authority=FullAuthority())
+def operator_actor(user: User, *, proved_at: datetime | None = None) -> Actor:
+    """Return the actor for an operator who runs the installation; the caller has made sure that they are one.
+
+    Args:
+        user: the operator.
+        proved_at: when they showed last who they are, for a session; None for one who acts without a session.
+    """
+    return Actor(ActorKind.OPERATOR, user.pk, user.email, proved_at=proved_at, authority=FullAuthority())
 
 
 def _locked(user: User, *, with_operators: bool) -> User:

@@ -9,9 +9,9 @@ from accounts.models.provisioned import LONGEST_EMAIL
 from accounts.social_providers import GOOGLE, SocialProvider
 from accounts.sso.attempt import Attempt
 from accounts.sso.checks import Checklist
-from accounts.sso.discovery import discover
-from accounts.sso.oidc import authorization_url, signed_in
-from accounts.sso.registration import Registration
+from accounts.sso.oidc.discovery import discover
+from accounts.sso.oidc.flow import authorization_url, signed_in
+from accounts.sso.oidc.registration import Registration
 from tenants.domain_names import mail_domain
 
 from .addresses import redirect_uri
@@ -41,8 +41,8 @@ def person_who_came(provider: SocialProvider, attempt: Attempt, answer: dict[str
         SignInRefused: something does not hold.
         OutboundError: the provider cannot be asked for its endpoints.
     """
-    found = signed_in(_registration(provider), attempt, answer, Checklist())
-    _known[provider.issuer, provider.client_id] = found.registration
+    found, used = signed_in(_registration(provider), attempt, answer, Checklist())
+    _known[provider.issuer, provider.client_id] = used
     return _person(provider, found.subject, found.claims)
 
 

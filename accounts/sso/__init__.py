@@ -1,1 +1,1 @@
-"""Single sign-on through an organization's identity provider: OpenID Connect Core 1.0, as a relying party."""
+"""Single sign-on: `oidc` and `saml` speak to an organization's identity provider, the rest is common to both."""

@@ -134,10 +134,11 @@ class _Reading:
         self._service_accounts(wanted)
         self._keys(wanted)
         self._sso_connections(wanted)
+        self._sign_in_policy(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
-    def people(self, section: str, raw: dict[str, Any], path: Path) -> Iterator[tuple[str, dict[str, Any], Path]]:
+    def people(self, section: str, raw: dict[str, Any], path: Path) -> Iterator[tuple[str, Any, Path]]:
         """Yield (address in lower case, entry, path) of a map by e-mail address."""
         seen: set[str] = set()
         for written, entry in raw.get(section, {}).items():
@@ -243,11 +244,23 @@ class _Reading:
         for name, entry, path in self._by_name("sso_connections", wanted):
             values = _texts(
                 entry,
-                *("provider", "issuer", "client_id", "joining", "scopes"),
+                *(
+                    "protocol",
+                    "provider",
+                    "issuer",
+                    "client_id",
+                    "joining",
+                    "scopes",
+                    "metadata_url",
+                    "subject_attribute",
+                ),
                 *("email_claim", "name_claim", "external_id_claim", "groups_claim"),
             )
-            others = ("role", "scim_connection", "ends_at_provider", "enabled", "client_secret")
-            values |= {field: entry[field] for field in others if field in entry}
+            plain = (
+                *("role", "scim_connection", "enabled", "client_secret"),
+                *("ends_at_provider", "signs_requests", "allows_idp_initiated"),
+            )
+            values |= {field: entry[field] for field in plain if field in entry}
             if values.get("role"):
                 self._reference(wanted, "role", values["role"], (*path, "role"))
             wanted.add("sso_connections", name, Item(path, values))
@@ -256,6 +269,22 @@ class _Reading:
                     place = (*path, "groups", value, number)
                     self._reference(wanted, "group", group.strip().lower(), place)
                     wanted.add("sso_groups", (name, value.strip(), group.strip()), Item(place))
+
+    def _sign_in_policy(self, wanted: WantedOrganization) -> None:
+        if "sign_in_policy" not in wanted.raw:
+            return
+        entry, path = wanted.raw["sign_in_policy"], (*wanted.path, "sign_in_policy")
+        values = {name: value for name, value in entry.items() if name != "exceptions"}
+        if "allowed_networks" in values:
+            values["allowed_networks"] = self._networks(values["allowed_networks"], (*path, "allowed_networks"))
+        if values.get("break_glass"):
+            place = (*path, "break_glass")
+            values["break_glass"] = self._email(values["break_glass"], place)
+            self._reference(wanted, "member", values["break_glass"], place)
+        wanted.add("sign_in_policy", wanted.slug, Item(path, values))
+        for email, reason, place in self.people("exceptions", entry, path):
+            self._reference(wanted, "member", email, place)
+            wanted.add("sign_in_exceptions", email, Item(place, {"reason": reason.strip()}))
 
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:

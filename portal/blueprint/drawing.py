@@ -7,8 +7,21 @@ the very rules that the portal has.
 import json
 from typing import Any
 
-from accounts.models import Joining, ScimConnection, ServiceAccount, SsoConnection, SsoGroupMapping, SsoProvider, User
+from accounts.models import (
+    Joining,
+    ScimConnection,
+    ServiceAccount,
+    SignInException,
+    SsoAsSecondFactor,
+    SsoConnection,
+    SsoGroupMapping,
+    SsoProtocol,
+    SsoProvider,
+    SsoRequired,
+    User,
+)
 from accounts.models.service_account import ServiceAccountKind
+from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
 from tenants.models import Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
 from tenants.permissions import CATALOGUE
@@ -57,6 +70,7 @@ def generate() -> dict[str, Any]:
             "service_account": _service_account(),
             "key": _key(),
             "sso_connection": _sso_connection(),
+            "sign_in_policy": _sign_in_policy(),
         },
     }
 
@@ -91,6 +105,7 @@ def _organization() -> dict[str, Any]:
                 "Single sign-on connections by name.",
                 longest=_length(SsoConnection, "name"),
             ),
+            "sign_in_policy": {"$ref": "#/$defs/sign_in_policy"},
         }
     )
 
@@ -213,8 +228,13 @@ def _key() -> dict[str, Any]:
 
 def _sso_connection() -> dict[str, Any]:
     claim = {"type": "string", "pattern": NAME, "maxLength": _length(SsoConnection, "email_claim")}
-    return _map(
+    drawn = _map(
         {
+            "protocol": {"enum": list(SsoProtocol.values), "description": "It never changes; oidc when left out."},
+            "metadata_url": _text("", _length(SsoConnection, "metadata_url"), "SAML: where the metadata stand."),
+            "subject_attribute": _text("", 120, "SAML: says who somebody is; empty: the NameID."),
+            "signs_requests": {"type": "boolean", "description": "SAML: sign requests, true when left out."},
+            "allows_idp_initiated": {"type": "boolean", "description": "SAML: sign-ins may begin at the provider."},
             "provider": {"enum": list(SsoProvider.values), "description": "Whose instructions the page shows."},
             "issuer": _text(NAME, _length(SsoConnection, "issuer"), "Exactly as the provider calls itself."),
             "client_id": _text(NAME, _length(SsoConnection, "client_id")),
@@ -251,7 +271,43 @@ def _sso_connection() -> dict[str, Any]:
             },
             "enabled": {"type": "boolean", "description": "true: people can sign in through it."},
         },
-        required=["issuer", "client_id"],
+    )
+    saml = {"properties": {"protocol": {"const": "saml"}}, "required": ["protocol"]}
+    return drawn | {"if": saml, "then": {"required": ["metadata_url"]}, "else": {"required": ["issuer", "client_id"]}}
+
+
+def _sign_in_policy() -> dict[str, Any]:
+    def bound(least: int, most: int, description: str) -> dict[str, Any]:
+        return {"type": ["integer", "null"], "minimum": least, "maximum": most, "description": description}
+
+    return _map(
+        {
+            "sso_required": {"enum": list(SsoRequired.values), "description": "Who comes by single sign-on only."},
+            "break_glass": {
+                "anyOf": [_text(EMAIL, 254), {"type": "null"}],
+                "description": "The owner who comes in by password when the identity provider fails.",
+            },
+            "second_factor_required": {"type": "boolean", "description": "true: every member signs in in two steps."},
+            "sso_as_second_factor": {
+                "enum": list(SsoAsSecondFactor.values),
+                "description": "Whether single sign-on counts as two steps.",
+            },
+            "session_hours": bound(1, MOST_SESSION_HOURS, "The longest session; null: as the installation says."),
+            "idle_minutes": bound(5, MOST_IDLE_MINUTES, "The longest pause; null: any."),
+            "concurrent_sessions": bound(1, MOST_SESSIONS, "Sessions of a person at a time; null: any number."),
+            "allowed_networks": {
+                "type": "array",
+                "items": {"type": "string"},
+                "uniqueItems": True,
+                "description": "From where people enter: addresses or CIDR ranges; empty: from everywhere.",
+            },
+            "exceptions": {
+                "type": "object",
+                "description": "Members who go on without single sign-on, by e-mail address: why.",
+                "propertyNames": {"pattern": EMAIL, "maxLength": 254},
+                "additionalProperties": _text(NAME, _length(SignInException, "reason")),
+            },
+        }
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from accounts.models import SignInPolicy
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
@@ -22,6 +23,7 @@ from .sections.projects import Projects
 from .sections.roles import Roles
 from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
+from .sections.sign_in_policy import Exceptions, Policy
 from .sections.sso_connections import FollowingGroups, SsoConnections
 
 
@@ -64,6 +66,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "service_accounts": _service_accounts(stage),
         "keys": _keys(stage),
         "sso_connections": _sso_connections(stage),
+        "sign_in_policy": _sign_in_policy(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -138,6 +141,14 @@ def _sso_connections(stage: Stage) -> dict[str, Any]:
         groups = found[mapping.connection.name].setdefault("groups", {})
         groups.setdefault(mapping.value, []).append(mapping.group.name)
     return found
+
+
+def _sign_in_policy(stage: Stage) -> dict[str, Any]:
+    """Return what the policy asks, nothing where it asks nothing."""
+    stored, (row,) = SignInPolicy(), Policy(stage).current().values()
+    asked = {name: value for name, value in row.values.items() if value != getattr(stored, name)}
+    exceptions = {str(email): row.values["reason"] for email, row in Exceptions(stage).current().items()}
+    return asked | ({"exceptions": exceptions} if exceptions else {})
 
 
 def _pairs(section: Section) -> Iterator[tuple[tuple[str, str], Row]]:

@@ -1,4 +1,4 @@
-"""The operator's role reads tenants' rows; sessions and confirmation keys are nobody's business."""
+"""The operator's role reads tenants' rows; confirmation keys are nobody's business (sessions: accounts.0006)."""
 
 from django.db import migrations
 
@@ -6,12 +6,11 @@ from django.db import migrations
 class Migration(migrations.Migration):
     dependencies = [
         ("portal", "0001_broker"),
-        ("sessions", "0001_initial"),
         ("account", "0009_emailaddress_unique_primary_email"),
     ]
     operations = [
         migrations.RunSQL(
-            "REVOKE SELECT ON django_session, account_emailconfirmation FROM gatehouse_operator",
-            "GRANT SELECT ON django_session, account_emailconfirmation TO gatehouse_operator",
+            "REVOKE SELECT ON account_emailconfirmation FROM gatehouse_operator",
+            "GRANT SELECT ON account_emailconfirmation TO gatehouse_operator",
         ),
     ]

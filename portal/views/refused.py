@@ -10,7 +10,8 @@ from django.views.defaults import bad_request as default_bad_request
 
 from api.problems import Problem, is_api
 from api.problems import not_found as nothing_there
-from isolation.exceptions import MissingPermission
+from isolation.exceptions import FreshSignInNeeded, MissingPermission
+from portal.confirmation import confirm_first
 from portal.refusal import explain_refusal, owners_of
 from tenants.lookups import MembershipSummary
 from tenants.models import Organization
@@ -28,6 +29,8 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     """Say which permission is missing, which roles have it, and who can grant it (403)."""
     if is_api(request):
         return problem(HTTPStatus.FORBIDDEN, "forbidden", str(exception or "This is not allowed for you."))
+    if isinstance(exception, FreshSignInNeeded):
+        return confirm_first(request)
     if isinstance(exception, MissingPermission):
         refusal = explain_refusal(request, exception)
         return render(request, "portal/403_permission.html", {"refusal": refusal}, status=403)

@@ -3,12 +3,13 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.formats import date_format
 
-from console.access import actor_of
+from console.access import actor_of, can
 from console.actions import bulk_action, list_action, object_action
 from console.keyset import KeysetList
 from console.options import TenantModelAdmin
@@ -16,7 +17,7 @@ from console.sites import tenant_site
 from tenants.forms.members import ReasonForm
 from tenants.models import Membership
 from tenants.permissions import P
-from tenants.selectors import with_group_count
+from tenants.selectors import with_group_count, with_second_factor
 from tenants.services.members import change_role, remove_member, set_member_active
 
 from .common import STYLE, WithHistory, badge, role_field, role_options, two_lines
@@ -24,6 +25,22 @@ from .managed import is_by_hand, is_managed, managed_hint
 from .member_projects import access_context
 
 _MANAGED = "it decides whether they belong here. Their role, and their roles in projects, are decided here."
+
+
+class SecondStepFilter(SimpleListFilter):
+    """By whether the member's login has a second factor."""
+
+    title = "second step"
+    parameter_name = "second_step"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the two choices."""
+        return [("on", "On"), ("off", "Off")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the members with one, or without."""
+        chosen = self.value()
+        return queryset.filter(has_second_factor=chosen == "on") if chosen in {"on", "off"} else queryset
 
 
 @admin.register(Membership, site=tenant_site)
@@ -46,7 +63,7 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
     fields = ("person", "role", "is_active", "came_by", "since")
     actions = ("deactivate",)
     actions_list = ("invite",)
-    actions_detail = ("remove",)
+    actions_detail: ClassVar[tuple[str, ...]] = ("remove",)
     change_form_outer_before_template = "tenants/includes/managed.html"
     change_form_outer_after_template = "tenants/member_projects_section.html"
 
@@ -55,12 +72,27 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
 
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the members with what a row shows."""
-        rows: QuerySet[Any] = with_group_count(super().narrow(request, queryset).select_related("user", "role"))
-        return rows
+        rows = with_group_count(super().narrow(request, queryset).select_related("user", "role"))
+        found: QuerySet[Any] = with_second_factor(rows, told=can(request, P.MEMBERS_MANAGE))
+        return found
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns; whose password alone is enough is told to those who manage members."""
+        shown = self.list_display
+        return (*shown[:3], "second_step", *shown[3:]) if can(request, P.MEMBERS_MANAGE) else shown
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """Return the filters, the same."""
+        shown = super().get_list_filter(request)
+        return [*shown, SecondStepFilter] if can(request, P.MEMBERS_MANAGE) else shown
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what the page of a member shows."""
+        return (*self.fields, "second_step") if can(request, P.MEMBERS_MANAGE) else self.fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is only told; whether they may come in too, where the identity provider decides it."""
-        told = ("person", "came_by", "since")
+        told = ("person", "came_by", "since", "second_step")
         return (*told, "is_active") if obj is not None and is_managed(obj) else told
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
@@ -133,6 +165,11 @@ class MembershipAdmin(WithHistory, KeysetList, TenantModelAdmin):
         if not obj.user.is_active:
             return badge("Login disabled", "bad")
         return badge("Active", "good") if obj.is_active else badge("Inactive", "warn")
+
+    @admin.display(description="Second step")
+    def second_step(self, obj: Any) -> str:
+        """Return whether signing in takes more than the password."""
+        return badge("On", "good") if obj.has_second_factor else badge("Off")
 
     @admin.display(description="Source")
     def came_by(self, obj: Membership) -> str:

@@ -10,6 +10,7 @@ from api.serializers import Answer, Change
 from api.views import OrganizationView
 from tenants.models import Membership, Source
 from tenants.permissions import P
+from tenants.selectors import with_second_factor
 from tenants.services.members import change_role, leave_organization, remove_member, set_member_active
 
 from .common import REASON, AddressField, person_of, reason_of
@@ -26,6 +27,10 @@ class MemberAnswer(Answer):
     role = RoleName()
     is_active = serializers.BooleanField(help_text="An inactive member keeps everything and may do nothing.")
     source = serializers.ChoiceField(choices=Source.values, help_text="How the membership came to be.")  # type: ignore[assignment]  # DRF takes declared fields out of the class
+    has_second_factor = serializers.BooleanField(
+        allow_null=True,
+        help_text="Whether signing in takes more than the password. Null without `members:manage`.",
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -41,6 +46,7 @@ EXAMPLE = {
     "role": ROLE_EXAMPLE,
     "is_active": True,
     "source": "invitation",
+    "has_second_factor": True,
     "created_at": "2026-01-05T09:00:00Z",
 }
 
@@ -60,6 +66,10 @@ class Members(OrganizationView):
             "user": Filter(serializers.UUIDField(help_text="The id of this person."), "user_id"),
             "role": role_filter("With this role."),
             "is_active": Filter(serializers.BooleanField(help_text="Whether the membership is active."), "is_active"),
+            "has_second_factor": Filter(
+                serializers.BooleanField(help_text="Whether they have one; matches nobody without `members:manage`."),
+                "has_second_factor",
+            ),
         },
         ordering={"created_at": "created_at", "email": "user__email"},
         default_ordering="-created_at",
@@ -67,7 +77,7 @@ class Members(OrganizationView):
     )
     def get(self) -> Any:
         """New members come by invitation, by single sign-on or by provisioning."""
-        return members()
+        return members(self)
 
 
 class OneMember(OrganizationView):
@@ -78,7 +88,7 @@ class OneMember(OrganizationView):
     @operation("getMember", "Return a member", permission=P.MEMBERS_READ, response=MemberAnswer, example=EXAMPLE)
     def get(self, member: UUID) -> Membership:
         """`explain` says what the member may do and why."""
-        found: Membership = self.find(members(), pk=member)
+        found: Membership = self.find(members(self), pk=member)
         return found
 
     @operation(
@@ -97,7 +107,8 @@ class OneMember(OrganizationView):
             stored = change_role(membership=stored, role=self.data["role"], actor=self.actor)
         if "is_active" in self.data:
             stored = set_member_active(membership=stored, active=self.data["is_active"], actor=self.actor)
-        return stored
+        changed: Membership = self.find(members(self), pk=stored.pk)
+        return changed
 
     @operation("deleteMember", "End a membership", permission=P.MEMBERS_MANAGE, filters=REASON, status=204)
     def delete(self, member: UUID) -> None:
@@ -106,7 +117,7 @@ class OneMember(OrganizationView):
 
     def _locked(self, member: UUID) -> Membership:
         self.lock_organization()
-        found: Membership = self.locked(members(), pk=member)
+        found: Membership = self.locked(members(self), pk=member)
         return found
 
 
@@ -119,9 +130,10 @@ class Leave(OrganizationView):
     def post(self) -> None:
         """The last active owner cannot leave."""
         user = person_of(self, what="A key is no member and cannot leave.")
-        leave_organization(membership=self.find(members(), user=user), actor=self.actor)
+        leave_organization(membership=self.find(members(self), user=user), actor=self.actor)
 
 
-def members() -> Any:
-    """Return the members with what an answer shows."""
-    return Membership.objects.select_related("user", "role")
+def members(view: OrganizationView) -> Any:
+    """Return the members with what an answer shows to whoever asks."""
+    rows = Membership.objects.select_related("user", "role")
+    return with_second_factor(rows, told=view.actor.can(P.MEMBERS_MANAGE, view.organization))

@@ -56,9 +56,11 @@ def operators_only(actor: Actor) -> None:
 
     Raises:
         DomainError: with code ``operators_only``.
+        FreshSignInNeeded: the operator signed in long ago.
     """
     if not actor.runs_installation:
         raise DomainError("Only an operator of this installation can do this.", code="operators_only")
+    actor.require_fresh_sign_in()
 
 
 def refuse_managed(row: Membership | Group, actor: Actor, *, what: str, field: str | None = None) -> None:

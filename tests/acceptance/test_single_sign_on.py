@@ -65,6 +65,7 @@ def sign_in_there(page: Page, provider: Provider, name: str) -> None:
 def connect(owner: Page, home: str, provider: Provider) -> str:
     """Register the portal at the provider, connect it, and return the address of the connection's page."""
     owner.goto(f"{home}{CONNECTIONS}add/")
+    owner.get_by_role("link", name="OpenID Connect").click()
     redirect_uri = owner.get_by_label("Redirect URI").input_value()
     provider.configure(clients=[{"client_id": "portal", "client_secret": SECRET, "redirect_uris": [redirect_uri]}])
     owner.locator("#id_name").fill("Corporate directory")

@@ -1,6 +1,8 @@
 """An organization with one row of everything that an address of the API can name."""
 
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
 
 from accounts.key_format import KeyKind
 from accounts.models import SsoGroupMapping, User
@@ -8,6 +10,7 @@ from accounts.services.api_keys import create_api_key
 from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
+from accounts.services.sign_in_policy import add_sign_in_exception
 from audit.models import Event
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
@@ -78,6 +81,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         connection = create_scim_connection(organization=organization, name="Acme directory", role=viewer, actor=SYSTEM)
         token = create_scim_token(connection=connection, name="Acme sync", actor=SYSTEM)
         sso_connection = stored_connection(tenant, membership, viewer, SYSTEM)
+        sign_in_exception = add_sign_in_exception(membership=membership, reason="Shared by programs", actor=SYSTEM)
         set_service_account_project_role(account=account, project=project, role=viewer, actor=SYSTEM)
         return {
             "organization": organization.slug,
@@ -95,6 +99,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "connection": str(connection.pk),
             "sso_connection": str(sso_connection.pk),
             "sso_group": str(SsoGroupMapping.objects.get().pk),
+            "sign_in_exception": str(sign_in_exception.pk),
             "token": str(token.key.pk),
             "project_id": str(project.pk),
             "event": str(Event.objects.first().pk),
@@ -102,7 +107,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
 
 
 def own_places_of(tenant: Tenant) -> dict[str, dict[str, str]]:
-    """Return what names each person's own rows: a personal key."""
+    """Return what names each member's own rows: a personal key."""
     with tenant_scope(tenant.organization), acting_as(SYSTEM):
         keys = {
             role: create_api_key(
@@ -122,4 +127,13 @@ def stage_of(acme: Tenant, stranger: User, operator: User) -> Stage:
     """Return Acme with everybody signed in."""
     callers = {role: by(acme.people[role]) for role in ROLES}
     callers |= {"stranger": by(stranger), "operator": by(operator), "anonymous": anybody()}
-    return Stage(acme, places_of(acme), callers, own_places_of(acme))
+    own = own_places_of(acme)
+    own = {name: own.get(name, own["owner"]) | _session_of(caller) for name, caller in callers.items()}
+    return Stage(acme, places_of(acme), callers, own)
+
+
+def _session_of(caller: Caller) -> dict[str, str]:
+    """Return what names the session that somebody asks with; of nobody one that there is not."""
+    store: Any = caller.client.session
+    row = store.known()
+    return {"session": str(row.pk if row else uuid4())}

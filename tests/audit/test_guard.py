@@ -27,10 +27,25 @@ from tests.people import Tenant
 from tests.tenants.stage import events
 
 # The log itself, the responses that the API keeps for a day (repeating one changes nothing), recent SCIM requests,
-# sign-ins and sign-outs.
-UNGOVERNED = {"audit_event", "api_storedresponse", "accounts_scimrequest", "accounts_ssologin", "accounts_ssologout"}
+# sign-ins and sign-outs, what SAML remembers of its own messages, sessions and warnings.
+UNGOVERNED = {
+    "audit_event",
+    "api_storedresponse",
+    "accounts_scimrequest",
+    "accounts_ssologin",
+    "accounts_ssologout",
+    "accounts_samlcertificatewarning",
+    "accounts_samlmessage",
+    "accounts_ssosession",
+}
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
-INSTALLATION = ["accounts_platformkey", "accounts_socialidentity", "accounts_user", "tenants_installationsettings"]
+INSTALLATION = [
+    "accounts_platformkey",
+    "accounts_socialidentity",
+    "accounts_user",
+    "mfa_authenticator",
+    "tenants_installationsettings",
+]
 
 
 @contextmanager
@@ -99,8 +114,12 @@ UNIQUE_PAIRS = {
     "accounts_provisionedgroup": "connection_id",
     "accounts_provisioneduser": "connection_id",
     "accounts_serviceaccountprojectrole": "account_id",
+    "accounts_sessionend": "membership_id",
+    "accounts_samlkey": "connection_id",
     "accounts_ssogroupmapping": "value",
     "accounts_ssoidentity": "subject",
+    "accounts_signinexception": "membership_id",
+    "accounts_signinpolicy": "sso_required",
     "accounts_waitinggroupmember": "provisioned_user_id",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",

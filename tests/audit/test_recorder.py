@@ -328,7 +328,7 @@ def test_each_verb_leaves_one_event_that_says_it_all(acme: Tenant) -> None:
 
 def test_the_stories_cover_every_action_of_the_organizations() -> None:
     elsewhere = {
-        # Told in the tests of organizations, invitations, members, deletion and moving, and in the portal's.
+        # Told in the tests of organizations, invitations, members, sessions, deletion and moving, and in the portal's.
         "organization.created",
         "organization.purged",
         "project.created",
@@ -337,6 +337,7 @@ def test_the_stories_cover_every_action_of_the_organizations() -> None:
         "project.transferred_here",
         "member.added",
         "member.left",
+        "member.sessions_ended",
         "invitation.accepted",
         "support.entered",
         "support.left",

@@ -17,8 +17,11 @@ from tests.tenants.stage import events
 
 SECRET_FIELDS = {
     ("accounts.ApiKeySecret", "digest"),
+    ("accounts.Device", "cookie_digest"),
     ("accounts.PlatformKey", "digest"),
+    ("accounts.SamlKey", "private_key"),
     ("accounts.ScimToken", "digest"),
+    ("accounts.Session", "key_digest"),
     ("accounts.SsoConnection", "client_secret"),
     ("accounts.User", "password"),
     ("api.StoredResponse", "body"),

@@ -25,6 +25,7 @@ def record(**values: Any) -> MemoryRecord:
             "environment": "development",
             "scopes": ["traces:read", "no_longer:there"],
             "allowed_networks": [],
+            "organization_networks": [],
             "issued": 1,
             "expires": None,
             "lives": None,

@@ -134,7 +134,7 @@ def test_the_operator_only_reads(acme: Tenant, globex: Tenant, superuser) -> Non
                 cursor.execute(statement)
 
 
-@pytest.mark.parametrize("table", ["django_session", "account_emailconfirmation"])
+@pytest.mark.parametrize("table", ["accounts_session", "accounts_device", "account_emailconfirmation"])
 def test_the_operator_sees_no_way_to_sign_in_as_somebody(table: str, db: None) -> None:
     with pytest.raises(Exception, match="permission denied"), connections["operator"].cursor() as cursor:
         cursor.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
@@ -193,6 +193,8 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("accounts_scimconnection", "SELECT"),
         ("accounts_scimtoken", "SELECT"),
         ("accounts_serviceaccount", "SELECT"),
+        ("accounts_signinexception", "SELECT"),
+        ("accounts_signinpolicy", "SELECT"),
         ("accounts_ssoconnection", "SELECT"),
         ("accounts_user", "SELECT"),
         ("api_storedresponse", "DELETE,SELECT"),

@@ -20,7 +20,10 @@ NO_CHANGE_OF_STATE = {
     "api_storedresponse",
     "accounts_scimrequest",
     "accounts_ssologin",
+    "accounts_samlcertificatewarning",
+    "accounts_samlmessage",
     "accounts_ssologout",
+    "accounts_ssosession",
 }
 OURS = ("accounts", "api", "audit", "gateway", "portal", "tenants", "vault")
 

@@ -18,6 +18,8 @@ from accounts.services.provisioned_users import UserValues, provision_user
 from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
+from accounts.services.sessions import end_member_sessions
+from accounts.services.sign_in_policy import add_sign_in_exception, update_sign_in_policy
 from api.models import StoredResponse
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
@@ -75,6 +77,9 @@ def fill(tenant: Tenant) -> None:
         create_scim_token(connection=connection, name="Okta", actor=actor)
         _provision(connection, tenant.owner.email)
         stored_connection(tenant, tenant.membership("owner"), viewer, actor)
+        update_sign_in_policy(organization=tenant.organization, session_hours=24, actor=actor)
+        add_sign_in_exception(membership=membership, reason="Shared by programs", actor=actor)
+        end_member_sessions(membership=membership, actor=actor)
 
 
 def _provision(connection: ScimConnection, email: str) -> None:

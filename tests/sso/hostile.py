@@ -314,15 +314,18 @@ class Hostile:
 
     def _id_token(self, nonce: str | None, access_token: str) -> str | None:
         now = int(time.time())
-        right = self.claims | {
-            "iss": self.issuer,
-            "aud": self.client_id,
-            "iat": now,
-            "exp": now + LIFETIME,
-            "auth_time": now,
-            "nonce": REMOVED if nonce is None else nonce,
-            "at_hash": half_hash(access_token),
-        }
+        right = (
+            {"auth_time": now}
+            | self.claims
+            | {
+                "iss": self.issuer,
+                "aud": self.client_id,
+                "iat": now,
+                "exp": now + LIFETIME,
+                "nonce": REMOVED if nonce is None else nonce,
+                "at_hash": half_hash(access_token),
+            }
+        )
         claims = overridden(right, self.behaviour.id_token_claims)
         jku = f"{self.issuer}/foreign-jwks"
         return id_token(self.behaviour.id_token, claims, self.keys, client_secret=self.client_secret, jku=jku)

@@ -3,7 +3,16 @@
 from django.utils import timezone
 
 from accounts import signals
-from accounts.models import SsoConnection, SsoIdentity, SsoLogin, SsoLogout
+from accounts.models import (
+    SamlCertificateWarning,
+    SamlKey,
+    SamlMessage,
+    SsoConnection,
+    SsoIdentity,
+    SsoLogin,
+    SsoLogout,
+    SsoSession,
+)
 from accounts.services.sso_groups import add_group_mapping
 from audit.redaction import snapshot
 from isolation.actor import Actor
@@ -34,6 +43,20 @@ def stored_connection(tenant: Tenant, membership: Membership, role: Role, actor:
     signals.sso_identity_linked.announce(identity, actor=actor, after=snapshot(identity))
     group = create_group(organization=tenant.organization, name="Directory engineers", actor=actor)
     add_group_mapping(connection=connection, value="engineers", group=group, actor=actor)
+    _saml_rows(connection, membership, actor)
     SsoLogin.objects.create(**shared, succeeded=True, subject="u-1", email=membership.user.email)
     SsoLogout.objects.create(**shared, issuer=connection.issuer, jti="j-1", subject="u-1")
     return connection
+
+
+def _saml_rows(connection: SsoConnection, membership: Membership, actor: Actor) -> None:
+    """Store a row of each table that SAML has of its own."""
+    now = timezone.now()
+    shared = {"organization": connection.organization, "connection": connection}
+    key = SamlKey(**shared, certificate="a certificate", is_signing=True, expires_at=now)
+    key.private_key = "kept by the vault"
+    key.save(force_insert=True)
+    signals.saml_key_added.announce(key, actor=actor, after=snapshot(key))
+    SamlMessage.objects.create(**shared, digest="d", expires_at=now)
+    SamlCertificateWarning.objects.create(**shared, fingerprint="f", days=30)
+    SsoSession.objects.create(**shared, membership=membership, issuer=connection.issuer, name_id="u-1")

@@ -138,7 +138,7 @@ def test_what_is_not_named_stays(acme: Tenant, idp: Hostile, create: Any, tmp_pa
             ["update", "--organization", "acme", "--name", "Okta", "--client-secret-file", "/nowhere/secret"],
             "The file /nowhere/secret cannot be read",
         ),
-        (["create", "--organization", "acme", "--name", "Entra"], "Error: the following arguments are required"),
+        (["create", "--organization", "acme", "--name", "Entra"], "OpenID Connect needs --issuer."),
         (["enable", "--organization", "acme"], "Error: the following arguments are required"),
     ],
 )

@@ -14,7 +14,7 @@ from accounts.services.sso_connections import (
     set_sso_enabled,
     update_sso_connection,
 )
-from accounts.sso.registration import redirect_uri, signed_out_uri
+from accounts.sso.oidc.registration import redirect_uri, signed_out_uri
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.exceptions import DomainError

@@ -1,6 +1,6 @@
 """``manage.py sso_connection``: connections for single sign-on; JSON on standard output."""
 
-from argparse import BooleanOptionalAction
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +8,16 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts.management.key_options import as_json
 from accounts.management.organizations import named_organization
-from accounts.models import Joining, ScimConnection, SsoConnection, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoProtocol, SsoProvider
 from accounts.services.sso_connections import (
+    create_saml_connection,
     create_sso_connection,
     delete_sso_connection,
     set_sso_enabled,
     update_sso_connection,
 )
-from accounts.sso.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
+from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
+from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
 from tenants.models import Organization, Role
@@ -32,13 +34,17 @@ _VALUES = (
     "groups_claim",
     "scopes",
     "ends_at_provider",
+    "metadata_url",
+    "subject_attribute",
+    "signs_requests",
+    "allows_idp_initiated",
 )
 
 
 class Command(ScopedCommand):
-    """Connects OpenID providers as the system."""
+    """Connects identity providers as the system."""
 
-    help = "Connect OpenID providers, change, list, switch and delete connections. Prints JSON."
+    help = "Connect OpenID and SAML providers, change, list, switch and delete connections. Prints JSON."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the arguments of each verb."""
@@ -57,8 +63,9 @@ class Command(ScopedCommand):
             if name != "list":
                 verb.add_argument("--name", required=True, help="Of the connection.")
             if name in {"create", "update"}:
-                self._add_values(verb, creates=name == "create")
+                self._add_values(verb)
             if name == "create":
+                verb.add_argument("--protocol", choices=SsoProtocol.values, default=SsoProtocol.OIDC.value)
                 verb.add_argument("--enable", action="store_true", help="Let people sign in at once.")
 
     def run(self, actor: Actor, **options: Any) -> str:
@@ -70,9 +77,17 @@ class Command(ScopedCommand):
             raise CommandError(str(error)) from error
 
     @staticmethod
-    def _add_values(verb: CommandParser, *, creates: bool) -> None:
-        verb.add_argument("--issuer", required=creates, metavar="URL", help="Exactly as the provider calls itself.")
-        verb.add_argument("--client-id", required=creates)
+    def _add_values(verb: CommandParser) -> None:
+        verb.add_argument("--issuer", metavar="URL", help="OpenID: exactly as the provider calls itself.")
+        verb.add_argument("--client-id", help="OpenID: of the client at the provider.")
+        verb.add_argument("--metadata-url", metavar="URL", help="SAML: where the provider's metadata stand.")
+        verb.add_argument("--metadata-file", type=Path, metavar="FILE", help="SAML: the metadata, without an address.")
+        verb.add_argument("--subject-attribute", help="SAML: which attribute says who somebody is; else the NameID.")
+        yes_or_no = argparse.BooleanOptionalAction
+        verb.add_argument("--signs-requests", action=yes_or_no, help="SAML: sign the requests to sign in.")
+        verb.add_argument(
+            "--allows-idp-initiated", action=yes_or_no, help="SAML: take sign-ins that begin at the provider."
+        )
         verb.add_argument(
             "--client-secret-file", type=Path, metavar="FILE", help="Holds the client's secret; not among arguments."
         )
@@ -87,18 +102,18 @@ class Command(ScopedCommand):
         )
         verb.add_argument(
             "--ends-at-provider",
-            action=BooleanOptionalAction,
+            action=yes_or_no,
             help="Whether who signs out here is led on to sign out at the provider.",
         )
 
     def _create(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
-        connection = create_sso_connection(
-            organization=organization,
-            name=options["name"],
-            client_secret=_secret(options) or "",
-            actor=actor,
-            **_values(options),
-        )
+        shared = {"organization": organization, "name": options["name"], "actor": actor, **_values(options)}
+        if options["protocol"] == SsoProtocol.SAML:
+            connection = create_saml_connection(metadata_xml=_read(options["metadata_file"]) or "", **shared)
+        else:
+            if missing := [name for name in ("issuer", "client_id") if not options[name]]:
+                raise CommandError(f"OpenID Connect needs --{missing[0].replace('_', '-')}.")
+            connection = create_sso_connection(client_secret=_secret(options) or "", **shared)
         if options["enable"]:
             connection = set_sso_enabled(connection=connection, enabled=True, actor=actor)
         return _shown(connection)
@@ -107,7 +122,11 @@ class Command(ScopedCommand):
         connection = _connection(options["name"])
         return _shown(
             update_sso_connection(
-                connection=connection, client_secret=_secret(options), actor=actor, **_values(options)
+                connection=connection,
+                client_secret=_secret(options),
+                metadata_xml=_read(options["metadata_file"]) or "",
+                actor=actor,
+                **_values(options),
             )
         )
 
@@ -172,7 +191,15 @@ def _secret(options: dict[str, Any]) -> str | None:
     Raises:
         CommandError: it cannot be read.
     """
-    path: Path | None = options["client_secret_file"]
+    return _read(options["client_secret_file"])
+
+
+def _read(path: Path | None) -> str | None:
+    """Return what a file holds, None without one.
+
+    Raises:
+        CommandError: it cannot be read.
+    """
     if path is None:
         return None
     try:
@@ -183,14 +210,32 @@ def _secret(options: dict[str, Any]) -> str | None:
 
 def _shown(connection: SsoConnection) -> dict[str, Any]:
     """Return a connection as it is printed, without its secret."""
+    saml = (
+        {
+            "entity_id": entity_id(connection.pk),
+            "acs_url": acs_url(connection.pk),
+            "slo_url": slo_url(connection.pk),
+            "metadata_url": connection.metadata_url,
+            "subject_attribute": connection.subject_attribute,
+            "signs_requests": connection.signs_requests,
+            "allows_idp_initiated": connection.allows_idp_initiated,
+        }
+        if connection.is_saml
+        else {
+            "redirect_uri": redirect_uri(connection.pk),
+            "signed_out_uri": signed_out_uri(connection.pk),
+            "backchannel_logout_uri": backchannel_logout_uri(connection.pk),
+        }
+    )
     return {
         "id": connection.pk,
+        "protocol": connection.protocol,
+        **saml,
         "name": connection.name,
         "provider": connection.provider,
         "issuer": connection.issuer,
         "client_id": connection.client_id,
         "has_secret": connection.client_secret is not None,
-        "redirect_uri": redirect_uri(connection.pk),
         "joining": connection.joining,
         "role": connection.role.key if connection.role else None,
         "email_claim": connection.email_claim,
@@ -200,7 +245,5 @@ def _shown(connection: SsoConnection) -> dict[str, Any]:
         "scopes": connection.scopes,
         "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
         "ends_at_provider": connection.ends_at_provider,
-        "signed_out_uri": signed_out_uri(connection.pk),
-        "backchannel_logout_uri": backchannel_logout_uri(connection.pk),
         "is_enabled": connection.is_enabled,
     }

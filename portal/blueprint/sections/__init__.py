@@ -9,6 +9,7 @@ from .projects import Projects
 from .roles import Roles
 from .service_accounts import ServiceAccountProjects, ServiceAccounts
 from .settings import Settings
+from .sign_in_policy import Exceptions, Policy
 from .sso_connections import FollowingGroups, SsoConnections
 
 SECTIONS: tuple[type[Section], ...] = (
@@ -25,5 +26,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Keys,
     SsoConnections,
     FollowingGroups,
+    Policy,
+    Exceptions,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
 
-from accounts.models import Joining, ScimConnection, SsoConnection, SsoGroupMapping, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoGroupMapping, SsoProtocol, SsoProvider
 from accounts.services.sso_connections import (
+    create_saml_connection,
     create_sso_connection,
     delete_sso_connection,
     set_sso_enabled,
@@ -20,18 +21,25 @@ from portal.blueprint.problems import BlueprintError
 from portal.blueprint.references import described, reveal
 
 _KEPT = "stored"
-_PLAIN = (
+_COMMON = (
     "provider",
-    "issuer",
-    "client_id",
     "joining",
     "email_claim",
     "name_claim",
     "external_id_claim",
     "groups_claim",
-    "scopes",
     "ends_at_provider",
 )
+_PLAIN = {
+    SsoProtocol.OIDC.value: ("issuer", "client_id", "scopes", *_COMMON),
+    SsoProtocol.SAML.value: (
+        "metadata_url",
+        "subject_attribute",
+        "signs_requests",
+        "allows_idp_initiated",
+        *_COMMON,
+    ),
+}
 
 
 class SsoConnections(Section):
@@ -45,7 +53,8 @@ class SsoConnections(Section):
         return {
             connection.name: Row(
                 {
-                    **{name: getattr(connection, name) for name in _PLAIN},
+                    "protocol": connection.protocol,
+                    **{name: getattr(connection, name) for name in _PLAIN[connection.protocol]},
                     "role": connection.role.key if connection.role else None,
                     "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
                     "enabled": connection.is_enabled,
@@ -59,7 +68,12 @@ class SsoConnections(Section):
         return str(key).lower()
 
     def initial(self, key: Key, item: Item) -> dict[str, Any]:
-        values = {"provider": SsoProvider.OTHER.value, "joining": Joining.KNOWN.value, **item.values}
+        values = {
+            "protocol": SsoProtocol.OIDC.value,
+            "provider": SsoProvider.OTHER.value,
+            "joining": Joining.KNOWN.value,
+            **item.values,
+        }
         if "client_secret" in values:
             values["client_secret"] = described(values["client_secret"])
         return values
@@ -76,25 +90,33 @@ class SsoConnections(Section):
 
     def create(self, key: Key, item: Item) -> Any:
         stage, values = self.stage, item.values
-        connection = create_sso_connection(
-            organization=stage.organization,
-            name=str(key),
-            client_secret=self._secret(item),
-            role=stage.role(values["role"]) if values.get("role") else None,
-            scim_connection=_scim_connection(values.get("scim_connection")),
-            actor=stage.actor,
-            **{name: values[name] for name in _PLAIN if name in values},
-        )
+        protocol = values.get("protocol", SsoProtocol.OIDC.value)
+        shared: dict[str, Any] = {
+            "organization": stage.organization,
+            "name": str(key),
+            "role": stage.role(values["role"]) if values.get("role") else None,
+            "scim_connection": _scim_connection(values.get("scim_connection")),
+            "actor": stage.actor,
+            **{name: values[name] for name in _PLAIN[protocol] if name in values},
+        }
+        if protocol == SsoProtocol.SAML:
+            connection = create_saml_connection(**shared)
+        else:
+            connection = create_sso_connection(client_secret=self._secret(item), **shared)
         return set_sso_enabled(connection=connection, enabled=values.get("enabled", False), actor=stage.actor)
 
     def update(self, row: Row, values: dict[str, Any], item: Item) -> Any:
         stage = self.stage
+        if values["protocol"] != row.stored.protocol:
+            raise DomainError(
+                "The protocol of a connection never changes. Make another connection.", field="protocol", code="invalid"
+            )
         connection = update_sso_connection(
             connection=row.stored,
             role=stage.role(values["role"]) if values["role"] else None,
             scim_connection=_scim_connection(values["scim_connection"]),
             actor=stage.actor,
-            **{name: values[name] for name in _PLAIN},
+            **{name: values[name] for name in _PLAIN[row.stored.protocol]},
         )
         return set_sso_enabled(connection=connection, enabled=values["enabled"], actor=stage.actor)
 

@@ -5,12 +5,11 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import PlatformKey, User
+from accounts.models import PlatformKey, Session, User
 from accounts.services.key_authentication import authenticate_key
 from accounts.services.platform_keys import create_platform_key
 from isolation.actor import SYSTEM

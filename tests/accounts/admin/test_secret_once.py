@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import connections
 from django.forms import model_to_dict
 from django.test import Client
 
-from accounts.models import ApiKey, ApiKeySecret
+from accounts.models import ApiKey, ApiKeySecret, Session
 from accounts.services.key_authentication import authenticate_key
 from audit.models import Event
 from tests.accounts.admin.conftest import ADD, LIST, Keys, asked, create, rotation, shown_secret, state, stored

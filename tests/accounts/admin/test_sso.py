@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import SsoConnection, SsoIdentity
 from accounts.models.sso import LONGEST_URL
-from accounts.sso.registration import redirect_uri
+from accounts.sso.oidc.registration import redirect_uri
 from isolation.scope import tenant_scope
 from tests.accounts.admin.conftest import ONCE, state
 from tests.browsers import assert_closed, assert_not_in_ones_own
@@ -31,7 +31,7 @@ def page_of(sso: Sso) -> str:
 
 def asked(browser: Client, idp: Hostile, **values: str) -> dict[str, str]:
     """Return the answers of a new connection's form, with the token of a form that was just opened."""
-    found = ONCE.search(browser.get(f"{LIST}add/").content.decode())
+    found = ONCE.search(browser.get(f"{LIST}add/?protocol=oidc").content.decode())
     assert found
     return {**answers(idp), "once": found[1], **values}
 
@@ -109,12 +109,12 @@ def test_who_does_not_manage_it_sees_and_changes_nothing(sso: Sso, role: str) ->
 def test_a_form_shows_the_redirect_uri_of_the_connection_that_it_makes(
     owner: Client, acme: Tenant, idp: Hostile
 ) -> None:
-    form = owner.get(f"{LIST}add/").content.decode()
+    form = owner.get(f"{LIST}add/?protocol=oidc").content.decode()
     shown = REDIRECT_URI.search(form)
     once = ONCE.search(form)
     assert shown
     assert once
-    made = owner.post(f"{LIST}add/", {**answers(idp), "once": once[1]})
+    made = owner.post(f"{LIST}add/?protocol=oidc", {**answers(idp), "once": once[1]})
     (connection,) = stored(acme)
     assert redirect_uri(connection.pk) == shown[1]
     assert made.headers["Location"] == f"{LIST}{connection.pk}/change/"
@@ -126,9 +126,9 @@ def test_a_form_shows_the_redirect_uri_of_the_connection_that_it_makes(
 
 def test_a_form_that_was_refused_keeps_its_redirect_uri(owner: Client, acme: Tenant, idp: Hostile) -> None:
     values = asked(owner, idp)
-    before = REDIRECT_URI.search(owner.post(f"{LIST}add/", values | {"name": ""}).content.decode())
+    before = REDIRECT_URI.search(owner.post(f"{LIST}add/?protocol=oidc", values | {"name": ""}).content.decode())
     idp.behaviour = Behaviour(discovery_answer=Answer.HTML_500)
-    page = owner.post(f"{LIST}add/", values)
+    page = owner.post(f"{LIST}add/?protocol=oidc", values)
     text = page.content.decode()
     shown, once = REDIRECT_URI.search(text), ONCE.search(text)
     assert "not JSON (status 500)" in text
@@ -138,20 +138,20 @@ def test_a_form_that_was_refused_keeps_its_redirect_uri(owner: Client, acme: Ten
     assert once
     assert stored(acme) == []
     idp.behaviour = Behaviour()
-    owner.post(f"{LIST}add/", values | {"once": once[1]})
+    owner.post(f"{LIST}add/?protocol=oidc", values | {"once": once[1]})
     (connection,) = stored(acme)
     assert before[1] == shown[1] == redirect_uri(connection.pk)
 
 
 def test_two_forms_are_two_connections(owner: Client, idp: Hostile) -> None:
-    first, second = (owner.get(f"{LIST}add/").content.decode() for _ in range(2))
+    first, second = (owner.get(f"{LIST}add/?protocol=oidc").content.decode() for _ in range(2))
     assert REDIRECT_URI.findall(first) != REDIRECT_URI.findall(second)
 
 
 def test_a_form_that_is_sent_twice_makes_one(owner: Client, acme: Tenant, idp: Hostile) -> None:
     values = asked(owner, idp)
-    assert owner.post(f"{LIST}add/", values).status_code == 302
-    again = owner.post(f"{LIST}add/", values | {"name": "Okta again"})
+    assert owner.post(f"{LIST}add/?protocol=oidc", values).status_code == 302
+    again = owner.post(f"{LIST}add/?protocol=oidc", values | {"name": "Okta again"})
     assert "sent twice" in again.content.decode()
     assert len(stored(acme)) == 1
     assert len(events(acme, "sso_connection.created")) == 1
@@ -160,7 +160,7 @@ def test_a_form_that_is_sent_twice_makes_one(owner: Client, acme: Tenant, idp: H
 def test_nobody_chooses_the_id_of_a_connection(owner: Client, admin: Client, acme: Tenant, idp: Hostile) -> None:
     stolen = asked(admin, idp)["once"]
     for once in ("", "b0415263-7d8e-4f90-8192-c3d4e5f60718", stolen):
-        page = owner.post(f"{LIST}add/", answers(idp) | {"once": once})
+        page = owner.post(f"{LIST}add/?protocol=oidc", answers(idp) | {"once": once})
         assert "open for too long" in page.content.decode()
     assert stored(acme) == []
 
@@ -249,7 +249,7 @@ def test_the_sidebar_marks_single_sign_on(owner: Client, sso: Sso, path: str) ->
 def test_an_empty_list_says_what_a_connection_is_for(owner: Client, acme: Tenant) -> None:
     page = owner.get(LIST).content.decode()
     assert "No connections yet" in page
-    assert "Connect an OpenID provider" in page
+    assert "Connect your identity provider" in page
 
 
 def test_deleting_wants_the_name_and_leaves_the_people(owner: Client, sso: Sso) -> None:
@@ -270,8 +270,8 @@ def test_deleting_wants_the_name_and_leaves_the_people(owner: Client, sso: Sso) 
 def test_owner_is_no_role_for_everybody_new(owner: Client, acme: Tenant, idp: Hostile) -> None:
     with tenant_scope(acme.organization):
         role = str(acme.role("owner").pk)
-    assert ">Owner<" not in owner.get(f"{LIST}add/").content.decode()
-    page = owner.post(f"{LIST}add/", asked(owner, idp, role=role)).content.decode()
+    assert ">Owner<" not in owner.get(f"{LIST}add/?protocol=oidc").content.decode()
+    page = owner.post(f"{LIST}add/?protocol=oidc", asked(owner, idp, role=role)).content.decode()
     assert "cannot become owners by themselves" in page
     assert stored(acme) == []
 

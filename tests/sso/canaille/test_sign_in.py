@@ -14,7 +14,7 @@ from django.test import Client
 
 from accounts.models import SsoLogin
 from accounts.services.sso_connections import create_sso_connection, set_sso_enabled
-from accounts.sso.registration import redirect_uri, signed_out_uri
+from accounts.sso.oidc.registration import redirect_uri, signed_out_uri
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
