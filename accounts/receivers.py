@@ -3,7 +3,6 @@
 from typing import Any
 
 from allauth.account import signals as account_signals
-from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
 from django.contrib.auth import signals as auth_signals
 from django.dispatch import receiver
@@ -19,8 +18,9 @@ from accounts.services.sign_up import join_default_organization
 from accounts.services.users import person
 from accounts.sessions.middleware import cookie_of, give_cookie
 from accounts.sessions.store import SessionStore
-from accounts.social_providers import LABELS
+from accounts.social_providers import SOCIAL
 from accounts.sso.confinement import confinement_of, release
+from accounts.sso.held import came_by_single_sign_on
 from audit.models import Outcome
 from isolation.actor import ANONYMOUS
 from tenants import signals as tenant_signals
@@ -32,11 +32,11 @@ def record_sign_in(sender: object, *, user: User, request: HttpRequest | None = 
     """Write that somebody signed in, and by which methods.
 
     What a provider's sign-in left behind that did not get through its second step confines nobody who has signed in
-    by themselves since.
+    by themselves since. What a sign-in of their own left behind that did not get through releases no provider's.
     """
     methods: list[str] = []
     if request is not None and hasattr(request, "session"):
-        if signed_in_alone(request, user):
+        if signed_in_alone(request, user) and not came_by_single_sign_on(request):
             release(request)
         methods = sign_in_methods(request, user)
     told = _single_sign_on(request)
@@ -158,15 +158,7 @@ def record_removed_address(sender: object, *, user: User, email_address: EmailAd
 
 def _proves(method: str, facts: dict[str, Any]) -> bool:
     """Return whether somebody tried to sign in to a login that was there before."""
-    return method == "password" or (method == "social" and not facts.get("is_new"))
-
-
-def _social(request: HttpRequest | None, user: User) -> dict[str, Any]:
-    """Return how the event of a session is written that an account at a social provider opened."""
-    records = get_authentication_records(request, user) if request is not None and hasattr(request, "session") else []
-    latest = records[-1] if records else {}
-    key = latest.get("provider") if latest.get("method") == "social" else None
-    return {"reason": f"With an account at {LABELS[key]}"} if key in LABELS else {}
+    return method == "password" or (method == SOCIAL and not facts.get("is_new"))
 
 
 def _single_sign_on(request: HttpRequest | None) -> dict[str, Any]:

@@ -7,6 +7,8 @@ GITHUB = "github"
 GITLAB = "gitlab"
 LABELS = {GOOGLE: "Google", GITHUB: "GitHub", GITLAB: "GitLab"}
 """What people read."""
+SOCIAL = "social"
+"""How allauth's records of a session name a sign-in by such an account; they name the provider too."""
 GOOGLE_ISSUER = "https://accounts.google.com"
 
 

@@ -81,9 +81,7 @@ class SsoConnectionAnswer(Answer):
     scopes = serializers.CharField()
     scim_connection = serializers.UUIDField(source="scim_connection_id", allow_null=True, help_text=_SCIM)
     ends_at_provider = serializers.BooleanField(help_text=_ENDS)
-    signed_out_uri = serializers.SerializerMethodField(
-        help_text="OpenID: the post-logout redirect URI."
-    )
+    signed_out_uri = serializers.SerializerMethodField(help_text="OpenID: the post-logout redirect URI.")
     backchannel_logout_uri = serializers.SerializerMethodField(
         help_text="OpenID: where the provider tells of sign-outs there."
     )

@@ -1,8 +1,10 @@
 """Accounts at social providers by which people sign in: found by subject, connected by their people, not by address."""
 
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -10,6 +12,8 @@ from accounts import signals
 from accounts.models import SocialIdentity, User
 from accounts.social.person import SocialPerson
 from accounts.sso.exceptions import SignInRefused
+from accounts.sso.held import doors_for_login, refuse_held_address
+from accounts.sso_door import SsoDoor
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -47,8 +51,9 @@ def sign_up_with(person: SocialPerson) -> User:
     Their address is proven only when the provider runs the mailbox; otherwise they confirm it by a mail of ours.
 
     Raises:
-        SignInRefused: sign-up is closed, the provider knows no confirmed address, or the address has a login. Whoever
-            has that login connects the account themselves: an equal address is no proof that it is the same person.
+        SignInRefused: sign-up is closed, the provider knows no confirmed address, the address has a login, or its
+            people have to come by single sign-on. Whoever has that login connects the account themselves: an equal
+            address is no proof that it is the same person.
     """
     label = person.provider.label
     if not is_sign_up_open():
@@ -59,6 +64,7 @@ def sign_up_with(person: SocialPerson) -> User:
         raise SignInRefused(
             "The address has a login, with which this account is not connected.", _NOBODY.format(label=label)
         )
+    _refuse_held(person.email)
     user = _new_login(person, email=person.email, verified=person.is_proven)
     if person.is_proven:
         join_default_organization(user=user)
@@ -75,7 +81,8 @@ def join_by_invitation(*, person: SocialPerson, organization_id: UUID, invitatio
         invitation_id: which.
 
     Raises:
-        SignInRefused: the invitation is not open any more, or its address has a login by now.
+        SignInRefused: the invitation is not open any more, its address has a login by now, or its people have to come
+            by single sign-on.
     """
     invitation = Invitation.objects.filter(pk=invitation_id).first()
     if invitation is None or not invitation.is_open:
@@ -86,6 +93,7 @@ def join_by_invitation(*, person: SocialPerson, organization_id: UUID, invitatio
             "The invited address has a login.",
             "There is an account for the invited address. Sign in with it, then accept the invitation.",
         )
+    _refuse_held(email)
     user = _new_login(person, email=email, verified=True)
     try:
         return accept_invitation(
@@ -105,9 +113,12 @@ def connect_social_identity(*, user: User, person: SocialPerson, actor: Actor) -
         actor: the person themselves.
 
     Raises:
-        DomainError: somebody else asks, the account signs somebody else in, or there are too many.
+        DomainError: somebody else asks, an organization holds the login to single sign-on, the account signs somebody
+            else in, or there are too many.
     """
     _themselves_only(user, actor)
+    if doors := doors_for_login(user):
+        raise DomainError(held_to(doors), code="sso_required")
     rows = SocialIdentity.objects.filter(provider=person.provider.key, issuer=person.provider.issuer)
     known = rows.filter(subject=person.subject).first()
     label = person.provider.label
@@ -147,6 +158,11 @@ def disconnect_social_identity(*, user: User, identity_id: UUID, actor: Actor) -
     return identity
 
 
+def held_to(doors: Sequence[SsoDoor]) -> str:
+    """Return why a login that an organization holds to single sign-on connects no account."""
+    return f"{doors[0].organization} requires that you sign in through its identity provider. No account is connected."
+
+
 def end_unproven_identities(*, user: User, actor: Actor) -> None:
     """Forget the accounts that were connected before anybody had proved the login's address.
 
@@ -184,6 +200,14 @@ def _linked(user: User, person: SocialPerson, *, actor: Actor) -> SocialIdentity
 def _unlink(identity: SocialIdentity, *, actor: Actor, reason: str = "") -> None:
     signals.social_identity_unlinked.announce(identity, actor=actor, before=snapshot(identity), reason=reason)
     SocialIdentity.objects.filter(pk=identity.pk).delete()
+
+
+def _refuse_held(email: str) -> None:
+    """Refuse an address for a new login whose people have to come by single sign-on."""
+    try:
+        refuse_held_address(email)
+    except ValidationError as error:
+        raise SignInRefused("An organization requires single sign-on of this address.", error.messages[0]) from error
 
 
 def _has_login(email: str) -> bool:

@@ -26,16 +26,18 @@ from accounts.models import SocialIdentity, User
 from accounts.services.social_identities import (
     connect_social_identity,
     disconnect_social_identity,
+    held_to,
     join_by_invitation,
     known_user,
     sign_up_with,
 )
 from accounts.services.users import person as acting_person
 from accounts.sign_in_limit import seconds_to_wait
-from accounts.social_providers import GITHUB, SocialProvider
+from accounts.social_providers import GITHUB, SOCIAL, SocialProvider
 from accounts.sso import attempt as attempts
 from accounts.sso.attempt import Attempt
 from accounts.sso.exceptions import SignInRefused
+from accounts.sso.held import doors_for_login
 from console.links import root_url
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
@@ -85,6 +87,9 @@ def connect(request: HttpRequest, key: str) -> HttpResponse:
     """Send somebody who is signed in to the provider, to connect their account there."""
     provider = _provider(key)
     user = cast("User", request.user)
+    if doors := doors_for_login(user):
+        messages.error(request, held_to(doors))
+        return redirect("profile")
     if not user.has_usable_password():
         messages.error(request, _CHOOSE_ONE_FIRST)
         return redirect("profile")
@@ -227,7 +232,7 @@ def _let_in(
     """Open a session of the whole login; allauth asks for what else it takes: a second factor, a confirmed address."""
     if request.user.is_authenticated and request.user.pk != user.pk:
         logout(request)
-    record_authentication(request, user, method="social", provider=person.provider.key, is_new=new or None)
+    record_authentication(request, user, method=SOCIAL, provider=person.provider.key, is_new=new or None)
     response: HttpResponse = perform_login(request, user, redirect_url=next_url or None, signup=new)
     return response
 

@@ -10,11 +10,11 @@ from tests.social.github import CLIENT_ID as GITHUB_ID
 from tests.social.github import CLIENT_SECRET as GITHUB_SECRET
 from tests.social.github import GitHub, loopback_github
 from tests.social.stage import Social
-from tests.sso.fixtures import reachable
+from tests.sso.fixtures import other_idp, reachable
 from tests.sso.hostile import Hostile, hostile_provider
 from tests.sso.stage import CLIENT_ID, CLIENT_SECRET
 
-__all__ = ["reachable"]
+__all__ = ["other_idp", "reachable"]
 
 
 @pytest.fixture

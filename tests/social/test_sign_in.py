@@ -90,7 +90,7 @@ def test_google_speaks_for_the_mailboxes_that_it_runs(google: Social, idp: Hosti
         "social_identity.linked",
         "user.signed_in",
     ]
-    assert of_installation("user.signed_in")[0].reason == "With an account at Google"
+    assert of_installation("user.signed_in")[0].after == {"methods": ["Google"]}
 
 
 @pytest.mark.parametrize("hosted", [None, "other.example", "example.org.evil.example", ["example.org"]])
@@ -181,7 +181,7 @@ def test_a_session_reaches_everything_of_its_person(google: Social, operator: Us
     connected(replace_subject(google, "g-2"), acme.viewer)
     assert user_of(google.sign_in()) == "viewer@acme.example"
     (came,) = events(acme, "user.signed_in")[-1:]
-    assert came.reason == "With an account at Google"
+    assert came.after == {"methods": ["Google"]}
 
 
 def test_a_deactivated_login_stays_shut(google: Social, operator: User, acme: Tenant) -> None:
