@@ -14,9 +14,10 @@ from django.http import HttpRequest, HttpResponse
 from accounts.audit_events import SIGN_IN_FAILED, record_presence
 from accounts.models import User
 from accounts.services.sign_up import announce_sign_up, is_sign_up_open
+from accounts.services.social_identities import end_unproven_identities
 from accounts.services.users import person, set_password
 from accounts.sso.held import came_by_single_sign_on, doors_for_login, lead_to_provider
-from accounts.sso.saml.slo import way_out
+from accounts.sso.way_out import way_out
 from audit.models import Outcome
 from console.links import root_url
 from tenants.lookups import memberships_of, open_invitations
@@ -87,6 +88,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
         reason = "" if signed_in else "Reset by the link in a mail"
         keep = request.session.session_key if signed_in else None
         set_password(user=user, password=password, actor=person(user), reason=reason, keep=keep)
+        if not signed_in:
+            end_unproven_identities(user=user, actor=person(user))
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return the only organization's console when there is nothing else to see, otherwise the landing page."""

@@ -73,6 +73,9 @@ records(signals.provisioned_group_created, "provisioned_group.created", "Provisi
 records(signals.provisioned_group_updated, "provisioned_group.updated", "Changed a provisioned group")
 records(signals.provisioned_group_released, "provisioned_group.released", "Stopped provisioning a group")
 
+records(signals.social_identity_linked, "social_identity.linked", "Connected a social account")
+records(signals.social_identity_unlinked, "social_identity.unlinked", "Disconnected a social account")
+
 records(signals.sso_connection_created, "sso_connection.created", "Created a single sign-on connection")
 records(signals.sso_connection_updated, "sso_connection.updated", "Changed a single sign-on connection")
 records(signals.sso_connection_enabled, "sso_connection.enabled", "Switched single sign-on on")
@@ -90,6 +93,7 @@ records(signals.sso_group_mapping_added, "sso_group_mapping.added", "Let a group
 records(signals.sso_group_mapping_removed, "sso_group_mapping.removed", "Let a group follow a claim no more")
 records(signals.sso_identity_linked, "sso_identity.linked", "Tied a member to their identity")
 records(signals.sso_identity_unlinked, "sso_identity.unlinked", "Forgot a member's identity")
+records(signals.sso_sessions_ended, "sso.sessions_ended", "Ended sessions: signed out at the identity provider")
 
 records(signals.sign_in_policy_updated, "sign_in_policy.updated", "Changed the sign-in policy")
 records(signals.sign_in_exception_added, "sign_in_exception.added", "Excepted a member from single sign-on")
@@ -105,7 +109,8 @@ SIGNED_IN = catalogue.add(Action("user.signed_in", "Signed in"))
 SIGN_IN_FAILED = catalogue.add(Action("user.sign_in_failed", "Failed to sign in"))
 SIGNED_OUT = catalogue.add(Action("user.signed_out", "Signed out"))
 SSO_REFUSED = catalogue.add(Action("sso.sign_in_refused", "Was refused single sign-on"))
-SSO_LOGOUT_REFUSED = catalogue.add(Action("sso.logout_refused", "A single logout was refused"))
+SSO_LOGOUT_REFUSED = catalogue.add(Action("sso.logout_refused", "Was refused to end sessions of single sign-on"))
+SOCIAL_REFUSED = catalogue.add(Action("social.sign_in_refused", "Was refused a sign-in with a social account"))
 REAUTHENTICATED = catalogue.add(Action("user.reauthenticated", "Confirmed who they are"))
 
 
@@ -175,6 +180,25 @@ def record_refused_sso(connection: SsoConnection, *, who: str, reason: str, acti
         target_type=str(connection._meta.verbose_name),
         target_id=str(connection.pk),
         target_label=str(connection),
+        after={"who": who} if who else {},
+        reason=reason,
+    )
+
+
+def record_refused_social(provider: str, *, who: str, reason: str) -> None:
+    """Write, in the installation's log, that a social provider let nobody in.
+
+    Args:
+        provider: what people read.
+        who: the address or account that it named, "" for none.
+        reason: what did not hold.
+    """
+    record(
+        SOCIAL_REFUSED,
+        actor=ANONYMOUS,
+        outcome=Outcome.FAILED,
+        target_type="social provider",
+        target_label=provider,
         after={"who": who} if who else {},
         reason=reason,
     )

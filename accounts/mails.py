@@ -17,7 +17,8 @@ from django.utils import timezone
 from console.links import root_url
 from isolation.context import current_origin
 from tenants.access import user_actor
-from tenants.models import Membership, Organization
+from tenants.grantors import who_holds
+from tenants.models import Domain, Membership, Organization
 from tenants.permissions import P
 
 from .models import ApiKey, PlatformKey, ScimToken, SsoConnection, User
@@ -182,6 +183,27 @@ def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternativ
         "link": _link(f"o/{organization.slug}/"),
     }
     return _to_each(sorted({owner.user.email for owner in owners}), "last_owner", context)
+
+
+def send_sso_domain_notice(domain: Domain, *, connections: list[str], days: int) -> None:
+    """Tell who manages single sign-on, once the transaction has committed, what rests on a domain.
+
+    Args:
+        domain: one that fails its check, or was lost; its organization's scope must be open.
+        connections: the names of those that are on.
+        days: how many are left until it is lost, 0 when it is.
+    """
+    organization = domain.organization
+    context = {
+        "organization": organization.name,
+        "domain": domain.name,
+        "connections": connections,
+        "days": days,
+        "link": _link(f"o/{organization.slug}/tenants/domain/{domain.pk}/change/"),
+    }
+    people = [member.user.email for member in who_holds(P.SSO_MANAGE)]
+    for message in _to_each(people, "sso_domain", context):
+        transaction.on_commit(message.send, robust=True)
 
 
 def send_break_glass_notice(organization: Organization, user: User) -> None:

@@ -18,7 +18,9 @@ from accounts.services.sign_up import join_default_organization
 from accounts.services.users import person
 from accounts.sessions.middleware import cookie_of, give_cookie
 from accounts.sessions.store import SessionStore
+from accounts.social_providers import SOCIAL
 from accounts.sso.confinement import confinement_of, release
+from accounts.sso.held import came_by_single_sign_on
 from audit.models import Outcome
 from isolation.actor import ANONYMOUS
 from tenants import signals as tenant_signals
@@ -30,11 +32,11 @@ def record_sign_in(sender: object, *, user: User, request: HttpRequest | None = 
     """Write that somebody signed in, and by which methods.
 
     What a provider's sign-in left behind that did not get through its second step confines nobody who has signed in
-    by themselves since.
+    by themselves since. What a sign-in of their own left behind that did not get through releases no provider's.
     """
     methods: list[str] = []
     if request is not None and hasattr(request, "session"):
-        if signed_in_alone(request, user):
+        if signed_in_alone(request, user) and not came_by_single_sign_on(request):
             release(request)
         methods = sign_in_methods(request, user)
     told = _single_sign_on(request)
@@ -105,7 +107,7 @@ def record_proof(
         if method == "password":
             release(request)
         record_presence(REAUTHENTICATED, actor=person(user), user=user, after={"method": last_method(request, user)})
-    elif method == "password" and not EmailAddress.objects.filter(user=user, verified=True).exists():
+    elif _proves(method, kwargs) and not EmailAddress.objects.filter(user=user, verified=True).exists():
         record_presence(
             SIGN_IN_FAILED,
             actor=person(user),
@@ -152,6 +154,11 @@ def record_added_address(sender: object, *, user: User, email_address: EmailAddr
 def record_removed_address(sender: object, *, user: User, email_address: EmailAddress, **kwargs: Any) -> None:
     """Write that somebody removed one of their addresses."""
     signals.user_email_removed.announce(user, actor=person(user), before={"email": email_address.email})
+
+
+def _proves(method: str, facts: dict[str, Any]) -> bool:
+    """Return whether somebody tried to sign in to a login that was there before."""
+    return method == "password" or (method == SOCIAL and not facts.get("is_new"))
 
 
 def _single_sign_on(request: HttpRequest | None) -> dict[str, Any]:

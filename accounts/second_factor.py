@@ -11,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from django.http import HttpRequest
 
 from accounts.models import User
+from accounts.social_providers import LABELS, SOCIAL
 from console.links import root_url
 
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
@@ -53,7 +54,7 @@ def step_up_url(request: HttpRequest, next_url: str) -> str:
 
 
 def sign_in_methods(request: HttpRequest, user: User) -> list[str]:
-    """Return by which methods the person showed who they are in this session, in order: "password", "passkey"."""
+    """Return by which methods the person showed who they are in this session, in order: "Google", "passkey"."""
     return list(dict.fromkeys(_name(record) for record in _records(request, user)))
 
 
@@ -63,11 +64,18 @@ def last_method(request: HttpRequest, user: User) -> str:
 
 
 def signed_in_alone(request: HttpRequest, user: User) -> bool:
-    """Return whether the person showed who they are without any identity provider: by password, or by a passkey."""
-    return any(record.get("method") == "password" or record.get("passwordless") for record in _records(request, user))
+    """Return whether the person showed who they are without an organization's identity provider.
+
+    By password, by a passkey, or by an account at a social provider that they connected themselves.
+    """
+    return any(
+        record.get("method") in {"password", SOCIAL} or record.get("passwordless") for record in _records(request, user)
+    )
 
 
 def _name(record: dict[str, Any]) -> str:
+    if record.get("method") == SOCIAL:
+        return LABELS.get(record.get("provider", ""), SOCIAL)
     return _NAMES.get(record.get("type", ""), str(record.get("method", "")))
 
 

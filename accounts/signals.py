@@ -51,6 +51,9 @@ provisioned_group_created = ChangeSignal()
 provisioned_group_updated = ChangeSignal()
 provisioned_group_released = ChangeSignal()
 
+social_identity_linked = ChangeSignal()
+social_identity_unlinked = ChangeSignal()
+
 sso_connection_created = ChangeSignal()
 sso_connection_updated = ChangeSignal()
 sso_connection_enabled = ChangeSignal()
@@ -66,6 +69,7 @@ sso_group_mapping_added = ChangeSignal()
 sso_group_mapping_removed = ChangeSignal()
 sso_identity_linked = ChangeSignal()
 sso_identity_unlinked = ChangeSignal()
+sso_sessions_ended = ChangeSignal()
 
 sign_in_policy_updated = ChangeSignal()
 sign_in_exception_added = ChangeSignal()

@@ -27,6 +27,7 @@ from .models import (
     ScimToken,
     SsoConnection,
     SsoLogin,
+    SsoLogout,
     SsoProtocol,
     SsoSession,
 )
@@ -43,6 +44,7 @@ from .services.provisioned_users import invite_provisioned_user, let_in
 from .services.saml_certificates import newly_expiring
 from .services.sso_connections import refresh_sso_connection
 from .sessions.store import SessionStore
+from .sso.confinement import LONGEST
 
 WAITING_BATCH = 200
 REQUESTS_KEPT = timedelta(days=14)
@@ -157,7 +159,7 @@ def settle_waiting_person(organization_id: str, user_id: str) -> None:
 def forget_requests() -> None:
     """Start a task for each organization with SCIM requests or sign-ins that are older than a fortnight.
 
-    Messages and sessions of SAML go with them, as soon as they say nothing any more.
+    Messages and sessions of SAML, and sign-outs at a provider, go with them as soon as they say nothing any more.
     """
     now = timezone.now()
     before = now - REQUESTS_KEPT
@@ -170,17 +172,20 @@ def forget_requests() -> None:
         organizations |= set(SamlMessage.objects.filter(expires_at__lt=now).values_list("organization_id", flat=True))
         old_sessions = SsoSession.objects.filter(started_at__lt=now - SESSIONS_KEPT)
         organizations |= set(old_sessions.values_list("organization_id", flat=True))
+        logouts = SsoLogout.objects.filter(time__lt=now - LONGEST)
+        organizations |= set(logouts.values_list("organization_id", flat=True))
     for organization_id in organizations:
         forget_requests_of.delay(str(organization_id))
 
 
 @shared_task(base=TenantTask, name="accounts.tasks.forget_requests_of")
 def forget_requests_of(organization_id: str) -> None:
-    """Delete an organization's SCIM requests and sign-ins of a fortnight ago, and what SAML needs no more."""
+    """Delete an organization's SCIM requests and sign-ins of a fortnight ago, and what single sign-on needs no more."""
     now = timezone.now()
     before = now - REQUESTS_KEPT
     SamlMessage.objects.filter(expires_at__lt=now).delete()
     SsoSession.objects.filter(started_at__lt=now - SESSIONS_KEPT).delete()
+    SsoLogout.objects.filter(time__lt=now - LONGEST).delete()
     ScimRequest.objects.filter(time__lt=before).delete()
     SsoLogin.objects.filter(time__lt=before).delete()
 

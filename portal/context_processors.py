@@ -6,9 +6,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from accounts.services.sign_up import is_sign_up_open
+from accounts.social_providers import SocialProvider
 from console.links import root_url
 from portal.support import SupportSession
 from tenants.lookups import MembershipSummary, memberships_of
@@ -67,6 +69,11 @@ class Console:
     def signup_open(self) -> bool:
         """Return whether anybody may sign up without an invitation."""
         return is_sign_up_open()
+
+    @property
+    def social_providers(self) -> list[SocialProvider]:
+        """Return where one may have an account to sign in with; the same for everybody."""
+        return list(settings.SOCIAL_PROVIDERS.values())
 
     @property
     def support(self) -> SupportBanner | None:

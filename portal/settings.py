@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from accounts.report_signatures import read_public_keys
+from accounts.social_providers import GOOGLE_ISSUER, SocialProvider, is_configured
 from console import appearance
 from outbound.certificates import check_authorities
 from portal.bootstrap import DATABASE, SECRETS, ensure_secrets
@@ -291,6 +292,31 @@ OPERATORS_NEED_SECOND_FACTOR = env.boolean("OPERATORS_NEED_SECOND_FACTOR", defau
 if TESTING:
     ACCOUNT_RATE_LIMITS = False
     MFA_RATE_LIMITS = False
+
+# --- Accounts elsewhere: Google, GitHub, GitLab, for everybody of this installation ---------------------
+_google = SocialProvider(
+    "google",
+    GOOGLE_ISSUER,
+    env.text("SOCIAL_GOOGLE_CLIENT_ID"),
+    env.text("SOCIAL_GOOGLE_CLIENT_SECRET"),
+)
+_github = SocialProvider(
+    "github",
+    env.url("SOCIAL_GITHUB_URL", ("http", "https"), "https://github.com").rstrip("/"),
+    env.text("SOCIAL_GITHUB_CLIENT_ID"),
+    env.text("SOCIAL_GITHUB_CLIENT_SECRET"),
+)
+_gitlab = SocialProvider(
+    "gitlab",
+    env.url("SOCIAL_GITLAB_URL", ("http", "https"), "https://gitlab.com").rstrip("/"),
+    env.text("SOCIAL_GITLAB_CLIENT_ID"),
+    env.text("SOCIAL_GITLAB_CLIENT_SECRET"),
+)
+SOCIAL_PROVIDERS = {
+    provider.key: provider
+    for provider in (_google, _github, _gitlab)
+    if checked(f"SOCIAL_{provider.key.upper()}_CLIENT_ID", is_configured, provider)
+}
 
 # --- The API -------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", landing.home, name="home"),
     path("organizations/new/", landing.create_organization, name="create_organization"),
     path("invitations/<str:token>/", invitations.show, name="invitation"),
+    path("invitations/<str:token>/with/<slug:key>/", invitations.join_with, name="invitation_social"),
     path(
         "invitations/<uuid:invitation_id>/accept/",
         invitations.accept_here,
@@ -27,6 +28,7 @@ urlpatterns = [
     path("", include("accounts.sso.urls")),
     path("accounts/confirm/", confirm.confirm, name="confirm"),
     path("accounts/email/", addresses.Addresses.as_view(), name="account_email"),
+    path("accounts/social/", include("accounts.social.urls")),
     path("accounts/", include("allauth.urls")),
     path("accounts/profile/", landing.profile, name="profile"),
     path("accounts/sessions/", sessions.show, name="sessions"),

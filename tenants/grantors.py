@@ -31,6 +31,17 @@ def who_can_grant(permission: P) -> Sequence[Membership]:
     return list(members.annotate(place=owners_first).order_by("place", "user__email")[:AT_MOST])
 
 
+def who_holds(permission: P) -> Sequence[Membership]:
+    """Return the active members who have a permission in the whole organization, by their own role or a group's.
+
+    The organization's scope must be open.
+    """
+    able = [role.pk for role in Role.objects.all() if permission in role.permissions]
+    through_group = Q(groups__group__roles__role__in=able, groups__group__roles__project=None)
+    members = Membership.objects.filter(Q(role__in=able) | through_group, is_active=True, user__is_active=True)
+    return list(members.select_related("user", "role").distinct().order_by("user__email"))
+
+
 def may_be_told(actor: Actor, organization_id: UUID) -> bool:
     """Return whether `actor` may learn who can help: a person with any role there, or a key that sees the members."""
     if actor.kind is not ActorKind.USER:

@@ -17,6 +17,7 @@ OURS += [
     "OUTBOUND_TIMEOUT",
     "OUTBOUND_CA_FILE",
     "PUBLIC_URL",
+    *(name for name in os.environ if name.startswith(("SOCIAL_GOOGLE_", "SOCIAL_GITHUB_", "SOCIAL_GITLAB_"))),
     "GATEHOUSE_BLUEPRINT",
     *(name for name in os.environ if name.startswith("GATEHOUSE_INIT_")),
 ]

@@ -22,7 +22,7 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
-from accounts.sso.oidc.flow import redirect_uri
+from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
 from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
 from accounts.sso.saml.certificates import Certificate
 from accounts.sso.views import begin_test
@@ -97,12 +97,14 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     actions_detail = ("enable", "disable", "refresh", "add_key", "use_key", "remove_key")
     fieldsets = (
         (None, {"fields": ("name", "provider", "issuer", "client_id", "secret")}),
-        ("Who comes in", {"fields": ("joining", "role")}),
+        ("Who comes in", {"fields": ("joining", "role", "scim_connection")}),
+        ("Signing out", {"fields": ("ends_at_provider",)}),
         ("Claims", {"fields": ("scopes", "email_claim", "name_claim", "external_id_claim", "groups_claim")}),
     )
     saml_fieldsets = (
         (None, {"fields": ("name", "provider", "metadata_url", "metadata_file", "metadata_xml")}),
-        ("Who comes in", {"fields": ("joining", "role", "allows_idp_initiated")}),
+        ("Who comes in", {"fields": ("joining", "role", "scim_connection", "allows_idp_initiated")}),
+        ("Signing out", {"fields": ("ends_at_provider",)}),
         (
             "Attributes",
             {"fields": ("subject_attribute", "email_claim", "name_claim", "external_id_claim", "groups_claim")},
@@ -117,6 +119,13 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     class Media:
         css = KEY_STYLE
         js = ("console/copy.js",)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Return the field; no SCIM connection has words of its own."""
+        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "scim_connection":
+            formfield.empty_label = "Not said: any, while people sign in through one connection"
+        return formfield
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -322,13 +331,20 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
                 "certificates": _certificates(obj),
             }
             if obj.is_saml
-            else {"redirect_uri": redirect_uri(obj.pk), "guides": {label: guide_for(obj.provider)}}
+            else {
+                "redirect_uri": redirect_uri(obj.pk),
+                "signed_out_uri": signed_out_uri(obj.pk),
+                "backchannel_logout_uri": backchannel_logout_uri(obj.pk),
+                "offers_sign_out": "end_session_endpoint" in obj.metadata,
+                "guides": {label: guide_for(obj.provider)},
+            }
         )
         return {
             **spoken,
             "connection": obj,
             "state_badge": self.state(obj),
             "has_domain": Domain.objects.filter(verified_at__isnull=False).exists(),
+            "failing_domains": Domain.objects.filter(verified_at__isnull=False, failing_since__isnull=False),
             "domains_url": reverse("console:tenants_domain_changelist"),
             "policy_url": reverse("console:sign_in_policy") if can(request, P.SIGN_IN_POLICY_READ) else "",
             "test_url": reverse("console:sso_test", args=[obj.pk]) if can(request, P.SSO_MANAGE, obj) else "",

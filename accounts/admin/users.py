@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from accounts.models import User
+from accounts.models import SocialIdentity, User
 from accounts.second_factor import FACTORS, has_any_factor
 from accounts.services.second_factors import remove_second_factors
 from accounts.services.sessions import end_session, end_sessions
@@ -138,7 +138,17 @@ class UserAdmin(OperatorModelAdmin):
         """Return what is asked of a new login, or shown of one."""
         if obj is None:
             return ("email", "name", "is_operator")
-        return ("email", "name", "state", "second_step", "organizations", "sessions", "last_seen", "joined")
+        return (
+            "email",
+            "name",
+            "state",
+            "second_step",
+            "organizations",
+            "social_accounts",
+            "sessions",
+            "last_seen",
+            "joined",
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return everything but the name, which an operator may mend."""
@@ -216,6 +226,12 @@ class UserAdmin(OperatorModelAdmin):
         link = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
         items = format_html_join("", f'<li>{link} <span class="gh-muted">({{}}{{}})</span></li>', rows)
         return format_html("<ul>{}</ul>", items)
+
+    @admin.display(description="Accounts that sign them in")
+    def social_accounts(self, obj: User) -> str:
+        """Return the social providers whose accounts open this login."""
+        rows = SocialIdentity.objects.using(OPERATOR).filter(user=obj)
+        return ", ".join(f"{row.label} ({row.account})" if row.account else row.label for row in rows) or "None"
 
     @admin.display(description="Sessions")
     def sessions(self, obj: User) -> SafeString | str:

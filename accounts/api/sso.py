@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from accounts.models import Joining, SsoConnection, SsoGroupMapping, SsoLogin, SsoProtocol, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoGroupMapping, SsoLogin, SsoProtocol, SsoProvider
 from accounts.models.sso import LONGEST_URL
 from accounts.services.sso_connections import (
     create_saml_connection,
@@ -17,7 +17,7 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
-from accounts.sso.oidc.flow import redirect_uri
+from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
 from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
 from accounts.sso.saml.certificates import Certificate
 from accounts.sso.saml.idp_metadata import LARGEST
@@ -42,6 +42,13 @@ _SUBJECT = "SAML: the attribute that says who somebody is; empty: the NameID."
 _SIGNS = "SAML: whether requests are signed even where the provider does not ask for it."
 _IDP_INITIATED = "SAML: whether sign-ins may begin at the provider; a page asks first."
 _ROLE = "What people become who join by signing in; null: the organization's default role. Not above your own."
+
+_SCIM = "The SCIM connection of the same directory, by its id: its externalIds and user names count here; or null."
+_ENDS = "Whether who signs out here is led on to sign out at the provider, where it offers that."
+
+
+def _scim_connections(view: Any) -> Any:
+    return ScimConnection.objects.all()
 
 
 class SsoConnectionAnswer(Answer):
@@ -72,6 +79,12 @@ class SsoConnectionAnswer(Answer):
     external_id_claim = serializers.CharField()
     groups_claim = serializers.CharField(help_text="Empty: sign-ins change no group.")
     scopes = serializers.CharField()
+    scim_connection = serializers.UUIDField(source="scim_connection_id", allow_null=True, help_text=_SCIM)
+    ends_at_provider = serializers.BooleanField(help_text=_ENDS)
+    signed_out_uri = serializers.SerializerMethodField(help_text="OpenID: the post-logout redirect URI.")
+    backchannel_logout_uri = serializers.SerializerMethodField(
+        help_text="OpenID: where the provider tells of sign-outs there."
+    )
     is_enabled = serializers.BooleanField(help_text="Whether people can sign in through it.")
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -100,6 +113,14 @@ class SsoConnectionAnswer(Answer):
         """Return when the provider's certificates expire."""
         return [Certificate.of(body).expires_at for body in connection.keys.get("certificates", [])]
 
+    def get_signed_out_uri(self, connection: Any) -> str | None:
+        """Return where the provider sends people back who signed out there."""
+        return None if connection.is_saml else signed_out_uri(connection.pk)
+
+    def get_backchannel_logout_uri(self, connection: Any) -> str | None:
+        """Return where the provider tells that somebody signed out there."""
+        return None if connection.is_saml else backchannel_logout_uri(connection.pk)
+
 
 class NewSsoConnection(Body):
     """What a new connection needs."""
@@ -126,6 +147,8 @@ class NewSsoConnection(Body):
     )
     groups_claim = serializers.CharField(max_length=120, required=False, allow_blank=True, help_text=_GROUPS)
     scopes = serializers.CharField(max_length=200, required=False, help_text=_SCOPES)
+    scim_connection = ReferenceField(_scim_connections, required=False, allow_null=True, help_text=_SCIM)
+    ends_at_provider = serializers.BooleanField(required=False, help_text=f"{_ENDS} Without it: true.")
 
 
 class SsoConnectionChange(Change):
@@ -150,6 +173,8 @@ class SsoConnectionChange(Change):
     external_id_claim = serializers.CharField(max_length=120)
     groups_claim = serializers.CharField(max_length=120, allow_blank=True, help_text=_GROUPS)
     scopes = serializers.CharField(max_length=200, help_text=_SCOPES)
+    scim_connection = ReferenceField(_scim_connections, allow_null=True, help_text=_SCIM)
+    ends_at_provider = serializers.BooleanField(help_text=_ENDS)
 
 
 class FollowingGroupAnswer(Answer):
@@ -217,6 +242,10 @@ EXAMPLE = {
     "external_id_claim": "sub",
     "groups_claim": "groups",
     "scopes": "openid email profile",
+    "scim_connection": "f0a1b2c3-d4e5-4f60-8172-93a4b5c6d7e8",
+    "ends_at_provider": True,
+    "signed_out_uri": "https://portal.example.com/sso/b0415263-7d8e-4f90-8192-c3d4e5f60718/signed-out/",
+    "backchannel_logout_uri": "https://portal.example.com/sso/b0415263-7d8e-4f90-8192-c3d4e5f60718/backchannel-logout/",
     "is_enabled": True,
     "created_by": "ada@acme.example",
     "created_at": "2026-03-01T08:00:00Z",

@@ -9,12 +9,14 @@ from .scim_request import ScimRequest
 from .service_account import ServiceAccount, ServiceAccountProjectRole
 from .session import Device, Session, SessionEnd
 from .sign_in_policy import SignInException, SignInPolicy, SsoAsSecondFactor, SsoRequired
+from .social import SocialIdentity
 from .sso import (
     Joining,
     SsoConnection,
     SsoGroupMapping,
     SsoIdentity,
     SsoLogin,
+    SsoLogout,
     SsoProtocol,
     SsoProvider,
     SsoSession,
@@ -42,11 +44,13 @@ __all__ = [
     "SessionEnd",
     "SignInException",
     "SignInPolicy",
+    "SocialIdentity",
     "SsoAsSecondFactor",
     "SsoConnection",
     "SsoGroupMapping",
     "SsoIdentity",
     "SsoLogin",
+    "SsoLogout",
     "SsoProtocol",
     "SsoProvider",
     "SsoRequired",

@@ -105,6 +105,21 @@ class SsoConnection(TenantModel):
         related_name="+",
         help_text="What people become who join by signing in. Empty: the organization's default role.",
     )
+    scim_connection = same_organization(
+        "accounts.ScimConnection",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name="SCIM connection",
+        help_text="Which connection provisions the people of this provider. Then its externalIds and user names count "
+        "here, whatever other connections are on.",
+    )
+    ends_at_provider = models.BooleanField(
+        "sign out there too",
+        default=True,
+        help_text="Who signs out here is led on to sign out at the provider, where it offers that.",
+    )
     is_enabled = models.BooleanField("people can sign in", default=False, editable=False)
     # Sessions from before stay closed when people can sign in again.
     closed_at = models.DateTimeField(null=True, editable=False)
@@ -176,6 +191,35 @@ class SsoIdentity(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.subject} at {self.issuer}"
+
+
+class SsoLogout(TenantModel):
+    """A provider's word that somebody signed out there (OpenID Connect Back-Channel Logout 1.0): sessions end by it.
+
+    Without a session's name it ends every session that the subject has through the connection so far.
+    """
+
+    connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
+    issuer = models.CharField(max_length=LONGEST_URL, editable=False)
+    jti = models.CharField(max_length=LONGEST_SUBJECT, editable=False)
+    subject = models.CharField(max_length=LONGEST_SUBJECT, blank=True, editable=False)
+    sid = models.CharField(max_length=LONGEST_SUBJECT, blank=True, editable=False)
+    time = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantModel.Meta):
+        verbose_name = "sign-out at a provider"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["organization", "connection", "issuer", "jti"], name="accounts_ssologout_once"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization", "connection", "time"], name="accounts_ssologout_newest"),
+            models.Index(fields=["time"], name="accounts_ssologout_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or self.sid
 
 
 class SsoSession(TenantModel):

@@ -17,6 +17,7 @@ from tenants.services.naming import tidy_name
 from tenants.services.rules import builtin_role, one_of_a_kind
 
 from .connection_actor import connection_actor
+from .social_identities import end_unproven_identities
 from .users import create_user
 
 LONGEST_NAME = 120
@@ -177,6 +178,7 @@ def _claimed(login: User, name: str, actor: Actor) -> User:
     login.set_unusable_password()
     login.name = name
     login.save(update_fields=["password", "name"])
+    end_unproven_identities(user=login, actor=actor)
     EmailAddress.objects.filter(user=login).exclude(email=login.email).delete()
     EmailAddress.objects.update_or_create(user=login, email=login.email, defaults={"verified": True, "primary": True})
     signals.user_updated.announce(

@@ -9,11 +9,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import signals
 from accounts.models import Joining, ProvisionedUser, SsoConnection, SsoIdentity
 from accounts.models.provisioned import LONGEST_EMAIL
+from accounts.scim.resources import User as ScimUser
+from accounts.scim.resources import comparable_name
 from accounts.sso.checks import Checklist
 from accounts.sso.exceptions import SignInRefused
 from audit.redaction import snapshot
@@ -138,14 +141,16 @@ def _found(connection: SsoConnection, person: Person) -> Membership:
         return member
     _check_address(person)
     login, membership = whoever_has(person.email)
+    if membership is None:
+        membership = _by_user_name(connection, person)
     if membership is not None:
         return membership
     waiting = _waiting(person)
-    if waiting is not None:
-        if let_in(user=waiting, actor=connection_actor(waiting.connection)):
-            _, membership = whoever_has(person.email)
-        if membership is not None:
-            return membership
+    if waiting is not None and let_in(user=waiting, actor=connection_actor(waiting.connection)):
+        waiting.refresh_from_db(fields=["membership"])
+        if waiting.membership is not None:
+            joined: Membership = waiting.membership
+            return joined
     invitation = Invitation.objects.filter(
         email=person.email, accepted_at=None, revoked_at=None, expires_at__gt=timezone.now()
     ).first()
@@ -199,18 +204,39 @@ def _provisioned(connection: SsoConnection, person: Person) -> ProvisionedUser |
     """Return whom SCIM knows by the externalId.
 
     It is a name in one directory. Two may give the same to different people, so that it says nothing where people sign
-    in through several.
+    in through several, unless the connection says which SCIM connection is of its own directory.
     """
-    others = SsoConnection.objects.filter(is_enabled=True).exclude(pk=connection.pk)
-    if not person.external_id or others.exists():
+    if not person.external_id:
         return None
-    rows = ProvisionedUser.objects.filter(external_id=person.external_id, active=True, membership__isnull=False)
-    found = list(rows.select_related("membership__user", "membership__role")[:2])
+    rows = _members_of(connection).filter(external_id=person.external_id)
+    if connection.scim_connection_id is None:
+        others = SsoConnection.objects.filter(is_enabled=True).exclude(pk=connection.pk)
+        if others.exists():
+            return None
+    found = list(rows[:2])
     return found[0] if len(found) == 1 else None  # two connections may use the same id for different people
 
 
+def _by_user_name(connection: SsoConnection, person: Person) -> Membership | None:
+    """Return the member whose userName the address is, which need not be the address that SCIM knows of them.
+
+    A userName is unique in the organization. It counts as far as the address does: in a verified domain.
+    """
+    found = _members_of(connection).filter(user_name_key=comparable_name(ScimUser, "userName", person.email)).first()
+    return found.membership if found else None
+
+
+def _members_of(connection: SsoConnection) -> QuerySet[ProvisionedUser]:
+    """Return the active provisioned members of the connection's own directory; of any where it does not say which."""
+    rows: QuerySet[ProvisionedUser] = ProvisionedUser.objects.filter(active=True, membership__isnull=False)
+    if connection.scim_connection_id is not None:
+        rows = rows.filter(connection=connection.scim_connection_id)
+    return rows.select_related("membership__user", "membership__role")
+
+
 def _waiting(person: Person) -> ProvisionedUser | None:
-    rows = ProvisionedUser.objects.waiting().filter(email=person.email)
+    is_theirs = Q(email=person.email) | Q(user_name_key=comparable_name(ScimUser, "userName", person.email))
+    rows = ProvisionedUser.objects.waiting().filter(is_theirs)
     found: ProvisionedUser | None = rows.select_related("connection").order_by("created_at", "pk").first()
     return found
 

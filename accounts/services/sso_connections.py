@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from accounts import signals
-from accounts.models import Joining, SsoConnection, SsoIdentity, SsoProtocol, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoIdentity, SsoProtocol, SsoProvider
 from accounts.models.sso import LONGEST_URL
 from accounts.saml_providers import saml_claims
 from accounts.sso.exceptions import SignInRefused
@@ -54,7 +54,8 @@ def create_sso_connection(
         client_secret: its secret; "": a client without one.
         actor: who creates it.
         connection_id: the row's id, for a form that shows the redirect URI before the connection is there.
-        values: provider, scopes, email_claim, name_claim, external_id_claim, groups_claim, joining, role.
+        values: provider, scopes, email_claim, name_claim, external_id_claim, groups_claim, joining, role,
+            scim_connection, ends_at_provider.
 
     Raises:
         MissingPermission: without ``sso:manage``.
@@ -136,7 +137,7 @@ def update_sso_connection(
         DomainError: a value is refused, a secret is missing, or the provider cannot be reached.
     """
     actor.require(P.SSO_MANAGE, connection)
-    stored: SsoConnection = own_row(SsoConnection, connection.pk, related=("role",))
+    stored: SsoConnection = own_row(SsoConnection, connection.pk, related=("role", "scim_connection"))
     before, issuer = snapshot(stored), stored.issuer
     _set(stored, values, actor)
     if metadata_xml or (metadata_url is not None and metadata_url != stored.metadata_url):
@@ -274,7 +275,9 @@ def _set(connection: SsoConnection, values: dict[str, Any], actor: Actor) -> Non
         raise TypeError(f"a connection has no {', '.join(sorted(unknown))}")
     for field, value in values.items():
         _check_belongs(connection, field)
-        if field == "role":
+        if field == "scim_connection":
+            connection.scim_connection = value and own_row(ScimConnection, value.pk, lock=False)
+        elif field == "role":
             if value != connection.role:
                 connection.role = role_of_new_people(value, actor)
         else:
@@ -339,6 +342,8 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "allows_idp_initiated": bool,
     "joining": _choice("joining", Joining),
     "role": lambda role: role,
+    "scim_connection": lambda connection: connection,
+    "ends_at_provider": bool,
 }
 _OIDC_ONLY = frozenset({"issuer", "client_id", "scopes"})
 _SAML_ONLY = frozenset({"subject_attribute", "signs_requests", "allows_idp_initiated"})

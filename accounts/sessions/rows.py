@@ -10,6 +10,7 @@ from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 
 from accounts.lookups import sso_door
 from accounts.models import Device, Session
+from accounts.social_providers import LABELS, SOCIAL
 from accounts.sso.confinement import confinement_in
 
 from .words import browser_of, place_of
@@ -135,5 +136,7 @@ def device_rows(devices: Iterable[Device], *, current: Session | None, here: str
 
 
 def _method(record: Mapping[str, Any]) -> str:
+    if record.get("method") == SOCIAL:
+        return LABELS.get(str(record.get("provider")), "")
     name = record.get("type") if record.get("method") == "mfa" else record.get("method")
     return _METHODS.get(str(name), "")

@@ -28,6 +28,8 @@ class Attempt:
         next_url: where to go afterwards, within this installation; "" for the organization's console.
         is_test: somebody tries the connection; nobody is signed in.
         started: seconds since the epoch.
+        purpose: what the sign-in is for, where it is not simply that; see `accounts.social.views`.
+        about: whom or what the purpose is about.
     """
 
     connection_id: str
@@ -37,6 +39,8 @@ class Attempt:
     next_url: str
     is_test: bool
     started: float
+    purpose: str = ""
+    about: str = ""
 
     @property
     def challenge(self) -> str:
@@ -45,7 +49,15 @@ class Attempt:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def begin(request: HttpRequest, connection_id: Any, *, next_url: str = "", is_test: bool = False) -> Attempt:
+def begin(
+    request: HttpRequest,
+    connection_id: Any,
+    *,
+    next_url: str = "",
+    is_test: bool = False,
+    purpose: str = "",
+    about: str = "",
+) -> Attempt:
     """Return a new attempt, kept in the session."""
     made = Attempt(
         connection_id=str(connection_id),
@@ -55,6 +67,8 @@ def begin(request: HttpRequest, connection_id: Any, *, next_url: str = "", is_te
         next_url=next_url,
         is_test=is_test,
         started=time.time(),
+        purpose=purpose,
+        about=about,
     )
     kept = [*_kept(request), asdict(made)]
     request.session[_KEY] = kept[-MOST:]

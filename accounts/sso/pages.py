@@ -1,17 +1,13 @@
-"""What every page of single sign-on needs: refusals, the limit by address, and where a sign-in may lead."""
+"""What every page of single sign-on needs: refusals, and where a sign-in may lead."""
 
 from urllib.parse import unquote
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.sso_door import SsoDoor
-from api.limits import Quota, count
 from console.links import root_url
-from isolation.addresses import counted_as
-from isolation.context import current_origin
 
 NO_DOOR = "This way to sign in is closed. Ask an owner of your organization whether single sign-on is switched on."
 NO_ATTEMPT = "This sign-in was begun in another browser, was used already, or took longer than 15 minutes. Begin again."
@@ -27,13 +23,6 @@ def inside(request: HttpRequest, door: SsoDoor, next_url: str) -> str:
         and url_has_allowed_host_and_scheme(next_url, allowed_hosts={request.get_host()})
     )
     return next_url if safe else home
-
-
-def seconds_to_wait() -> int:
-    """Count a request by its address and return how long it has to wait, 0 for not at all."""
-    quota = Quota("address", f"sso:{counted_as(current_origin().ip) or 'unknown'}", settings.API_RATE_PER_ADDRESS)
-    (standing,) = count([quota])
-    return max(1, standing.reset) if standing.used > quota.limit else 0
 
 
 def too_many(request: HttpRequest, wait: int) -> HttpResponse:

@@ -33,6 +33,7 @@ class Presence:
             2, RFC 8176), or AuthnContextClassRef (SAML core section 2.7.2.2).
         session_id: the `SsoSession`, where the protocol has one.
         proved_at: when they proved who they are to the provider; it may have been long before they came.
+        sid: the session's name at the provider, "" where it gives none.
     """
 
     organization_id: UUID
@@ -41,10 +42,12 @@ class Presence:
     assurance: tuple[str, ...]
     session_id: UUID | None
     proved_at: datetime
+    sid: str = ""
 
     def holds(self, user: User) -> bool:
-        """Return whether the connection still lets its person in."""
-        return Confinement(self.organization_id, self.connection_id, self.came_at, self.session_id).holds(user)
+        """Return whether the connection still lets its person in, who has not signed out at the provider since."""
+        way = Confinement(self.organization_id, self.connection_id, self.came_at, self.session_id, self.sid)
+        return way.holds(user)
 
 
 def presence_in(request: HttpRequest, organization_id: UUID) -> Presence | None:
@@ -64,6 +67,7 @@ def presence_kept(session: Mapping[str, Any], organization_id: UUID) -> Presence
         tuple(kept["assurance"]),
         UUID(kept["session"]) if kept["session"] else None,
         datetime.fromisoformat(kept["proved_at"]),
+        kept.get("sid", ""),
     )
 
 
@@ -81,6 +85,7 @@ def note_presence(request: HttpRequest, presence: Presence) -> None:
         "assurance": list(presence.assurance),
         "session": str(presence.session_id) if presence.session_id else None,
         "proved_at": presence.proved_at.isoformat(),
+        "sid": presence.sid,
     }
     request.session[_KEY] = {**request.session.get(_KEY, {}), str(presence.organization_id): kept}
 

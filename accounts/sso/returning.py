@@ -25,7 +25,7 @@ from tenants.models import Membership
 
 from .attempt import Attempt
 from .checks import Checklist
-from .confinement import Confinement, confine, confinement_of, keep_session, release
+from .confinement import Confinement, confine, confinement_of, keep_session, keep_way, release
 from .exceptions import SignInRefused
 from .held import mark_single_sign_on
 from .noting import note_login
@@ -154,8 +154,12 @@ class Return:
         with transaction.atomic():
             session_id = self._open_session(membership, found)
             if not reaches_all:
-                confine(request, Confinement(door.organization_id, door.connection_id, self._came_at, session_id))
+                confine(
+                    request,
+                    Confinement(door.organization_id, door.connection_id, self._came_at, session_id, found.sid),
+                )
             keep_session(request, door.organization_id, session_id)
+            keep_way(request, door.connection_id, self.protocol)
             mark_single_sign_on(request)
             response: HttpResponse = perform_login(
                 request,
@@ -173,6 +177,7 @@ class Return:
                     found.assurance,
                     session_id,
                     min(found.authenticated_at or self._came_at, self._came_at),
+                    found.sid,
                 )
                 note_presence(request, came)
                 if not reaches_all:  # what it opens of the login is closed to it but for a first second factor

@@ -36,6 +36,7 @@ class SignedIn:
         assurance: how they proved who they are, in the provider's words: `amr` and `acr`, or AuthnContextClassRef.
         session: their session there; None where the protocol names none.
         authenticated_at: when they proved it there (`auth_time`, AuthnInstant); None when the provider does not say.
+        sid: their session's name there, by which a logout token ends it (OpenID Connect); "" for none.
     """
 
     subject: str
@@ -43,3 +44,4 @@ class SignedIn:
     assurance: tuple[str, ...] = ()
     session: ProviderSession | None = field(default=None)
     authenticated_at: datetime | None = None
+    sid: str = ""

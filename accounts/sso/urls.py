@@ -3,6 +3,7 @@
 from django.urls import path
 
 from . import views
+from .oidc import logout as oidc_logout
 from .oidc import views as oidc
 from .saml import slo
 from .saml import views as saml
@@ -11,6 +12,13 @@ urlpatterns = [
     path("sso/", views.find, name="sso"),
     path("sso/<uuid:connection_id>/start/", views.start, name="sso_start"),
     path("sso/<uuid:connection_id>/callback/", oidc.callback, name="sso_callback"),
+    path("sso/<uuid:connection_id>/sign-out/", oidc_logout.sign_out, name="sso_sign_out"),
+    path("sso/<uuid:connection_id>/signed-out/", oidc_logout.signed_out, name="sso_signed_out"),
+    path(
+        "sso/<uuid:connection_id>/backchannel-logout/",
+        oidc_logout.backchannel_logout,
+        name="sso_backchannel_logout",
+    ),
     path("sso/<uuid:connection_id>/saml/metadata/", saml.metadata, name="saml_metadata"),
     path("sso/<uuid:connection_id>/saml/acs/", saml.acs, name="saml_acs"),
     path("sso/<uuid:connection_id>/saml/confirm/", saml.confirm, name="saml_confirm"),

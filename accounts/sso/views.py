@@ -14,12 +14,13 @@ from accounts.forms.sso import FindProviderForm
 from accounts.lookups import sso_door, sso_doors_of_domain
 from accounts.models import SsoConnection, SsoProtocol
 from accounts.models.provisioned import LONGEST_EMAIL
+from accounts.sign_in_limit import seconds_to_wait
 from console.links import root_url
 from isolation.scope import tenant_scope
 from tenants.domain_names import mail_domain
 
 from .oidc import views as oidc
-from .pages import NO_DOOR, refused, seconds_to_wait, too_many
+from .pages import NO_DOOR, refused, too_many
 from .saml import views as saml
 
 LONGEST_NEXT = 2_000

@@ -256,7 +256,10 @@ class _Reading:
                 ),
                 *("email_claim", "name_claim", "external_id_claim", "groups_claim"),
             )
-            plain = ("role", "enabled", "client_secret", "signs_requests", "allows_idp_initiated")
+            plain = (
+                *("role", "scim_connection", "enabled", "client_secret"),
+                *("ends_at_provider", "signs_requests", "allows_idp_initiated"),
+            )
             values |= {field: entry[field] for field in plain if field in entry}
             if values.get("role"):
                 self._reference(wanted, "role", values["role"], (*path, "role"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from accounts.models import (
     Joining,
+    ScimConnection,
     ServiceAccount,
     SignInException,
     SsoAsSecondFactor,
@@ -258,6 +259,16 @@ def _sso_connection() -> dict[str, Any]:
                 },
             },
             "scopes": _text(NAME, _length(SsoConnection, "scopes"), "openid among them; separated by spaces."),
+            "scim_connection": {
+                "type": ["string", "null"],
+                "pattern": NAME,
+                "maxLength": _length(ScimConnection, "name"),
+                "description": "The SCIM connection of the same directory, by its name: its externalIds count here.",
+            },
+            "ends_at_provider": {
+                "type": "boolean",
+                "description": "true: who signs out here is led on to sign out at the provider.",
+            },
             "enabled": {"type": "boolean", "description": "true: people can sign in through it."},
         },
     )

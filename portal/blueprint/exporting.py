@@ -132,7 +132,10 @@ def _keys(stage: Stage) -> dict[str, Any]:
 def _sso_connections(stage: Stage) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for name, row in SsoConnections(stage).current().items():
-        found[str(name)] = {field: value for field, value in _filled(row.values).items() if value is not None}
+        values = {field: value for field, value in _filled(row.values).items() if value is not None}
+        if values["ends_at_provider"]:  # as it is when the file is silent
+            del values["ends_at_provider"]
+        found[str(name)] = values
     for row in FollowingGroups(stage).current().values():
         mapping = row.stored
         groups = found[mapping.connection.name].setdefault("groups", {})

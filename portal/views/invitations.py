@@ -7,15 +7,17 @@ from allauth.account.models import EmailAddress
 from allauth.account.utils import perform_login
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.forms import InvitedSignUpForm
 from accounts.models import User
 from accounts.services.users import create_user, person
+from accounts.social.views import start_joining
 from console.links import root_url
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -50,6 +52,21 @@ def show(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         return _sign_up(request, invitation, form)
     return render(request, "portal/invitation_sign_up.html", context | {"form": form})
+
+
+@never_cache
+@transaction.non_atomic_requests
+@require_safe
+def join_with(request: HttpRequest, token: str, key: str) -> HttpResponse:
+    """Send the holder of an invitation's link, somebody new, to a social provider.
+
+    Raises:
+        Http404: no invitation has this token, or there is no such provider.
+    """
+    invitation = _by_token(token)
+    if request.user.is_authenticated or _problem(invitation) or _has_login(invitation.email.lower()):
+        return redirect("invitation", token=token)
+    return start_joining(request, key, invitation)
 
 
 @login_required

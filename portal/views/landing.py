@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.models import SocialIdentity
 from accounts.second_factor import has_second_factor
 from accounts.services.users import operator_actor, person, update_user
 from console.links import login_url, root_url
@@ -79,6 +80,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         "addresses": EmailAddress.objects.filter(user_id=request.user.pk).order_by("-primary", "email"),
         "second_factor": has_second_factor(_user(request)),
         "memberships": memberships_of(_user(request).pk),
+        "social_identities": SocialIdentity.objects.filter(user=_user(request)),
     }
     return render(request, "portal/profile.html", context)
 

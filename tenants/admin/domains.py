@@ -107,6 +107,7 @@ class DomainAdmin(DomainColumns, WithHistory, TenantModelAdmin):
         permission=P.DOMAINS_MANAGE,
         description="Remove domain",
         confirm="Who belongs to the organization stays. Provisioning connects nobody with an address there any more, "
+        "single sign-on leads nobody from there to your identity provider and knows only who has signed in before, "
         "and another organization can verify the domain.",
         url_path="remove-domain",
         icon="delete",

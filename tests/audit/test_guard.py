@@ -26,19 +26,26 @@ from tests.isolation.test_rows import fill
 from tests.people import Tenant
 from tests.tenants.stage import events
 
-# The log itself, the responses that the API keeps for a day (repeating one changes nothing), recent SCIM requests and
-# sign-ins, what SAML remembers of its own messages, sessions and warnings.
+# The log itself, the responses that the API keeps for a day (repeating one changes nothing), recent SCIM requests,
+# sign-ins and sign-outs, what SAML remembers of its own messages, sessions and warnings.
 UNGOVERNED = {
     "audit_event",
     "api_storedresponse",
     "accounts_scimrequest",
     "accounts_ssologin",
+    "accounts_ssologout",
     "accounts_samlcertificatewarning",
     "accounts_samlmessage",
     "accounts_ssosession",
 }
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
-INSTALLATION = ["accounts_platformkey", "accounts_user", "mfa_authenticator", "tenants_installationsettings"]
+INSTALLATION = [
+    "accounts_platformkey",
+    "accounts_socialidentity",
+    "accounts_user",
+    "mfa_authenticator",
+    "tenants_installationsettings",
+]
 
 
 @contextmanager

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from accounts.models import SsoConnection, SsoGroupMapping
 from isolation.scope import tenant_scope
 from tests.blueprint.conftest import File, exported
 from tests.people import Tenant
+from tests.scim.stage import connection_of
 from tests.sso.hostile import Answer, Behaviour, Hostile, hostile_provider
 from tests.tenants.stage import events
 
@@ -144,3 +146,21 @@ def test_a_provider_that_cannot_be_used_is_said_at_the_issuer(acme: Tenant, blue
     (line,) = blueprint.refused()
     assert line.startswith("6:")
     assert "organizations.acme.sso_connections.Directory.issuer: 127.0.0.1 answered" in line
+
+
+def test_the_directory_is_named_and_has_to_be_there(acme: Tenant, blueprint: File, idp: Hostile) -> None:
+    text = SSO.replace("ISSUER", idp.issuer)
+    tied = text.replace(
+        "        joining:", "        scim_connection: staff\n        ends_at_provider: false\n        joining:"
+    )
+    assert "There is no SCIM connection staff" in str(blueprint.write(tied).refused())
+    connection_of(acme, "Staff")
+    blueprint.apply()
+    with tenant_scope(acme.organization):
+        row = SsoConnection.objects.select_related("scim_connection").get()
+    assert (str(row.scim_connection), row.ends_at_provider) == ("Staff", False)
+    kept = yaml.safe_load(exported("acme"))["organizations"]["acme"]["sso_connections"]["Directory"]
+    assert (kept["scim_connection"], kept["ends_at_provider"]) == ("Staff", False)
+    blueprint.write(tied.replace("staff", "null").replace("false", "true")).apply()
+    kept = yaml.safe_load(exported("acme"))["organizations"]["acme"]["sso_connections"]["Directory"]
+    assert not {"scim_connection", "ends_at_provider"} & set(kept)

@@ -27,6 +27,7 @@ TABLES_WITHOUT_TENANT = {
     "accounts_device",
     "accounts_platformkey",
     "accounts_session",
+    "accounts_socialidentity",
     "accounts_user",
     "auth_group",
     "auth_group_permissions",

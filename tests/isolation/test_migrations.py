@@ -22,6 +22,7 @@ NO_CHANGE_OF_STATE = {
     "accounts_ssologin",
     "accounts_samlcertificatewarning",
     "accounts_samlmessage",
+    "accounts_ssologout",
     "accounts_ssosession",
 }
 OURS = ("accounts", "api", "audit", "gateway", "portal", "tenants", "vault")

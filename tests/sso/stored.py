@@ -10,6 +10,7 @@ from accounts.models import (
     SsoConnection,
     SsoIdentity,
     SsoLogin,
+    SsoLogout,
     SsoSession,
 )
 from accounts.services.sso_groups import add_group_mapping
@@ -44,6 +45,7 @@ def stored_connection(tenant: Tenant, membership: Membership, role: Role, actor:
     add_group_mapping(connection=connection, value="engineers", group=group, actor=actor)
     _saml_rows(connection, membership, actor)
     SsoLogin.objects.create(**shared, succeeded=True, subject="u-1", email=membership.user.email)
+    SsoLogout.objects.create(**shared, issuer=connection.issuer, jti="j-1", subject="u-1")
     return connection
 
 

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import SsoConnection
 from isolation.scope import tenant_scope
 from tests.people import Tenant
+from tests.scim.stage import connection_of
 from tests.sso.hostile import Answer, Behaviour, Hostile
 from tests.sso.stage import CLIENT_ID, CLIENT_SECRET, Sso, verify_domain
 from tests.tenants.stage import events
@@ -175,3 +176,13 @@ def test_a_file_that_is_no_text(acme: Tenant, create: Any, tmp_path: Path) -> No
     with pytest.raises(CommandError, match="cannot be read"):
         create("--client-secret-file", str(binary))
     assert stored(acme) == []
+
+
+def test_the_directory_and_where_a_session_ends(acme: Tenant, create: Any) -> None:
+    connection_of(acme, "Staff directory")
+    made = create("--scim-connection", "staff DIRECTORY", "--no-ends-at-provider")
+    assert (made["scim_connection"], made["ends_at_provider"]) == ("Staff directory", False)
+    changed = verb("update", "--scim-connection", "", "--ends-at-provider")
+    assert (changed["scim_connection"], changed["ends_at_provider"]) == (None, True)
+    with pytest.raises(CommandError, match="no SCIM connection Elsewhere"):
+        verb("update", "--scim-connection", "Elsewhere")

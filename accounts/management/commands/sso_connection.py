@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts.management.key_options import as_json
 from accounts.management.organizations import named_organization
-from accounts.models import Joining, SsoConnection, SsoProtocol, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoProtocol, SsoProvider
 from accounts.services.sso_connections import (
     create_saml_connection,
     create_sso_connection,
@@ -16,7 +16,7 @@ from accounts.services.sso_connections import (
     set_sso_enabled,
     update_sso_connection,
 )
-from accounts.sso.oidc.flow import redirect_uri
+from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
 from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
@@ -33,6 +33,7 @@ _VALUES = (
     "external_id_claim",
     "groups_claim",
     "scopes",
+    "ends_at_provider",
     "metadata_url",
     "subject_attribute",
     "signs_requests",
@@ -96,6 +97,14 @@ class Command(ScopedCommand):
         for claim in ("email", "name", "external-id", "groups"):
             verb.add_argument(f"--{claim}-claim", metavar="CLAIM")
         verb.add_argument("--scopes", help="What is asked of the provider, separated by spaces.")
+        verb.add_argument(
+            "--scim-connection", metavar="NAME", help="The SCIM connection of the same directory; an empty name: none."
+        )
+        verb.add_argument(
+            "--ends-at-provider",
+            action=yes_or_no,
+            help="Whether who signs out here is led on to sign out at the provider.",
+        )
 
     def _create(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
         shared = {"organization": organization, "name": options["name"], "actor": actor, **_values(options)}
@@ -122,7 +131,10 @@ class Command(ScopedCommand):
         )
 
     def _list(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
-        return [_shown(connection) for connection in SsoConnection.objects.select_related("role").order_by("name")]
+        return [
+            _shown(connection)
+            for connection in SsoConnection.objects.select_related("role", "scim_connection").order_by("name")
+        ]
 
     def _enable(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
         return _shown(set_sso_enabled(connection=_connection(options["name"]), enabled=True, actor=actor))
@@ -153,7 +165,7 @@ def _values(options: dict[str, Any]) -> dict[str, Any]:
     """Return what the command line names.
 
     Raises:
-        CommandError: there is no such role.
+        CommandError: there is no such role or SCIM connection.
     """
     values = {name: options[name] for name in _VALUES if options[name] is not None}
     if (key := options["role"]) is not None:
@@ -161,7 +173,16 @@ def _values(options: dict[str, Any]) -> dict[str, Any]:
         if role is None:
             raise CommandError(f"There is no role {key}.")
         values["role"] = role
+    if (name := options["scim_connection"]) is not None:
+        values["scim_connection"] = _scim_connection(name) if name.strip() else None
     return values
+
+
+def _scim_connection(name: str) -> ScimConnection:
+    found: ScimConnection | None = ScimConnection.objects.filter(name__iexact=name.strip()).first()
+    if found is None:
+        raise CommandError(f"There is no SCIM connection {name}.")
+    return found
 
 
 def _secret(options: dict[str, Any]) -> str | None:
@@ -200,7 +221,11 @@ def _shown(connection: SsoConnection) -> dict[str, Any]:
             "allows_idp_initiated": connection.allows_idp_initiated,
         }
         if connection.is_saml
-        else {"redirect_uri": redirect_uri(connection.pk)}
+        else {
+            "redirect_uri": redirect_uri(connection.pk),
+            "signed_out_uri": signed_out_uri(connection.pk),
+            "backchannel_logout_uri": backchannel_logout_uri(connection.pk),
+        }
     )
     return {
         "id": connection.pk,
@@ -218,5 +243,7 @@ def _shown(connection: SsoConnection) -> dict[str, Any]:
         "external_id_claim": connection.external_id_claim,
         "groups_claim": connection.groups_claim,
         "scopes": connection.scopes,
+        "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
+        "ends_at_provider": connection.ends_at_provider,
         "is_enabled": connection.is_enabled,
     }

@@ -8,7 +8,7 @@ from outbound.exceptions import Unusable
 
 MOST_KEYS = 50
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-_ADDRESSES = frozenset({*_ENDPOINTS, "userinfo_endpoint"})
+_ADDRESSES = frozenset({*_ENDPOINTS, "userinfo_endpoint", "end_session_endpoint"})
 _KEPT = (*_ADDRESSES, "token_endpoint_auth_methods_supported")
 _KEPT_FLAGS = ("authorization_response_iss_parameter_supported",)
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})

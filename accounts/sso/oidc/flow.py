@@ -6,18 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.conf import settings
 from django.utils import timezone
 
 from accounts.sso.attempt import Attempt
 from accounts.sso.checks import Checklist
 from accounts.sso.exceptions import SignInRefused
 from accounts.sso.signed_in import SignedIn
-from console.links import root_url
 from outbound.client import get, post
 
 from .discovery import fetch_keys
-from .id_token import checked_claims, key_name
+from .id_token import LONGEST_NAME, checked_claims, key_name
 from .registration import Registration
 
 KEYS_COUNT_FOR = timedelta(hours=1)
@@ -27,18 +25,13 @@ KEYS_AGAIN_AFTER = timedelta(seconds=30)
 _OK = 200
 
 
-def redirect_uri(connection_id: Any) -> str:
-    """Return where the identity provider sends people back; a connection has its own, against mix-up (RFC 9700 4.4)."""
-    return f"{settings.PUBLIC_URL}{root_url(f'sso/{connection_id}/callback/')}"
-
-
 def authorization_url(
     registration: Registration, attempt: Attempt, *, login_hint: str = "", again: bool = False
 ) -> str:
     """Return where somebody signs in.
 
     Args:
-        registration: the connection.
+        registration: the client.
         attempt: what the browser keeps.
         login_hint: the e-mail address that was typed, "" for none.
         again: the provider shall ask for proof also when they are signed in there.
@@ -46,7 +39,7 @@ def authorization_url(
     asked = {
         "response_type": "code",
         "client_id": registration.client_id,
-        "redirect_uri": redirect_uri(registration.connection_id),
+        "redirect_uri": registration.redirect_uri,
         "scope": registration.scopes,
         "state": attempt.state,
         "nonce": attempt.nonce,
@@ -67,7 +60,7 @@ def signed_in(
     """Return who came back, after every check, and the registration with the keys that were used.
 
     Args:
-        registration: the connection.
+        registration: the client.
         attempt: what the browser kept.
         answer: the parameters of the redirect.
         checklist: gets each check.
@@ -92,7 +85,13 @@ def signed_in(
     if "userinfo_endpoint" in registration.metadata and tokens.get("access_token"):
         with checklist.step("What the provider adds is about the same person (userinfo)"):
             claims = _userinfo(registration, tokens["access_token"], claims["sub"]) | claims
-    said = SignedIn(claims["sub"], claims, _assurance(claims), authenticated_at=_authenticated_at(claims))
+    said = SignedIn(
+        claims["sub"],
+        claims,
+        _assurance(claims),
+        authenticated_at=_authenticated_at(claims),
+        sid=_session_name(claims),
+    )
     return said, registration
 
 
@@ -132,7 +131,7 @@ def _exchange(registration: Registration, attempt: Attempt, code: str) -> dict[s
     form = {
         "grant_type": "authorization_code",
         "code": code,
-        "redirect_uri": redirect_uri(registration.connection_id),
+        "redirect_uri": registration.redirect_uri,
         "code_verifier": attempt.verifier,
     }
     headers = {"Accept": "application/json"}
@@ -159,6 +158,12 @@ def _assurance(claims: dict[str, Any]) -> tuple[str, ...]:
     methods = claims.get("amr")
     said = [*(methods if isinstance(methods, list) else []), claims.get("acr")]
     return tuple(value for value in said if isinstance(value, str) and value)
+
+
+def _session_name(claims: dict[str, Any]) -> str:
+    """Return `sid` (OpenID Connect Front-Channel Logout 1.0 section 3), "" without one that is usable."""
+    sid = claims.get("sid")
+    return sid if isinstance(sid, str) and len(sid) <= LONGEST_NAME else ""
 
 
 def _authenticated_at(claims: dict[str, Any]) -> datetime | None:

@@ -18,7 +18,8 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 LEEWAY = 60
 """Seconds by which clocks may differ."""
 LONGEST = 65_536
-_LONGEST_SUBJECT = 255
+LONGEST_NAME = 255
+"""Of a subject (OpenID Connect Core section 2), and of whatever else names something in a token."""
 _KINDS = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
 
 
@@ -28,7 +29,7 @@ def key_name(token: str) -> str | None:
     Raises:
         SignInRefused: it is no signed token.
     """
-    kid = _header(token).get("kid")
+    kid = header_of(token).get("kid")
     return kid if isinstance(kid, str) else None
 
 
@@ -46,7 +47,7 @@ def checked_claims(token: str, *, keys: dict[str, Any], issuer: str, client_id: 
         SignInRefused: it does not hold.
     """
     try:
-        claims: dict[str, Any] = storable(_signed_claims(token, keys))
+        claims: dict[str, Any] = storable(signed_claims(token, keys))
     except (ValueError, RecursionError):
         raise SignInRefused("The ID token has texts that are none, or is nested too deeply.") from None
     if claims.get("iss") != issuer:
@@ -63,16 +64,26 @@ def checked_claims(token: str, *, keys: dict[str, Any], issuer: str, client_id: 
     if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
         raise SignInRefused("The ID token does not belong to this sign-in (nonce).")
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject.strip() or len(subject) > _LONGEST_SUBJECT:
+    if not isinstance(subject, str) or not subject.strip() or len(subject) > LONGEST_NAME:
         raise SignInRefused("The ID token does not say whose it is (sub).")
     return claims
 
 
-def _signed_claims(token: str, keys: dict[str, Any]) -> dict[str, Any]:
-    header = _header(token)
+def signed_claims(token: str, keys: dict[str, Any], *, what: str = "The ID token") -> dict[str, Any]:
+    """Return the claims of a token that one of the keys signed; what they say is not checked.
+
+    Args:
+        token: in compact form.
+        keys: the issuer's key set.
+        what: what the token is called when it is refused.
+
+    Raises:
+        SignInRefused: none of them signed it.
+    """
+    header = header_of(token, what)
     algorithm = header.get("alg")
     if algorithm not in ALGORITHMS:
-        raise SignInRefused(f"The ID token is signed by {_shown(algorithm)}, which is not accepted.")
+        raise SignInRefused(f"{what} is signed by {_shown(algorithm)}, which is not accepted.")
     kid = header.get("kid")
     candidates = [
         key
@@ -86,29 +97,44 @@ def _signed_claims(token: str, keys: dict[str, Any]) -> dict[str, Any]:
             continue
         return found.claims
     raise SignInRefused(
-        "The ID token is not signed by a key that the provider publishes"
+        f"{what} is not signed by a key that the provider publishes"
         + (f" (kid {_shown(kid)})." if kid is not None else ".")
     )
 
 
-def _header(token: str) -> dict[str, Any]:
+def header_of(token: str, what: str = "The ID token") -> dict[str, Any]:
+    """Return a token's header, of which nothing is proven.
+
+    Raises:
+        SignInRefused: it is no signed token.
+    """
     if len(token) > LONGEST:
-        raise SignInRefused("The ID token is too long.")
+        raise SignInRefused(f"{what} is too long.")
     try:
         first = token.split(".", maxsplit=1)[0].encode("ascii")
         header = storable(json.loads(urlsafe_b64decode(first + b"=" * (-len(first) % 4))))
     except (ValueError, binascii.Error, RecursionError):
         header = None
     if not isinstance(header, dict) or token.count(".") != 2:  # noqa: PLR2004 - header, payload, signature
-        raise SignInRefused("What the provider sent as ID token is no signed token.")
+        raise SignInRefused(f"What the provider sent as {what.removeprefix('The ')} is no signed token.")
     return header
+
+
+def is_one_of(client_id: str, audience: Any) -> bool:
+    """Return whether a token's audience, one or several, names a client."""
+    return client_id in audience if isinstance(audience, list) else client_id == audience
+
+
+def is_number(moment: Any) -> bool:
+    """Return whether a claim is a NumericDate (RFC 7519 section 2)."""
+    return isinstance(moment, int | float) and not isinstance(moment, bool)
 
 
 def _check_times(claims: dict[str, Any]) -> None:
     now = time.time()
     times: dict[str, Any] = {name: claims.get(name) for name in ("exp", "iat", "nbf")}
     for name, moment in times.items():
-        if isinstance(moment, bool) or not isinstance(moment, int | float | None) or (moment is None and name != "nbf"):
+        if not is_number(moment) and (moment is not None or name != "nbf"):
             raise SignInRefused(f"The ID token does not say when it counts ({name}).")
     if times["exp"] + LEEWAY < now:
         raise SignInRefused("The ID token has expired.")

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_safe
 
 from accounts.lookups import sso_door
 from accounts.models import SsoConnection, SsoProtocol
+from accounts.sign_in_limit import seconds_to_wait
 from accounts.sso import attempt as attempts
 from accounts.sso.exceptions import SignInRefused
-from accounts.sso.pages import NO_ATTEMPT, NO_DOOR, refused, seconds_to_wait, too_many
+from accounts.sso.pages import NO_ATTEMPT, NO_DOOR, refused, too_many
 from accounts.sso.returning import Return
 from accounts.sso.signed_in import SignedIn
 from isolation.scope import tenant_scope

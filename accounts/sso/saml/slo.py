@@ -15,10 +15,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.lookups import sso_door
 from accounts.models import SsoConnection, SsoProtocol, SsoSession
 from accounts.services.sso_sessions import end_own_session, end_sso_sessions, use_once
+from accounts.sign_in_limit import seconds_to_wait
 from accounts.sso.confinement import session_of
 from accounts.sso.exceptions import SignInRefused
 from accounts.sso.noting import note_refused_logout
-from accounts.sso.pages import NO_DOOR, refused, seconds_to_wait, too_many
+from accounts.sso.pages import NO_DOOR, refused, too_many
 from accounts.sso.signed_in import ProviderSession
 from accounts.sso_door import SsoDoor
 from console.links import root_url
@@ -71,7 +72,7 @@ def way_out(request: HttpRequest) -> str:
     organization_id, session_id = kept
     with tenant_scope(organization_id):
         session = end_own_session(session_id)
-        if session is None or not session.connection.is_enabled or not session.connection.metadata.get("slo"):
+        if session is None or not _is_led_on(session.connection):
             return ""
     token = signing.dumps(str(session_id), salt=_SALT)
     return f"{root_url(f'sso/{session.connection_id}/saml/leave/')}?session={token}"
@@ -100,6 +101,10 @@ def leave(request: HttpRequest, connection_id: UUID) -> HttpResponse:
         return depart(request, departure, door.organization)
     # No redirect: browsers hold a form's redirects to the form-action of its page (CSP).
     return render(request, "accounts/sso/saml_signing_out.html", {"door": door, "url": departure.url})
+
+
+def _is_led_on(connection: SsoConnection) -> bool:
+    return connection.is_enabled and connection.ends_at_provider and bool(connection.metadata.get("slo"))
 
 
 def _logged_out(request: HttpRequest, door: SsoDoor) -> Departure | None:

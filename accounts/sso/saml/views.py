@@ -19,11 +19,12 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.lookups import sso_door
 from accounts.models import SamlKey, SsoConnection, SsoProtocol
 from accounts.services.sso_sessions import use_once
+from accounts.sign_in_limit import seconds_to_wait
 from accounts.sso import attempt as attempts
 from accounts.sso.checks import Checklist
 from accounts.sso.exceptions import SignInRefused
 from accounts.sso.noting import note_login
-from accounts.sso.pages import NO_ATTEMPT, NO_DOOR, refused, seconds_to_wait, too_many
+from accounts.sso.pages import NO_ATTEMPT, NO_DOOR, refused, too_many
 from accounts.sso.returning import Return
 from accounts.sso.signed_in import SignedIn
 from accounts.sso_door import SsoDoor

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, ClassVar
 
-from accounts.models import Joining, SsoConnection, SsoGroupMapping, SsoProtocol, SsoProvider
+from accounts.models import Joining, ScimConnection, SsoConnection, SsoGroupMapping, SsoProtocol, SsoProvider
 from accounts.services.sso_connections import (
     create_saml_connection,
     create_sso_connection,
@@ -21,8 +21,16 @@ from portal.blueprint.problems import BlueprintError
 from portal.blueprint.references import described, reveal
 
 _KEPT = "stored"
-_COMMON = ("provider", "joining", "email_claim", "name_claim", "external_id_claim", "groups_claim")
-_TEXTS = {
+_COMMON = (
+    "provider",
+    "joining",
+    "email_claim",
+    "name_claim",
+    "external_id_claim",
+    "groups_claim",
+    "ends_at_provider",
+)
+_PLAIN = {
     SsoProtocol.OIDC.value: ("issuer", "client_id", "scopes", *_COMMON),
     SsoProtocol.SAML.value: (
         "metadata_url",
@@ -46,13 +54,14 @@ class SsoConnections(Section):
             connection.name: Row(
                 {
                     "protocol": connection.protocol,
-                    **{name: getattr(connection, name) for name in _TEXTS[connection.protocol]},
+                    **{name: getattr(connection, name) for name in _PLAIN[connection.protocol]},
                     "role": connection.role.key if connection.role else None,
+                    "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
                     "enabled": connection.is_enabled,
                 },
                 connection,
             )
-            for connection in SsoConnection.objects.select_related("role").order_by("name")
+            for connection in SsoConnection.objects.select_related("role", "scim_connection").order_by("name")
         }
 
     def match(self, key: Key) -> Key:
@@ -86,8 +95,9 @@ class SsoConnections(Section):
             "organization": stage.organization,
             "name": str(key),
             "role": stage.role(values["role"]) if values.get("role") else None,
+            "scim_connection": _scim_connection(values.get("scim_connection")),
             "actor": stage.actor,
-            **{name: values[name] for name in _TEXTS[protocol] if name in values},
+            **{name: values[name] for name in _PLAIN[protocol] if name in values},
         }
         if protocol == SsoProtocol.SAML:
             connection = create_saml_connection(**shared)
@@ -104,8 +114,9 @@ class SsoConnections(Section):
         connection = update_sso_connection(
             connection=row.stored,
             role=stage.role(values["role"]) if values["role"] else None,
+            scim_connection=_scim_connection(values["scim_connection"]),
             actor=stage.actor,
-            **{name: values[name] for name in _TEXTS[row.stored.protocol]},
+            **{name: values[name] for name in _PLAIN[row.stored.protocol]},
         )
         return set_sso_enabled(connection=connection, enabled=values["enabled"], actor=stage.actor)
 
@@ -127,6 +138,24 @@ class SsoConnections(Section):
     def _secret(self, item: Item) -> str:
         reference = item.values.get("client_secret")
         return reveal(reference, (*item.path, "client_secret"), self.stage.wanted.source) if reference else ""
+
+
+def _scim_connection(name: str | None) -> ScimConnection | None:
+    """Return a SCIM connection by its name, in any case of letters.
+
+    Raises:
+        DomainError: there is none; they are made in the console or by the API.
+    """
+    if name is None:
+        return None
+    found: ScimConnection | None = ScimConnection.objects.filter(name__iexact=name).first()
+    if found is None:
+        raise DomainError(
+            f"There is no SCIM connection {name}. Make it on the page Provisioning first.",
+            field="scim_connection",
+            code="unknown",
+        )
+    return found
 
 
 class FollowingGroups(Section):

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import SsoConnection, SsoIdentity
 from accounts.models.sso import LONGEST_URL
-from accounts.sso.oidc.flow import redirect_uri
+from accounts.sso.oidc.registration import redirect_uri
 from isolation.scope import tenant_scope
 from tests.accounts.admin.conftest import ONCE, state
 from tests.browsers import assert_closed, assert_not_in_ones_own

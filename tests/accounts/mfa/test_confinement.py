@@ -8,7 +8,7 @@ from accounts.services.users import set_user_active
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 from tests.accounts.mfa.stage import code_of, confirm, second_step, sign_in, with_app
-from tests.people import Tenant
+from tests.people import PASSWORD, Tenant
 from tests.sso.stage import Sso
 from tests.sso.test_strangers import join
 
@@ -85,3 +85,12 @@ def test_a_password_session_is_not_confined_by_signing_in_again(sso: Sso) -> Non
     second_step(browser, code_of(secret))
     sso.sign_in(browser)
     assert browser.get("/accounts/profile/").status_code in {200, 302}
+
+
+def test_half_a_sign_in_by_password_releases_nothing(sso: Sso) -> None:
+    """A password whose second step is not proved, and the organization's provider, are together no whole sign-in."""
+    with_app(sso.tenant.member)
+    browser = Client()
+    browser.post("/accounts/login/", {"login": sso.tenant.member.email, "password": PASSWORD})
+    sso.sign_in(browser)
+    assert_confined(browser)

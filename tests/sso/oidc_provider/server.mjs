@@ -52,7 +52,13 @@ function build() {
     claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name", "groups"], groups: ["groups"] },
     conformIdTokenClaims: false, // the ID token carries the claims of the scopes, as most vendors have it
     cookies: { keys: [COOKIE_SECRET] },
-    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true, logoutSource: logoutPage } },
+    features: {
+      devInteractions: { enabled: false },
+      rpInitiatedLogout: { enabled: true, logoutSource: logoutPage },
+      backchannelLogout: { enabled: true },
+    },
+    // Its own dispatcher refuses addresses inside, where these tests are.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     responseTypes: ["code"],
     pkce: { required: () => true },

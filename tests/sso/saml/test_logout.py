@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from lxml import etree
 
+from accounts.services.sso_connections import update_sso_connection
 from accounts.sso.saml.addresses import slo_url
 from tests.people import Tenant
 from tests.sso.saml.provider import NS, SamlIdp, Wrong, key_pair, sign, unsigned_query
@@ -169,3 +170,19 @@ def test_nobody_leaves_with_a_token_that_was_made_up(saml: Saml, token: str) -> 
     saml.sign_in()
     assert Client().get(saml.path("leave"), {"session": token}).headers["Location"] == "/accounts/login/"
     assert saml.open_sessions() == 1
+
+
+def test_a_connection_may_let_people_sign_out_here_alone(saml: Saml) -> None:
+    with saml.tenant.acting("owner") as actor:
+        update_sso_connection(connection=saml.connection, ends_at_provider=False, actor=actor)
+    browser = saml.sign_in().browser
+    assert browser.post("/accounts/logout/")["Location"] == "/accounts/login/"
+    assert saml.open_sessions() == 0
+
+
+def test_no_logout_token_ends_anything_of_saml(saml: Saml) -> None:
+    browser = saml.sign_in().browser
+    address = f"/sso/{saml.connection.pk}/backchannel-logout/"
+    assert Client().post(address, {"logout_token": "a.b.c"}).status_code == 400
+    assert is_in(browser)
+    assert Client().get(f"/sso/{saml.connection.pk}/sign-out/")["Location"] == "/accounts/login/"

@@ -1,0 +1,29 @@
+"""Tells who manages single sign-on that a domain is about to count no more for it, or does not any more."""
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from accounts.mails import send_sso_domain_notice
+from accounts.models import SsoConnection
+from tenants import signals
+from tenants.models import Domain
+from tenants.services.domains import GRACE
+
+
+@receiver(signals.domain_failing, dispatch_uid="accounts:domain_failing")
+def tell_of_failing(sender: object, *, target: Domain, **kwargs: Any) -> None:
+    """Tell what rests on a domain whose record was not found."""
+    _tell(target, days=GRACE.days)
+
+
+@receiver(signals.domain_lost, dispatch_uid="accounts:domain_lost")
+def tell_of_lost(sender: object, *, target: Domain, **kwargs: Any) -> None:
+    """Tell what works no more without the domain."""
+    _tell(target, days=0)
+
+
+def _tell(domain: Domain, *, days: int) -> None:
+    names = list(SsoConnection.objects.filter(is_enabled=True).order_by("name").values_list("name", flat=True))
+    if names:
+        send_sso_domain_notice(domain, connections=names, days=days)

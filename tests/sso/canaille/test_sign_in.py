@@ -1,0 +1,123 @@
+"""People sign in at Canaille, an OpenID provider of the Python world, whose people it may push by SCIM as well."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from django.test import Client
+
+from accounts.models import SsoLogin
+from accounts.services.sso_connections import create_sso_connection, set_sso_enabled
+from accounts.sso.oidc.registration import redirect_uri, signed_out_uri
+from isolation.actor import SYSTEM
+from isolation.context import acting_as
+from isolation.scope import tenant_scope
+from tests.people import Tenant
+from tests.services import require_program
+from tests.sso.stage import verify_domain
+from tests.tenants.stage import events
+
+ROOT = Path(__file__).resolve().parents[3]
+PROVIDER = Path(__file__).with_name("provider.py")
+SECRET = "a secret of thirty-two characters"
+STEPS = 10
+
+
+@contextmanager
+def canaille(connection_id: UUID, email: str) -> Iterator[str]:
+    """Run a Canaille at which somebody is signed in; yield its issuer."""
+    python = require_program(str(ROOT / ".venv" / "idp" / "bin" / "python"), hint="make test installs it")
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    given = {
+        "client": {
+            "client_id": "gatehouse",
+            "client_secret": SECRET,
+            "redirect_uris": [redirect_uri(connection_id)],
+            "post_logout_redirect_uris": [signed_out_uri(connection_id)],
+        },
+        "person": {
+            "user_name": email.partition("@")[0],
+            "formatted_name": "Mem Ber",
+            "family_name": "Ber",
+            "emails": [email],
+        },
+    }
+    with subprocess.Popen(
+        [python, str(PROVIDER)], env=inherited, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        try:
+            print(json.dumps(given), file=process.stdin, flush=True)
+            issuer = process.stdout.readline().strip()
+            assert issuer, "Canaille does not start; see its standard error"
+            yield issuer
+        finally:
+            process.terminate()
+
+
+def sent_back(url: str, issuer: str) -> str:
+    """Play a browser at Canaille; return where it is sent back to, without the host."""
+    with httpx.Client(timeout=30) as browser:
+        for _ in range(STEPS):
+            response = browser.get(url)
+            assert response.is_redirect, response.text[:2_000]
+            url = str(response.next_request.url) if response.next_request else ""
+            if not url.startswith(f"{issuer}/"):
+                parts = httpx.URL(url)
+                return f"{parts.path}?{parts.query.decode()}"
+    raise AssertionError(f"{STEPS} redirects and no end, at {url}")
+
+
+def connected(tenant: Tenant, issuer: str, connection_id: UUID, **values: Any) -> None:
+    verify_domain(tenant)
+    with tenant_scope(tenant.organization), acting_as(SYSTEM):
+        connection = create_sso_connection(
+            organization=tenant.organization,
+            name="Canaille",
+            issuer=issuer,
+            client_id="gatehouse",
+            client_secret=SECRET,
+            connection_id=connection_id,
+            actor=SYSTEM,
+            **values,
+        )
+        set_sso_enabled(connection=connection, enabled=True, actor=SYSTEM)
+
+
+def reasons(tenant: Tenant) -> list[str]:
+    """Return why nobody was signed in."""
+    with tenant_scope(tenant.organization):
+        return list(SsoLogin.objects.values_list("reason", flat=True))
+
+
+def test_a_member_signs_in_and_is_led_to_the_end_of_their_session(acme: Tenant) -> None:
+    connection_id = uuid4()
+    with canaille(connection_id, "member@acme.example") as issuer:
+        connected(acme, issuer, connection_id)
+        browser = Client()
+        left = browser.get(f"/sso/{connection_id}/start/")
+        back = browser.get(sent_back(left["Location"], issuer))
+        assert (back.status_code, back.headers.get("Location")) == (302, "/o/acme/"), reasons(acme)
+        assert browser.session["_auth_user_id"] == str(acme.member.pk)
+        (linked,) = events(acme, "sso_identity.linked")
+        assert linked.after["issuer"] == issuer
+        page = browser.get(browser.post("/accounts/logout/")["Location"])
+        assert page.context["end_session_url"].startswith(f"{issuer}/")
+
+
+def test_somebody_unknown_stays_outside(acme: Tenant) -> None:
+    connection_id = uuid4()
+    with canaille(connection_id, "nobody@acme.example") as issuer:
+        connected(acme, issuer, connection_id)
+        browser = Client()
+        left = browser.get(f"/sso/{connection_id}/start/")
+        assert browser.get(sent_back(left["Location"], issuer)).status_code == 403
+        (reason,) = reasons(acme)
+        assert "neither provisioned nor invited" in reason
