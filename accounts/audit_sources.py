@@ -18,9 +18,9 @@ def find_login(pk: UUID, actor: Actor) -> Subject | None:
         return None
     user = User.objects.filter(pk=pk).first()
     if user is not None:
-        return Subject("login", user.email, (pk,), (user.email,), (user.email,))
+        return Subject("login", user.email, (pk,), (pk,), (user.email,), (user.email,))
     key = PlatformKey.objects.filter(pk=pk).first()
-    return Subject("platform key", str(key), (pk,)) if key else None
+    return Subject("platform key", str(key), (pk,), (pk,)) if key else None
 
 
 def find_account(pk: UUID, actor: Actor) -> Subject | None:
@@ -28,14 +28,15 @@ def find_account(pk: UUID, actor: Actor) -> Subject | None:
     account = ServiceAccount.objects.filter(pk=pk).first()
     if account is None:
         return None
-    keys = ApiKey.objects.filter(service_account=account).order_by("-created_at").values_list("pk", flat=True)
-    return Subject("service account", account.name, (pk, *keys[:MOST]), parts=(account.name,))
+    rows = ApiKey.objects.filter(service_account=account).order_by("-created_at").values_list("pk", flat=True)
+    keys = tuple(rows[:MOST])
+    return Subject("service account", account.name, (pk, *keys), keys, parts=(account.name,))
 
 
 def find_key(pk: UUID, actor: Actor) -> Subject | None:
     """Return the API key with an id."""
     key = ApiKey.objects.filter(pk=pk).first()
-    return Subject("API key", str(key), (pk,)) if key else None
+    return Subject("API key", str(key), (pk,), (pk,)) if key else None
 
 
 def keys_that_may(organization_id: UUID, project_id: UUID | None, permission: str) -> Readers:

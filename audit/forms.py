@@ -12,6 +12,7 @@ from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
 
 from console.confirm import dress
+from isolation.exceptions import DomainError
 
 from .catalogue import catalogue
 from .models import Outcome
@@ -225,6 +226,29 @@ class ExportForm(forms.Form):
         super().__init__(data)
         for field in self.fields.values():
             dress(field)
+
+
+class SavedSearchForm(forms.Form):
+    """Asks for a saved search's name, query, and whether others see it."""
+
+    name = forms.CharField(label="Name", max_length=80)
+    query = forms.CharField(label="Search", max_length=LONGEST, help_text="As in the search field of the log.")
+    is_shared = forms.BooleanField(
+        label="Shared",
+        required=False,
+        help_text="Everybody who reads the log of the whole organization sees it.",
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None, *, initial: Mapping[str, Any], may_share: bool) -> None:
+        super().__init__(data, initial=dict(initial))
+        if not may_share:
+            del self.fields["is_shared"]
+        for field in self.fields.values():
+            dress(field)
+
+    def refuse(self, error: DomainError) -> None:
+        """Show what the service refuses."""
+        self.add_error(error.field if error.field in self.fields else None, error.message)
 
 
 def _uuid(text: str) -> UUID | None:

@@ -1,4 +1,4 @@
-"""How long a page may look before it gives up and says so: no search keeps a browser, or the database, busy for ever."""
+"""How long a page may look before it gives up and says so: no search keeps the database busy for ever."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

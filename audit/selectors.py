@@ -65,7 +65,7 @@ class EventFilter:
 
     def apply(self, events: "QuerySet[Any]") -> "QuerySet[Any]":
         """Return the events of the queryset that pass."""
-        for condition in self._conditions():
+        for condition in (*self._conditions(), *self._typed()):
             events = events.filter(condition)
         return events
 
@@ -91,6 +91,9 @@ class EventFilter:
             yield Q(target_id=self.target) if _is_uuid(self.target) else _named(self.target)
         if self.installation:
             yield Q(organization_id=None)
+
+    def _typed(self) -> Iterator[Q]:
+        """Yield what was typed, and the time, which both can narrow."""
         if self.conditions:
             yield self.conditions.condition
         if self.span.since:

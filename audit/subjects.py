@@ -14,7 +14,8 @@ class Subject:
     Attributes:
         kind: what it is, in a word or two.
         label: its name now.
-        ids: every id under which events know it: a member's and their login's, an account's and its keys'.
+        ids: every id under which things are done to it: a member's and their login's.
+        acting: every id under which it does things: a login's, an account's keys'.
         labels: names that are its own alone, by which events tell of it without its id.
         parts: names with which the names of its parts begin ("ada@acme.example in Crew").
         is_project: whether events happen *in* it.
@@ -23,6 +24,7 @@ class Subject:
     kind: str
     label: str
     ids: tuple[UUID, ...]
+    acting: tuple[UUID, ...] = ()
     labels: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     is_project: bool = False

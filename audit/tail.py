@@ -47,7 +47,7 @@ def new_since(place: str, events: "QuerySet[Any]") -> tuple[list[Event], bool, s
     except signing.BadSignature as error:
         raise StalePlace("not a place, or an old one") from error
     now = _snapshot()
-    unseen = events.extra(  # noqa: S610 - the snapshots are parameters, and ours
+    unseen = events.extra(
         # The plain bound lets the index on xid find the start.
         where=[
             "audit_event.xid >= pg_snapshot_xmin(%s::pg_snapshot)",

@@ -29,7 +29,7 @@ class MergedPaginator(KeysetPaginator):
         found = {}
         for queryset in self.querysets:
             part = KeysetPaginator(queryset, time_field=self.time_field, per_page=self.per_page)
-            found.update({row.pk: row for row in part._rows(place)})  # noqa: SLF001 - of the same class
+            found.update({row.pk: row for row in part._rows(place)})
         newest_first = place is None or place.older
         return sorted(found.values(), key=self._key, reverse=newest_first)[: self.per_page + 1]
 
@@ -44,10 +44,9 @@ def parts_of(subject: Subject, events: "QuerySet[Any]") -> list["QuerySet[Any]"]
         subject: whom it is about.
         events: the events that the actor may see.
     """
-    conditions = [
-        Q(actor_id__in=subject.ids),
-        Q(target_id__in=[str(pk) for pk in subject.ids]),
-    ]
+    conditions = [Q(target_id__in=[str(pk) for pk in subject.ids])]
+    if subject.acting:
+        conditions.append(Q(actor_id__in=subject.acting))
     if subject.labels:
         conditions.append(reduce(or_, (equals("target_label", label) for label in subject.labels)))
     if subject.parts:
@@ -61,9 +60,9 @@ def subject_in(events: Iterable[Event], pk: UUID) -> Subject | None:
     """Return what the log itself says about an id whose row is gone; None when none of the events names it."""
     for event in events:
         if event.actor_id == pk:
-            return Subject(event.get_actor_kind_display(), event.actor_label, (pk,))
+            return Subject(event.get_actor_kind_display(), event.actor_label, (pk,), (pk,))
         if event.target_id == str(pk):
-            return Subject(event.target_type, event.target_label, (pk,))
+            return Subject(event.target_type, event.target_label, (pk,), (pk,))
         if event.project_id == pk:
             return Subject("project", event.project_label, (pk,), is_project=True)
     return None

@@ -23,7 +23,7 @@ def find_member(pk: UUID, actor: Actor) -> Subject | None:
     if not rows:
         return None
     user = rows[0].user
-    return Subject("person", user.email, (user.pk, *(row.pk for row in rows)), (user.email,), (user.email,))
+    return Subject("person", user.email, (user.pk, *(row.pk for row in rows)), (user.pk,), (user.email,), (user.email,))
 
 
 def find_project(pk: UUID, actor: Actor) -> Subject | None:

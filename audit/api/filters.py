@@ -78,6 +78,8 @@ def event_filter(query: Mapping[str, Any], actor: Actor, permission: str = READ)
             values["conditions"] = conditions_of(values["query"], places, spanned="since" in values)
         except QueryError as error:
             raise _invalid("q", str(error)) from error
+        if values["conditions"].limited:
+            raise _invalid("q", "No index answers this over all time. Add a time, such as time:90d, or since.")
     return EventFilter(**values)
 
 

@@ -217,18 +217,19 @@ def _organization(value: Value, places: Places) -> Q:
 
 def _ip(value: Value, places: Places) -> Q:
     text = value.text
+    wrong = QueryError(
+        "This is no address. Write one, as 203.0.113.7 or 2001:db8::7, or a network, as 203.0.113.0/24.",
+        position=value.position,
+        piece=text,
+    )
+    if value.prefix or "%" in text:
+        raise wrong
     try:
-        if value.prefix or "%" in text:
-            raise ValueError(text)
         if "/" not in text:
             return Q(ip=str(ip_address(text)))
         network = ip_network(text, strict=False)
     except ValueError:
-        raise QueryError(
-            "This is no address. Write one, as 203.0.113.7 or 2001:db8::7, or a network, as 203.0.113.0/24.",
-            position=value.position,
-            piece=text,
-        ) from None
+        raise wrong from None
     return Q(ip__gte=str(network.network_address), ip__lte=str(network.broadcast_address))
 
 

@@ -1,4 +1,4 @@
-"""The times of a query: days, months, moments, ranges of them, and "the last 7 days"; all in UTC unless they say more."""
+"""The times of a query: days, months, moments, ranges, "the last 7 days"; in UTC unless they say more."""
 
 import re
 from dataclasses import dataclass
