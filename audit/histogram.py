@@ -9,16 +9,13 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
 
-from django.db import connections
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from isolation.context import crossing_tenants
-from isolation.scope import APP, OPERATOR
-
 from .models import Outcome
 from .query.times import EARLIEST, Span, written
+from .statements import connection, sql_of
 
 WITHOUT_TIME = timedelta(days=30)
 """How far back the bars go when no time is asked for."""
@@ -87,13 +84,15 @@ def histogram(events: "QuerySet[Any]", span: Span, *, few: bool, now: datetime |
 
     Args:
         events: scoped and filtered, without regard to their order.
-        span: the time that was asked for; without a beginning the last `WITHOUT_TIME` of it.
+        span: the time that was asked for; without a beginning the last `WITHOUT_TIME` of it, or all when there are few.
         few: whether so few events pass the filter that each can be counted.
         now: the end, when none was asked for.
     """
     now = now or timezone.now()
     until = min(span.until or now, now)
-    since = span.since if span.since and span.since > EARLIEST else until - WITHOUT_TIME
+    since = span.since or until - WITHOUT_TIME
+    if few and span.since is None:  # a young log, or a rare thing: from the first of them on
+        since = events.order_by().filter(time__lt=until).aggregate(first=Min("time"))["first"] or until
     if since >= until:
         return Histogram((), 0)
     edges = list(_edges(since, until))
@@ -133,9 +132,11 @@ def _counted(events: "QuerySet[Any]", edges: list[datetime], cap: int) -> list[t
         inner = inside.order_by("-time").values_list("outcome")[:cap]
     else:
         inner = within.values_list("outcome", "time")
-    connection = connections[OPERATOR if crossing_tenants() else APP]
-    sql, parameters = inner.query.get_compiler(connection=connection).as_sql()
-    with connection.cursor() as cursor:
+    statement = sql_of(inner)
+    if statement is None:
+        return []
+    sql, parameters = statement
+    with connection().cursor() as cursor:
         if cap:
             cursor.execute(
                 "SELECT bar.number, event.outcome, count(*) FROM unnest(%s::timestamptz[], %s::timestamptz[])"  # noqa: S608 - the ORM wrote the inner one

@@ -157,7 +157,7 @@ class SavedSearch(models.Model):
 
     objects: Any = TenantManager.from_queryset(SavedSearchQuerySet)()
 
-    audit_exclude = frozenset({"created_at", "maker_id"})
+    audit_exclude = frozenset({"created_at", "maker_id", "organization_id"})
 
     class Meta:
         base_manager_name = "objects"

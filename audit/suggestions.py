@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from django.db import connections
 from django.db.models import CharField, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Collate
 from django.db.models.lookups import GreaterThan
-
-from isolation.context import crossing_tenants
-from isolation.scope import APP, OPERATOR
 
 from .catalogue import catalogue
 from .directory import directory
@@ -23,6 +19,7 @@ from .places import LogPlaces
 from .query import LONGEST, Term, Value
 from .query.conditions import begins
 from .query.qualifiers import DOORS, QUALIFIERS, names
+from .statements import connection, sql_of
 
 MOST = 10
 _LABELS = {"actor": "actor_label", "target": "target_label"}
@@ -135,11 +132,12 @@ def _labels(name: str, text: str, events: "QuerySet[Any]") -> list[str]:
     label = Collate(column, "C")
     rows = events.filter(begins(column, text)).annotate(found=label).order_by("found").values_list("found")
     after = rows.filter(GreaterThan(label, RawSQL("step.label", (), output_field=CharField())))[:1]
-    connection = connections[OPERATOR if crossing_tenants() else APP]
-    first_sql, first = rows[:1].query.get_compiler(connection=connection).as_sql()
-    next_sql, following = after.query.get_compiler(connection=connection).as_sql()
+    beginning, going_on = sql_of(rows[:1]), sql_of(after)
+    if beginning is None or going_on is None:
+        return []
+    (first_sql, first), (next_sql, following) = beginning, going_on
     try:
-        with patience(SUGGESTIONS), connection.cursor() as cursor:
+        with patience(SUGGESTIONS), connection().cursor() as cursor:
             cursor.execute(
                 f"WITH RECURSIVE step(label) AS (({first_sql}) UNION ALL"  # noqa: S608 - the ORM wrote both parts
                 f" SELECT following.label FROM step CROSS JOIN LATERAL ({next_sql}) AS following(label))"

@@ -7,13 +7,10 @@ place in the stream is a PostgreSQL snapshot, and new is what it did not see (th
 from typing import Any
 
 from django.core import signing
-from django.db import connections
 from django.db.models import QuerySet
 
-from isolation.context import crossing_tenants
-from isolation.scope import APP, OPERATOR
-
 from .models import Event
+from .statements import connection
 
 MOST = 100
 """Events in one answer; who missed more than that reloads."""
@@ -61,6 +58,6 @@ def new_since(place: str, events: "QuerySet[Any]") -> tuple[list[Event], bool, s
 
 
 def _snapshot() -> str:
-    with connections[OPERATOR if crossing_tenants() else APP].cursor() as cursor:
+    with connection().cursor() as cursor:
         cursor.execute("SELECT pg_current_snapshot()::text")
         return str(cursor.fetchone()[0])

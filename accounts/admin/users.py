@@ -1,7 +1,6 @@
 """The logins of the installation, for operators."""
 
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -107,7 +106,7 @@ class UserAdmin(OperatorModelAdmin):
 
     def history_url(self, request: HttpRequest, obj: Any) -> str:
         """Return where the events about this login are."""
-        return f"{reverse('operator:audit_log')}?{urlencode({'target': str(obj.pk)})}"
+        return reverse("operator:audit_timeline", args=[obj.pk])
 
     # Columns ---------------------------------------------------------------------------------------
 

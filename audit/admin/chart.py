@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from audit.histogram import WITHOUT_TIME, Bar, histogram
 from audit.models import Outcome
-from audit.query.times import EARLIEST, Span
+from audit.query.times import Span
 
 HEIGHT = 100
 STEP = 10
@@ -49,7 +49,7 @@ class Chart:
         highest: the number at the top.
         cap: at how many events a bar stops; 0 when none did.
         edges: when it begins, its middle, when it ends.
-        days: how many days it spans because no time was asked for; 0 otherwise.
+        days: how many days it is limited to because no time was asked for; 0 otherwise.
     """
 
     columns: tuple[Column, ...]
@@ -80,7 +80,7 @@ def chart_of(events: "QuerySet[Any]", span: Span, *, few: bool, link: Callable[[
         highest=found.highest,
         cap=found.cap if found.is_capped else 0,
         edges=(found.bars[0].since, middle, found.bars[-1].until),
-        days=WITHOUT_TIME.days if span.since is None or span.since <= EARLIEST else 0,
+        days=WITHOUT_TIME.days if span.since is None and not few else 0,
     )
 
 

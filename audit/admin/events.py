@@ -90,6 +90,7 @@ class EventPages(LogPages):
             raise Http404("The log tells nothing of this here.")
         context = {
             "title": f"Timeline of {subject.label or pk}",
+            "label": subject.label or pk,
             "subtitle": subject.kind,
             "breadcrumbs": self.crumbs(),
             "events": self._told(page.rows, subject),

@@ -80,7 +80,7 @@ class SavedSearches(OrganizationView):
         request_example=NEW,
     )
     def post(self) -> SavedSearch:
-        """It belongs to the person or key that saves it. To share it takes reading the log of the whole organization."""
+        """It belongs to the person or key that saves it; sharing it takes reading the log of the whole organization."""
         return save_search(organization_id=self.organization.pk, actor=self.actor, **self.data)
 
 

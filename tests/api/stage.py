@@ -9,9 +9,11 @@ from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from audit.models import Event
+from audit.services.saved_searches import save_search
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
+from tenants.access import user_actor
 from tenants.permissions import P
 from tenants.services.domains import confirm_domain
 from tenants.services.exceptions import grant_to_member
@@ -51,6 +53,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
     """Fill the organization and return what names its rows."""
     with tenant_scope(tenant.organization), acting_as(SYSTEM):
         organization, project = tenant.organization, tenant.project
+        owner = user_actor(tenant.owner, organization.pk)
         membership = tenant.membership("member")
         viewer = tenant.role("viewer")
         group = create_group(organization=organization, name="Acme engineers", actor=SYSTEM)
@@ -79,6 +82,9 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         token = create_scim_token(connection=connection, name="Acme sync", actor=SYSTEM)
         sso_connection = stored_connection(tenant, membership, viewer, SYSTEM)
         set_service_account_project_role(account=account, project=project, role=viewer, actor=SYSTEM)
+        search = save_search(
+            organization_id=organization.pk, name="Acme refusals", query="outcome:denied", actor=owner, is_shared=True
+        )
         return {
             "organization": organization.slug,
             "project": project.slug,
@@ -97,6 +103,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "sso_group": str(SsoGroupMapping.objects.get().pk),
             "token": str(token.key.pk),
             "project_id": str(project.pk),
+            "search": str(search.pk),
             "event": str(Event.objects.first().pk),
         }
 

@@ -102,6 +102,7 @@ UNIQUE_PAIRS = {
     "accounts_ssogroupmapping": "value",
     "accounts_ssoidentity": "subject",
     "accounts_waitinggroupmember": "provisioned_user_id",
+    "audit_savedsearch": "maker_id",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",
     "tenants_membership": "user_id",

@@ -19,6 +19,7 @@ from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from api.models import StoredResponse
+from audit.services.saved_searches import save_search
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.models import Project, Role
@@ -47,6 +48,7 @@ def fill(tenant: Tenant) -> None:
             status=201,
             body="{}",
         )
+        save_search(organization_id=tenant.organization.pk, name="Refused", query="outcome:denied", actor=actor)
         viewer = tenant.role("viewer")
         membership = tenant.membership("owner")
         group = create_group(organization=tenant.organization, name="Crew", actor=actor)
