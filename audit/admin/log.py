@@ -14,6 +14,7 @@ from audit.forms import ExportForm, FilterForm, OperatorFilterForm
 from audit.patience import CHART, LIST, TookTooLong, patience
 from audit.query.conditions import WITHOUT_ANCHOR
 from audit.query.qualifiers import QUALIFIERS, names
+from audit.query.times import EARLIEST, LATEST
 from audit.querysets import EXPORT, READ, may_somewhere
 from audit.selectors import EventFilter
 from audit.tail import place_now
@@ -233,6 +234,6 @@ def _day(text: str) -> datetime | None:
     """Return the midnight, in UTC, with which a day begins; None for what is no day."""
     try:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-        return day if day + timedelta(days=1) else None
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    return day if EARLIEST <= day < LATEST else None

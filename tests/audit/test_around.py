@@ -121,7 +121,7 @@ def test_a_timeline_pages_through_everything_once(acme: Tenant) -> None:
     write_many(pk, 60, actor_id=person)
     write_many(pk, 60, target_id=str(person))
     both = write(pk, actor_id=person, target_id=str(person))
-    client, seen, query = signed_in(acme.owner), [], "?"
+    client, seen, query, newer = signed_in(acme.owner), [], "?", ""
     while query:
         context = client.get(f"{timeline(person)}{query}").context
         seen += [event.pk for event in context["events"]]

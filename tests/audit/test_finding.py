@@ -109,7 +109,7 @@ def test_the_api_and_the_export_take_the_same_language(varied: Tenant) -> None:
     rows = caller.get(f"/organizations/acme/audit-events?{urlencode({'q': 'target:t* outcome:failed'})}").json()["data"]
     assert [row["target_label"] for row in rows] == ["three"]
     address = f"{LOG}export/?{urlencode({'q': 'target:t* outcome:failed'})}"
-    sent = b"".join(signed_in(varied.auditor).post(address, {"format": "jsonl"}).streaming_content)
+    sent = signed_in(varied.auditor).post(address, {"format": "jsonl"}).getvalue()
     assert sent.count(b"\n") == 1
     assert b'"three"' in sent
     with tenant_scope(varied.organization):

@@ -18,11 +18,11 @@ from audit.tail import place_now
 from isolation.scope import tenant_scope
 from tests.people import Tenant
 
-EVENTS = 60_000
+EVENTS = 40_000
 FILL = """
 INSERT INTO audit_event (id, time, organization_id, actor_kind, actor_id, actor_label, via, action, outcome,
-                         target_type, target_id, target_label, project_id, project_label, before, after, reason, request_id, session,
-                         ip, user_agent)
+                         target_type, target_id, target_label, project_id, project_label, before, after, reason, request_id,
+                         session, ip, user_agent)
 SELECT gen_random_uuid(), now() - e * interval '30 seconds',
        CASE WHEN e %% 2 = 0 THEN %(organization)s::uuid ELSE gen_random_uuid() END,
        'user', md5((e %% 500)::text)::uuid, 'person-' || e %% 500 || '@example.org', 'console',
@@ -98,26 +98,22 @@ def test_every_qualifier_is_answered_by_an_index_or_within_a_time(full: Tenant) 
             assert "audit_event_" in found
             conditions = conditions_of(parse(query, names(across=False)), Nowhere(), timezone.now())
             assert conditions.limited
+        assert not read_whole(plan_of(f"actor:{uuid4()}"))
+        assert_the_index_is_asked()
 
 
-def test_a_condition_is_part_of_what_the_index_is_asked(full: Tenant) -> None:
+def assert_the_index_is_asked() -> None:
+    """A condition that PostgreSQL only filters by would read everything."""
     asked = {
         "request:r-77": "request_id",
         "session:s-77": "session",
         "ip:10.7.0.0/16": "ip >=",
         "target:target-77*": "target_label",
         "actor:person-77*": "actor_label",
-        "-outcome:success": "outcome",
     }
-    with tenant_scope(full.organization):
-        for query, column in asked.items():
-            found = plan_of(query)
-            conditions = [line for line in found.splitlines() if "Index Cond" in line]
-            assert conditions, found
-            assert any(column in line for line in conditions) or "audit_event_trouble" in found or "outcome" in found, (
-                query,
-                found,
-            )
+    for query, column in asked.items():
+        conditions = [line for line in plan_of(query).splitlines() if "Index Cond" in line]
+        assert any(column in line for line in conditions), query
 
 
 def test_following_finds_what_is_new_by_its_transaction(full: Tenant) -> None:
@@ -149,8 +145,3 @@ def test_a_page_reads_as_little_at_depth_as_at_the_top(full: Tenant) -> None:
         top = read(Event.objects.all())
         deep = read(Event.objects.filter(time__lte=middle))
     assert deep <= 2 * top + 20, (deep, top)
-
-
-def test_an_id_that_nobody_has_is_found_to_be_nobody_s_at_once(full: Tenant) -> None:
-    with tenant_scope(full.organization):
-        assert not read_whole(plan_of(f"actor:{uuid4()}"))

@@ -32,7 +32,7 @@ class Known:
         return ("API key", "member")
 
 
-texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), min_size=1, max_size=12)
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=12)
 values = st.builds(Value, texts, st.booleans())
 terms = st.one_of(
     st.builds(Term, st.sampled_from(NAMES), st.lists(values, min_size=1, max_size=3).map(tuple), st.booleans()),

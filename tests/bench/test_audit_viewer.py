@@ -41,7 +41,7 @@ def test_the_viewer_at_ten_million_events(acme: Tenant, superuser: psycopg.Conne
     fill(superuser, acme, LARGE)
     large = measure(browser)
     print(f"\nAudit viewer: {LARGE:,} events of one organization, against {SMALL:,}")
-    for name, (small_ms, small_statements) in small.items():
+    for name, (small_ms, _) in small.items():
         large_ms, large_statements = large[name]
         ratio = f"{large_ms / small_ms:5.2f} ×"
         print(f"  {name:<22} {small_ms:7.1f} ms → {large_ms:7.1f} ms   {ratio}   {large_statements} statements")
