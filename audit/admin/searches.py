@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 
 from audit.forms import SavedSearchForm
@@ -87,13 +88,16 @@ class SearchPages(LogPages):
 
         Raises:
             Http404: there is none that the actor sees.
-            MissingPermission: the actor may read no part of the log, or it is somebody else's.
+            MissingPermission: the actor may read no part of the log.
+            PermissionDenied: it is somebody else's.
         """
         self.demand(request)
         actor = actor_of(request)
         search = SavedSearch.objects.visible_to(actor).filter(pk=pk).first()
         if search is None:
             raise Http404("There is no such search here.")
+        if request.method == "POST" and not may_change(search, actor):
+            raise PermissionDenied("This search is somebody else's.")
         if request.method == "POST" and "delete" in request.POST:
             delete_search(search=search, actor=actor)
             messages.success(request, f"The search “{search}” is deleted.")

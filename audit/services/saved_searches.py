@@ -66,8 +66,8 @@ def update_search(
     """Rename a search, change what it finds, share it or share it no more; what is None stays.
 
     Raises:
-        MissingPermission: it is somebody else's, without ``organization:manage``; or as for `save_search`.
-        DomainError: as for `save_search`.
+        MissingPermission: as for `save_search`.
+        DomainError: it is somebody else's, without ``organization:manage``; or as for `save_search`.
     """
     stored = _own(search, actor)
     before = snapshot(stored)
@@ -91,7 +91,8 @@ def delete_search(*, search: SavedSearch, actor: Actor) -> None:
     """Delete a search; the log itself is not touched.
 
     Raises:
-        MissingPermission: it is somebody else's, without ``organization:manage``.
+        MissingPermission: without ``audit_log:read`` anywhere.
+        DomainError: it is somebody else's, without ``organization:manage``.
     """
     stored = _own(search, actor)
     signals.saved_search_deleted.announce(stored, actor=actor, before=snapshot(stored))
@@ -107,7 +108,10 @@ def _own(search: SavedSearch, actor: Actor) -> SavedSearch:
     _require_reader(actor)
     stored: SavedSearch = SavedSearch.objects.select_for_update().visible_to(actor).get(pk=search.pk)
     if not may_change(stored, actor):
-        actor.require(MANAGE, stored)
+        raise DomainError(
+            f"This search is {stored.maker}'s. They can change it, or somebody who manages the organization.",
+            code="not_yours",
+        )
     return stored
 
 

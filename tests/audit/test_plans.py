@@ -21,8 +21,8 @@ from tests.people import Tenant
 EVENTS = 40_000
 FILL = """
 INSERT INTO audit_event (id, time, organization_id, actor_kind, actor_id, actor_label, via, action, outcome,
-                         target_type, target_id, target_label, project_id, project_label, before, after, reason, request_id,
-                         session, ip, user_agent)
+                         target_type, target_id, target_label, project_id, project_label, before, after, reason,
+                         request_id, session, ip, user_agent)
 SELECT gen_random_uuid(), now() - e * interval '30 seconds',
        CASE WHEN e %% 2 = 0 THEN %(organization)s::uuid ELSE gen_random_uuid() END,
        'user', md5((e %% 500)::text)::uuid, 'person-' || e %% 500 || '@example.org', 'console',

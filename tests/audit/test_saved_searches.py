@@ -73,9 +73,9 @@ def test_its_maker_and_managers_change_it_nobody_else(acme: Tenant) -> None:
     others = saved(acme, "owner", is_shared=True)
     with acme.acting("auditor") as actor:
         update_search(search=search, actor=actor, name="Denied")
-        with pytest.raises(MissingPermission):
+        with pytest.raises(DomainError, match="This search is owner"):
             update_search(search=others, actor=actor, name="Taken over")
-        with pytest.raises(MissingPermission):
+        with pytest.raises(DomainError, match="This search is owner"):
             delete_search(search=others, actor=actor)
     with acme.acting("owner") as actor:
         update_search(search=search, actor=actor, is_shared=False)

@@ -1,5 +1,6 @@
 """The audit viewer with ten million events in one organization, against ten thousand: time and number of statements."""
 
+import faulthandler
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -33,6 +34,7 @@ SEARCHES = {
 
 def test_the_viewer_at_ten_million_events(acme: Tenant, superuser: psycopg.Connection) -> None:
     """The pages take about as long, and as many statements, however many events there are."""
+    faulthandler.cancel_dump_traceback_later()  # writing ten million events takes longer than a test may
     browser = signed_in(acme.owner)
     superuser.execute("SET session_replication_role = replica")
     fill(superuser, acme, SMALL)
