@@ -20,7 +20,7 @@ from .statements import connection, sql_of
 WITHOUT_TIME = timedelta(days=30)
 """How far back the bars go when no time is asked for."""
 MOST_BARS = 48
-BUDGET = 36_000
+BUDGET = 12_000
 """Events that are read for one histogram at most."""
 
 _STEPS = [

@@ -12,7 +12,6 @@ from audit.models import SavedSearch
 from audit.services.saved_searches import MOST, delete_search, save_search, update_search
 from isolation.actor import SYSTEM
 from isolation.exceptions import DomainError, MissingPermission
-from isolation.scope import tenant_scope
 from tests.api.calls import by
 from tests.audit.readers import reader_of_one_project
 from tests.people import Tenant, signed_in
@@ -185,10 +184,3 @@ def test_the_number_of_statements_does_not_grow(acme: Tenant) -> None:
     for number in range(12):
         saved(acme, "owner", f"Search {number}")
     assert statements() == few
-
-
-def test_they_go_with_the_organization(acme: Tenant, superuser) -> None:
-    search = saved(acme, "owner")
-    with tenant_scope(acme.organization):
-        assert SavedSearch.objects.filter(pk=search.pk).exists()
-    assert superuser.execute("SELECT count(*) FROM audit_savedsearch").fetchone() == (1,)

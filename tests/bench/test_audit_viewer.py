@@ -1,4 +1,4 @@
-"""The audit viewer with ten million events in one organization, against ten thousand: time and number of statements."""
+"""The audit viewer with ten million events in one organization, beside ten thousand in another."""
 
 import faulthandler
 from pathlib import Path
@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.bench.timing import medians
@@ -17,7 +16,6 @@ pytestmark = pytest.mark.bench
 
 ROUNDS = 15
 SMALL, LARGE = 10_000, 10_000_000
-LOG = "/o/acme/audit/"
 SEARCHES = {
     "one actor": "actor:person-7@example.org",
     "an actor's beginning": "actor:person-77*",
@@ -32,59 +30,60 @@ SEARCHES = {
 }
 
 
-def test_the_viewer_at_ten_million_events(acme: Tenant, superuser: psycopg.Connection) -> None:
-    """The pages take about as long, and as many statements, however many events there are."""
+def test_the_viewer_at_ten_million_events(acme: Tenant, globex: Tenant, superuser: psycopg.Connection) -> None:
+    """The pages take about as long however many events there are, and no more statements."""
     faulthandler.cancel_dump_traceback_later()  # writing ten million events takes longer than a test may
-    browser = signed_in(acme.owner)
     superuser.execute("SET session_replication_role = replica")
-    fill(superuser, acme, SMALL)
-    small = measure(browser)
-    empty(superuser)
-    fill(superuser, acme, LARGE)
-    large = measure(browser)
-    print(f"\nAudit viewer: {LARGE:,} events of one organization, against {SMALL:,}")
-    for name, (small_ms, _) in small.items():
-        large_ms, large_statements = large[name]
-        ratio = f"{large_ms / small_ms:5.2f} ×"
-        print(f"  {name:<22} {small_ms:7.1f} ms → {large_ms:7.1f} ms   {ratio}   {large_statements} statements")
+    fill(superuser, [(globex, SMALL), (acme, LARGE)])
+    small, large = (Pages(tenant) for tenant in (globex, acme))
+    print(f"\nAudit viewer: an organization with {LARGE:,} events, beside one with {SMALL:,} in the same installation")
+    for name in small.addresses:
+        times = medians(ROUNDS, small=lambda name=name: small.get(name), large=lambda name=name: large.get(name))  # type: ignore[misc]
+        ratio = f"{times['large'] / times['small']:5.2f} ×"
+        statements = small.statements(name), large.statements(name)
+        print(
+            f"  {name:<22} {times['small']:7.1f} ms → {times['large']:7.1f} ms   {ratio}   {statements[1]} statements"
+        )
+        # Where few match, one more finds the first of them, with which the chart begins.
+        assert statements[1] <= statements[0], name
     print("Bytes for each event:")
     for name, size in sizes(superuser):
         print(f"  {name:<26} {size / LARGE:6.1f}")
     empty(superuser)
-    for name in small:
-        assert small[name][1] == large[name][1], name
 
 
-def measure(browser: Client) -> dict[str, tuple[float, int]]:
-    """Return each page's median time in milliseconds and its number of statements."""
-    measured = {}
-    for name, address in addresses(browser).items():
-        browser.get(address)
+class Pages:
+    """The pages of one organization's log, as its owner sees them."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self.browser = signed_in(tenant.owner)
+        log = f"/o/{tenant.organization.slug}/audit/"
+        newest = self.browser.get(log)
+        middle = self.browser.get(f"{log}?q=time:<15d").context["events"][0].time
+        deep = self.browser.get(f"{log}?at={middle:%Y-%m-%d}")
+        event = deep.context["events"][25]
+        self.addresses = {
+            "newest": log,
+            "in the middle": f"{log}{deep.context['older_url']}",
+            **{name: f"{log}?{urlencode({'q': query})}" for name, query in SEARCHES.items()},
+            "an event": f"{log}{event.pk}/",
+            "timeline of a person": f"{log}timeline/{event.actor_id}/",
+            "suggestions": f"{log}suggestions/?typed=actor:person-7",
+            "following": f"{log}new/?{urlencode({'place': newest.context['place']})}",
+        }
+
+    def get(self, name: str) -> None:
+        """Load a page."""
+        assert self.browser.get(self.addresses[name]).status_code == 200, name
+
+    def statements(self, name: str) -> int:
+        """Return how many statements a page takes."""
         with CaptureQueriesContext(connection) as queries:
-            assert browser.get(address).status_code == 200, address
-        statements = len(queries)
-        times = medians(ROUNDS, page=lambda address=address: browser.get(address))  # type: ignore[misc]
-        measured[name] = (times["page"], statements)
-    return measured
+            self.get(name)
+        return len(queries)
 
 
-def addresses(browser: Client) -> dict[str, str]:
-    """Return the pages, by name."""
-    newest = browser.get(LOG)
-    deep = browser.get(f"{LOG}?at={browser.get(f'{LOG}?q=time:<15d').context['events'][0].time:%Y-%m-%d}")
-    event = deep.context["events"][25]
-    return {
-        "newest": LOG,
-        "in the middle": f"{LOG}{deep.context['older_url']}",
-        **{name: f"{LOG}?{urlencode({'q': query})}" for name, query in SEARCHES.items()},
-        "an event": f"{LOG}{event.pk}/",
-        "timeline of a person": f"{LOG}timeline/{event.actor_id}/",
-        "suggestions": f"{LOG}suggestions/?typed=actor:person-7",
-        "following": f"{LOG}new/?{urlencode({'place': newest.context['place']})}",
-    }
-
-
-def fill(superuser: psycopg.Connection, tenant: Tenant, events: int) -> None:
+def fill(superuser: psycopg.Connection, logs: list[tuple[Tenant, int]]) -> None:
     """Write the events of thirty days; indexes are built afterwards, which takes less time."""
     indexes = superuser.execute(
         "SELECT c.relname, pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
@@ -94,7 +93,8 @@ def fill(superuser: psycopg.Connection, tenant: Tenant, events: int) -> None:
     for name, _ in indexes:
         superuser.execute(f"DROP INDEX {name}")
     statement = Path(__file__).with_name("audit_events.sql").read_text()
-    superuser.execute(statement.format(organization=tenant.organization.pk, events=events))
+    for tenant, events in logs:
+        superuser.execute(statement.format(organization=tenant.organization.pk, events=events))
     for _, definition in indexes:
         superuser.execute(definition.replace(" ON ONLY ", " ON "))
     superuser.execute("VACUUM ANALYZE audit_event")
