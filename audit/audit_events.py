@@ -6,6 +6,7 @@ from uuid import UUID
 from isolation.actor import Actor
 from vault import signals as vault
 
+from . import signals
 from .catalogue import Action, catalogue
 from .recorder import attribute_to_data_key, record, records
 
@@ -16,6 +17,11 @@ records(vault.data_key_created, "data_key.created", "Made the organization's fir
 records(vault.data_keys_rewrapped, "data_key.rewrapped", "Wrapped the data keys under another key-encryption key")
 records(vault.data_key_rotated, "data_key.rotated", "Changed the data key and encrypted all secrets again")
 records(vault.data_key_destroyed, "data_key.destroyed", "Destroyed a data key")
+
+records(signals.saved_search_created, "saved_search.created", "Saved a search", "saved the search {target}")
+records(signals.saved_search_updated, "saved_search.updated", "Changed a saved search")
+records(signals.saved_search_deleted, "saved_search.deleted", "Deleted a saved search", "deleted the search {target}")
+
 vault.rows_reencrypted.connect(attribute_to_data_key, dispatch_uid="audit:rows_reencrypted")
 
 

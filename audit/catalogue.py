@@ -16,11 +16,14 @@ class Action:
         name: ``resource.verb_in_past`` (``member.role_changed``); stable for ever, programs filter by it.
         label: the words that a person reads.
         retired: no longer written; kept so that old events still have their label.
+        sentence: what follows the actor's name when an event is read as a sentence, with ``{target}``, ``{project}``,
+            ``{before.field}`` and ``{after.field}``; empty: the label, the target and the changed fields.
     """
 
     name: str
     label: str
     retired: bool = False
+    sentence: str = ""
 
     @property
     def resource(self) -> str:
@@ -60,6 +63,11 @@ class Catalogue:
         """Return the words for `name`; the name itself when the action is not known to this version."""
         action = self._actions.get(name)
         return action.label if action else name
+
+    def template(self, name: str) -> str:
+        """Return the sentence of `name`; "" when it has none."""
+        action = self._actions.get(name)
+        return action.sentence if action else ""
 
     def __iter__(self) -> Iterator[Action]:
         """Yield the actions in the order of their names."""

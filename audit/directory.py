@@ -19,6 +19,22 @@ class Directory(Protocol):
     def projects(self, actor: Actor, permission: str) -> list[tuple[UUID, str]]:
         """Return (id, name) of the current organization's projects where `actor` holds the permission."""
 
+    def find_projects(self, actor: Actor, permission: str, text: str, *, prefix: bool) -> list[UUID]:
+        """Return the ids of the projects with this name or identifier where `actor` holds the permission.
+
+        Args:
+            actor: who asks; an operator, in `operator_scope`, finds those of all organizations.
+            permission: that they need there.
+            text: the name or identifier, in any case.
+            prefix: whether it is only the beginning.
+        """
+
+    def suggest_projects(self, actor: Actor, permission: str, text: str) -> list[tuple[str, str]]:
+        """Return (identifier, name) of a few projects whose name or identifier begins so."""
+
+    def suggest_organizations(self, text: str) -> list[tuple[str, str]]:
+        """Return (identifier, name) of a few organizations whose identifier begins so; operators only."""
+
 
 class NoDirectory:
     """Knows no names."""
@@ -32,6 +48,18 @@ class NoDirectory:
         return None
 
     def projects(self, actor: Actor, permission: str) -> list[tuple[UUID, str]]:
+        """Return nothing."""
+        return []
+
+    def find_projects(self, actor: Actor, permission: str, text: str, *, prefix: bool) -> list[UUID]:
+        """Return nothing."""
+        return []
+
+    def suggest_projects(self, actor: Actor, permission: str, text: str) -> list[tuple[str, str]]:
+        """Return nothing."""
+        return []
+
+    def suggest_organizations(self, text: str) -> list[tuple[str, str]]:
         """Return nothing."""
         return []
 

@@ -12,9 +12,13 @@ from django.utils import timezone
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
 
 from console.confirm import dress
+from isolation.exceptions import DomainError
 
 from .catalogue import catalogue
 from .models import Outcome
+from .places import LogPlaces
+from .query import LONGEST, Conditions, Query, QueryError, conditions_of, parse
+from .query.qualifiers import names
 from .recorder import OPERATOR_SCOPE_ENTERED
 from .selectors import EventFilter
 
@@ -52,6 +56,7 @@ def action_choices() -> list[tuple[str, Any]]:
 class FilterForm(forms.Form):
     """What the list is narrowed to; it is sent by GET, so that a filtered list has an address."""
 
+    q = forms.CharField(label="Search", required=False, max_length=LONGEST)
     range = forms.ChoiceField(
         label="Time",
         required=False,
@@ -76,8 +81,13 @@ class FilterForm(forms.Form):
     project = forms.UUIDField(label="Project", required=False)
     request = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
-    def __init__(self, data: Mapping[str, Any], *, projects: Iterable[tuple[UUID, str]] = ()) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], *, places: LogPlaces, projects: Iterable[tuple[UUID, str]] = ()
+    ) -> None:
         super().__init__(data)
+        self._places = places
+        self.query = Query()
+        self._conditions: Conditions | None = None
         self.fields["action"].choices = action_choices()  # type: ignore[attr-defined]
         self.fields["project"].widget = self._projects(projects)
         for field in self.fields.values():
@@ -99,6 +109,8 @@ class FilterForm(forms.Form):
         since, until = cleaned.get("since"), cleaned.get("until")
         if since and until and since >= until:
             self.add_error("until", "This is not later than the beginning.")
+        if cleaned.get("q"):
+            self._read_query(cleaned["q"], spanned=bool(since or cleaned.get("range") in RANGES))
         return cleaned
 
     def event_filter(self) -> EventFilter:
@@ -115,12 +127,26 @@ class FilterForm(forms.Form):
             outcome=values["outcome"],
             project_id=values["project"],
             request_id=values["request"],
+            query=self.query,
+            conditions=self._conditions,
         )
 
     @property
     def is_narrowed(self) -> bool:
         """Return whether anything is asked for."""
         return any(self.data.get(name) for name in self.fields if name not in _NOT_NARROWING)
+
+    @property
+    def is_narrowed_by_fields(self) -> bool:
+        """Return whether anything is asked for outside the search field."""
+        return any(self.data.get(name) for name in self.fields if name not in {*_NOT_NARROWING, "q"})
+
+    def _read_query(self, text: str, *, spanned: bool) -> None:
+        try:
+            self.query = parse(text, names(across=self._places.across))
+            self._conditions = conditions_of(self.query, self._places, spanned=spanned)
+        except QueryError as error:
+            self.add_error("q", str(error))
 
     def _time_range(self) -> tuple[datetime | None, datetime | None]:
         values = self.cleaned_data
@@ -165,7 +191,8 @@ class OperatorFilterForm(FilterForm):
         """Return whether the operators' own reading stays out: it would crowd out what changed."""
         values = self.cleaned_data
         asked_for = values["action"] in {READ_ACROSS, f"{READ_ACROSS.partition('.')[0]}.*"} or values["request"]
-        return not (values["reads"] or asked_for)
+        exactly = self.query.asks_for("action") or self.query.asks_for("request")
+        return not (values["reads"] or asked_for or exactly)
 
     def clean_organization(self) -> UUID | None:
         """Return the organization's id."""
@@ -199,6 +226,29 @@ class ExportForm(forms.Form):
         super().__init__(data)
         for field in self.fields.values():
             dress(field)
+
+
+class SavedSearchForm(forms.Form):
+    """Asks for a saved search's name, query, and whether others see it."""
+
+    name = forms.CharField(label="Name", max_length=80)
+    query = forms.CharField(label="Search", max_length=LONGEST, help_text="As in the search field of the log.")
+    is_shared = forms.BooleanField(
+        label="Shared",
+        required=False,
+        help_text="Everybody who reads the log of the whole organization sees it.",
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None, *, initial: Mapping[str, Any], may_share: bool) -> None:
+        super().__init__(data, initial=dict(initial))
+        if not may_share:
+            del self.fields["is_shared"]
+        for field in self.fields.values():
+            dress(field)
+
+    def refuse(self, error: DomainError) -> None:
+        """Show what the service refuses."""
+        self.add_error(error.field if error.field in self.fields else None, error.message)
 
 
 def _uuid(text: str) -> UUID | None:

@@ -2,12 +2,15 @@
 
 from typing import Self
 
+from django.db.models import Q
+
 from isolation.actor import Actor
 from isolation.managers import TenantQuerySet
 
 # The names are the catalogue's, which lies above this app.
 READ = "audit_log:read"
 EXPORT = "audit_log:export"
+MANAGE = "organization:manage"
 
 
 class EventQuerySet(TenantQuerySet):
@@ -24,6 +27,18 @@ class EventQuerySet(TenantQuerySet):
             permission: `READ` or `EXPORT`.
         """
         return self.filter(actor.authority.projects_where(permission, column="project_id"))
+
+
+class SavedSearchQuerySet(TenantQuerySet):
+    """Saved searches, scoped by whose they are."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """Return an actor's own; with those that are shared, when they read the log of the whole organization.
+
+        What others look for tells of what is outside the projects that somebody may read.
+        """
+        own = Q(maker_id=actor.id) if actor.id else Q(pk__in=())
+        return self.filter(own | Q(is_shared=True) if actor.can(READ) else own)
 
 
 def may_somewhere(actor: Actor, permission: str = READ) -> bool:

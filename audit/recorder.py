@@ -23,15 +23,16 @@ ACCESS_DENIED = catalogue.add(Action("access.denied", "Was refused access"))
 OPERATOR_SCOPE_ENTERED = catalogue.add(Action("operator.scope_entered", "Read across organizations"))
 
 
-def records(signal: Signal, name: str, label: str) -> Action:
+def records(signal: Signal, name: str, label: str, sentence: str = "") -> Action:
     """Register the action `name` and write an event of it whenever `signal` is sent.
 
     Args:
         signal: a service's domain signal: a `ChangeSignal`, or one of a package below this app that sends the same.
         name: the action's stable name, ``resource.verb_in_past``.
         label: the words that a person reads.
+        sentence: see `Action`.
     """
-    action = catalogue.add(Action(name, label))
+    action = catalogue.add(Action(name, label, sentence=sentence))
 
     def receiver(sender: type[models.Model], **payload: Any) -> None:
         payload.pop("signal", None)

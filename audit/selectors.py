@@ -1,17 +1,17 @@
 """What the viewer and the export ask of the log: a filter, and the events that pass it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Collate
+from django.db.models import Q, QuerySet
 
 from .catalogue import catalogue
-
-_AFTER_EVERYTHING = "\U0010ffff"
+from .query import Conditions, Query
+from .query.conditions import begins, equals
+from .query.times import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class EventFilter:
         organization_id: one organization's log (operators).
         installation: only the installation's own log (operators).
         except_action: an action's name that is left out.
+        query: what was typed into the search field.
+        conditions: what that means.
     """
 
     since: datetime | None = None
@@ -47,24 +49,37 @@ class EventFilter:
     organization_id: UUID | None = None
     installation: bool = False
     except_action: str = ""
+    query: Query = field(default_factory=Query)
+    conditions: Conditions | None = None
+
+    @property
+    def span(self) -> Span:
+        """Return the time that is asked for."""
+        span = Span(self.since, self.until)
+        return span.within(self.conditions.span) if self.conditions else span
+
+    @property
+    def limited(self) -> bool:
+        """Return whether only the newest events are looked at, because no index answers the query."""
+        return self.conditions is not None and self.conditions.limited
 
     def apply(self, events: "QuerySet[Any]") -> "QuerySet[Any]":
         """Return the events of the queryset that pass."""
-        for condition in self._conditions():
+        for condition in (*self._conditions(), *self._typed()):
             events = events.filter(condition)
-        if self.actor:
-            # Bytewise, as the index is: only there a prefix is a range.
-            events = events.alias(actor_bytes=Collate(F("actor_label"), "C")).filter(_begins(self.actor))
         return events
 
     def described(self) -> dict[str, str]:
         """Return the conditions as words, for the event that records an export."""
-        return {field.name: str(value) for field in fields(self) if (value := getattr(self, field.name))}
+        names = (each.name for each in fields(self) if each.name != "conditions")
+        return {name: str(value) for name in names if (value := getattr(self, name))}
 
     def _conditions(self) -> Iterator[Q]:
         for name, column in _EXACT.items():
             if value := getattr(self, name):
                 yield Q(**{column: value})
+        if self.actor:
+            yield begins("actor_label", self.actor)
         if self.action.endswith(".*"):
             resource = self.action.removesuffix(".*")
             yield Q(action__in=[action.name for action in catalogue if action.resource == resource])
@@ -77,10 +92,17 @@ class EventFilter:
         if self.installation:
             yield Q(organization_id=None)
 
+    def _typed(self) -> Iterator[Q]:
+        """Yield what was typed, and the time, which both can narrow."""
+        if self.conditions:
+            yield self.conditions.condition
+        if self.span.since:
+            yield Q(time__gte=self.span.since)
+        if self.span.until:
+            yield Q(time__lt=self.span.until)
+
 
 _EXACT = {
-    "since": "time__gte",
-    "until": "time__lt",
     "actor_id": "actor_id",
     "outcome": "outcome",
     "project_id": "project_id",
@@ -89,15 +111,8 @@ _EXACT = {
 }
 
 
-def _begins(text: str) -> Q:
-    condition = Q()
-    for prefix in {text, text.lower()}:  # addresses are stored in lower case, other actors are not
-        condition |= Q(actor_bytes__gte=prefix, actor_bytes__lt=prefix + _AFTER_EVERYTHING)
-    return condition
-
-
 def _named(text: str) -> Q:
-    return Q(target_label=text) | Q(target_id=text)
+    return equals("target_label", text) | Q(target_id=text)
 
 
 def _is_uuid(text: str) -> bool:

@@ -48,3 +48,8 @@ class ChangeSignal(Signal):
             organization_id=organization_id,
             reason=reason,
         )
+
+
+saved_search_created = ChangeSignal()
+saved_search_updated = ChangeSignal()
+saved_search_deleted = ChangeSignal()

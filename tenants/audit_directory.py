@@ -1,7 +1,10 @@
 """Names for the audit viewer, whose events carry ids only."""
 
 from collections.abc import Collection
+from typing import Any
 from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from isolation.actor import Actor
 
@@ -9,6 +12,7 @@ from .models import Organization, Project
 
 MAX_PROJECTS = 300
 """A longer select is no help."""
+SUGGESTED = 8
 
 
 class TenantDirectory:
@@ -27,3 +31,25 @@ class TenantDirectory:
         """Return (id, name) of the projects where `actor` holds the permission."""
         rows = Project.objects.visible_to(actor, permission).order_by("name").values_list("pk", "name")
         return list(rows[:MAX_PROJECTS])
+
+    def find_projects(self, actor: Actor, permission: str, text: str, *, prefix: bool) -> list[UUID]:
+        """Return the ids of the projects with this name or identifier where `actor` holds the permission."""
+        lookup = "istartswith" if prefix else "iexact"
+        named = Q(**{f"name__{lookup}": text}) | Q(**{f"slug__{lookup}": text})
+        return list(_projects(actor, permission).filter(named).values_list("pk", flat=True)[:MAX_PROJECTS])
+
+    def suggest_projects(self, actor: Actor, permission: str, text: str) -> list[tuple[str, str]]:
+        """Return (identifier, name) of a few projects whose name or identifier begins so."""
+        named = Q(name__istartswith=text) | Q(slug__istartswith=text)
+        rows = _projects(actor, permission).filter(named).order_by("slug").values_list("slug", "name")
+        return list(rows.distinct()[:SUGGESTED])
+
+    def suggest_organizations(self, text: str) -> list[tuple[str, str]]:
+        """Return (identifier, name) of a few organizations whose identifier begins so."""
+        rows = Organization.objects.filter(slug__startswith=text.lower()).order_by("slug").values_list("slug", "name")
+        return list(rows[:SUGGESTED])
+
+
+def _projects(actor: Actor, permission: str) -> "QuerySet[Any]":
+    found: QuerySet[Any] = Project.objects.visible_to(actor, permission)
+    return found

@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
@@ -103,7 +102,7 @@ class PlatformKeyAdmin(KeyColumns, IssuesKeys, OperatorModelAdmin):
 
     def history_url(self, request: HttpRequest, obj: Any) -> str:
         """Return where the events about this key are."""
-        return f"{reverse('operator:audit_log')}?{urlencode({'target': str(obj.pk)})}"
+        return reverse("operator:audit_timeline", args=[obj.pk])
 
     def reveal(self, request: HttpRequest, issued: IssuedKey, *, title: str) -> HttpResponse:
         """Return the page with a secret that was just made."""

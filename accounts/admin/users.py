@@ -1,7 +1,6 @@
 """The logins of the installation, for operators."""
 
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 from uuid import UUID
 
 from allauth.mfa.models import Authenticator
@@ -180,7 +179,7 @@ class UserAdmin(OperatorModelAdmin):
 
     def history_url(self, request: HttpRequest, obj: Any) -> str:
         """Return where the events about this login are."""
-        return f"{reverse('operator:audit_log')}?{urlencode({'target': str(obj.pk)})}"
+        return reverse("operator:audit_timeline", args=[obj.pk])
 
     # Columns ---------------------------------------------------------------------------------------
 

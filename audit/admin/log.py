@@ -1,41 +1,41 @@
-"""The pages of the audit log: list, one event, export."""
+"""The pages of the audit log: list and export; events, timelines, live answers and saved searches beside them."""
 
-import json
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from audit import export
 from audit.audit_events import record_export
-from audit.diff import changes_of
 from audit.directory import directory
 from audit.forms import ExportForm, FilterForm, OperatorFilterForm
-from audit.models import Event
+from audit.patience import CHART, LIST, TookTooLong, patience
+from audit.query.conditions import WITHOUT_ANCHOR
+from audit.query.qualifiers import QUALIFIERS, names
+from audit.query.times import EARLIEST, LATEST
 from audit.querysets import EXPORT, READ, may_somewhere
 from audit.selectors import EventFilter
-from console.access import actor_of, require
-from console.keyset import CURSOR_VAR, KeysetPaginator
+from audit.tail import place_now
+from console.access import actor_of
+from console.keyset import CURSOR_VAR, Cursor, KeysetPaginator
 from console.lists import capped_count
-from console.sites import ConsoleSite
 from isolation.scope import tenant_scope
 
+from .base import AT_VAR
+from .chart import chart_of
+from .events import EventPages
+from .live import LivePages
+from .searches import SearchPages
+
 PER_PAGE = 50
-_AROUND = timedelta(minutes=10)
+_LAST_ID = str(UUID(int=2**128 - 1))
+_REFUSED = 422
 
 
-class AuditLog:
+class AuditLog(EventPages, LivePages, SearchPages):
     """The log of the current organization, as far as the actor may read it."""
-
-    across = False
-    """Whether the log spans organizations."""
-
-    def __init__(self, site: ConsoleSite) -> None:
-        self.site = site
 
     def add_pages(self, *, menu: tuple[str, int], description: str) -> None:
         """Add the pages to the site. Who may read the log in one project only finds it in the menu as well."""
@@ -50,7 +50,10 @@ class AuditLog:
             open_when=lambda request: may_somewhere(actor_of(request)),
         )(self.show_list)
         self.site.page("audit/export/", name="audit_export", title="Export", permission=None)(self.show_export)
-        self.site.page("audit/<uuid:event_id>/", name="audit_event", title="Event", permission=None)(self.show_event)
+        self.add_live_pages()
+        if not self.across:
+            self.add_search_pages()
+        self.add_event_pages()
 
     def show_list(self, request: HttpRequest) -> HttpResponse:
         """Show one page of the filtered log, newest first.
@@ -58,54 +61,22 @@ class AuditLog:
         Raises:
             MissingPermission: the actor may read no part of it.
         """
-        self._demand(request, READ)
+        self.demand(request)
         form = self.filter_form(request)
         context: dict[str, Any] = {"form": form, "narrowed": form.is_narrowed, "chips": self._chips(request, form)}
         if form.is_valid():
-            events = form.event_filter().apply(Event.objects.visible_to(actor_of(request)))
-            page = KeysetPaginator(events, time_field="time", per_page=PER_PAGE).page(request.GET.get(CURSOR_VAR))
-            count, more = capped_count(events)
-            context |= {
-                "events": self.named(page.rows),
-                "count": count,
-                "count_is_capped": more,
-                "newest_url": self._query(request),
-                "newer_url": self._query(request, {CURSOR_VAR: page.newer}) if page.newer else "",
-                "older_url": self._query(request, {CURSOR_VAR: page.older}) if page.older else "",
-                **self.about_reads(request, form),
-            }
-        export_url = f"{self._url('audit_export')}{self._query(request)}"
+            context |= self._found(request, form) | self.about_reads(request, form)
+        export_url = f"{self.url('audit_export')}{self.kept(request)}"
         context |= {
             "title": "Audit log",
             "across": self.across,
-            "log_url": self._url("audit_log"),
+            "log_url": self.url("audit_log"),
+            "suggestions_url": self.url("audit_suggestions"),
+            "language": [QUALIFIERS[name] for name in names(across=self.across)],
             "export_url": export_url if may_somewhere(actor_of(request), EXPORT) else "",
+            **({} if self.across else self.saved(request)),
         }
-        return self.site.render(request, "audit/log.html", context, status=200 if form.is_valid() else 422)
-
-    def show_event(self, request: HttpRequest, event_id: UUID) -> HttpResponse:
-        """Show everything that one event holds.
-
-        Raises:
-            Http404: there is none that the actor may see, whether it exists elsewhere or not at all.
-            MissingPermission: the actor may read no part of the log.
-        """
-        self._demand(request, READ)
-        event = Event.objects.visible_to(actor_of(request)).filter(pk=event_id).first()
-        if event is None:
-            raise Http404("There is no such event here.")
-        (event,) = self.named([event])
-        context = {
-            "title": event.action_label,
-            "subtitle": event.target_label,
-            "breadcrumbs": [{"title": "Audit log", "url": self._url("audit_log")}],
-            "event": event,
-            "across": self.across,
-            "changes": list(changes_of(event)),
-            "raw": json.dumps(export.as_record(event), indent=2, ensure_ascii=False),
-            "same": self._same(event),
-        }
-        return self.site.render(request, "audit/event.html", context)
+        return self.site.render(request, "audit/log.html", context, status=200 if form.is_valid() else _REFUSED)
 
     def show_export(self, request: HttpRequest) -> HttpResponseBase:
         """Ask for the format; on POST record the export and send the file.
@@ -113,8 +84,8 @@ class AuditLog:
         Raises:
             MissingPermission: the actor may export no part of the log.
         """
-        self._demand(request, EXPORT)
-        filters = self.filter_form(request)
+        self.demand(request, EXPORT)
+        filters = self.filter_form(request, EXPORT)
         if not filters.is_valid():
             messages.error(request, "Mend the filter first, then export.")
             return self.show_list(request)
@@ -131,29 +102,22 @@ class AuditLog:
             )
         context = {
             "title": "Export the audit log",
-            "breadcrumbs": [{"title": "Audit log", "url": self._url("audit_log")}],
+            "breadcrumbs": self.crumbs(),
             "form": form,
             "count": count,
             "truncated": more,
             "limit": export.LIMIT,
             "narrowed": wanted.described(),
-            "back_url": f"{self._url('audit_log')}{self._query(request)}",
+            "limited_to": WITHOUT_ANCHOR.days if wanted.limited else 0,
+            "back_url": f"{self.url('audit_log')}{self.kept(request)}",
         }
         return self.site.render(request, "audit/export.html", context)
 
     # What differs on the operator console ----------------------------------------------------------
 
-    def filter_form(self, request: HttpRequest) -> FilterForm:
-        """Return the filter form, bound to the query string."""
-        return FilterForm(request.GET, projects=directory().projects(actor_of(request), READ))
-
     def about_reads(self, request: HttpRequest, form: Any) -> dict[str, Any]:
         """Return whether the operators' reading is listed, and the link that changes it; a tenant's log has none."""
         return {}
-
-    def named(self, events: Any) -> list[Any]:
-        """Return the events with what the page needs beside them."""
-        return list(events)
 
     def recorded_in(self, request: HttpRequest, wanted: EventFilter) -> UUID | None:
         """Return whose log tells of an export."""
@@ -166,74 +130,87 @@ class AuditLog:
 
     # ---------------------------------------------------------------------------------------------
 
-    def _demand(self, request: HttpRequest, permission: str) -> None:
-        if not may_somewhere(actor_of(request), permission):
-            require(request, permission)
+    def _found(self, request: HttpRequest, form: FilterForm) -> dict[str, Any]:
+        """Return one page of events, how many there are, and the chart."""
+        wanted = form.event_filter()
+        events = wanted.apply(self.visible(request))
+        cursor, day = request.GET.get(CURSOR_VAR), _day(request.GET.get(AT_VAR, ""))
+        if day is not None and not cursor:
+            cursor = Cursor(older=True, time=day + timedelta(days=1), pk=_LAST_ID).encode()
+        following = {} if cursor else {"place": place_now(), "new_url": f"{self.url('audit_new')}{self.kept(request)}"}
+        try:
+            with patience(LIST):
+                page = KeysetPaginator(events, time_field="time", per_page=PER_PAGE).page(cursor)
+                count, more = capped_count(events)
+        except TookTooLong:
+            return {"too_long": True}
+        chart, chart_too_long = None, False
+        try:
+            with patience(CHART):
+                chart = chart_of(
+                    events, wanted.span, few=not more, link=lambda time: self.narrowed_to(request, form.query, time)
+                )
+        except TookTooLong:
+            chart_too_long = True
+        return {
+            "events": self.named(page.rows),
+            "count": count,
+            "count_is_capped": more,
+            "limited_to": WITHOUT_ANCHOR.days if wanted.limited else 0,
+            "chart": chart,
+            "chart_too_long": chart_too_long,
+            "at": f"{day:%Y-%m-%d}" if day else "",
+            "kept_values": [(name, value) for name, value in request.GET.items() if value and name in form.fields],
+            "newest_url": self.kept(request),
+            "newer_url": self.kept(request, {CURSOR_VAR: page.newer}) if page.newer else "",
+            "older_url": self.kept(request, {CURSOR_VAR: page.older}) if page.older else "",
+            "follow_every": self.follow_every,
+            **following,
+        }
 
     def _exported(self, request: HttpRequest, wanted: EventFilter) -> Any:
-        return wanted.apply(Event.objects.visible_to(actor_of(request), EXPORT))
+        return wanted.apply(self.visible(request, EXPORT))
 
     def _record_export(self, request: HttpRequest, wanted: EventFilter, told: dict[str, Any]) -> None:
         record_export(actor_of(request), self.recorded_in(request, wanted), told)
-
-    def _same(self, event: Event) -> list[tuple[str, str]]:
-        log = self._url("audit_log")
-        actor = {"actor_id": event.actor_id} if event.actor_id else {"actor": event.actor_label}
-        links = [("Same actor", actor)]
-        if event.target_id or event.target_label:
-            links.append(("Same target", {"target": event.target_id or event.target_label}))
-        if event.request_id:
-            around = {
-                name: f"{(event.time + sign * _AROUND).astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
-                for name, sign in (("since", -1), ("until", 1))
-            }
-            # The times keep the search inside an index: no index is spent on request ids.
-            links.append(("Same request", {"request": event.request_id, "range": "custom", "tz": "UTC", **around}))
-        return [(title, f"{log}?{urlencode(query)}") for title, query in links]
 
     def _chips(self, request: HttpRequest, form: FilterForm) -> list[dict[str, str]]:
         """Return the conditions that have no field of their own on the page, each with a link that drops it."""
         titles = {"actor_id": "Actor", "request": "Request", "project": "Project" if self.across else ""}
         return [
-            {"title": title, "value": request.GET[name], "url": self._query(request, {name: None}) or "?"}
+            {"title": title, "value": request.GET[name], "url": self.kept(request, {name: None}) or "?"}
             for name, title in titles.items()
             if title and request.GET.get(name)
         ]
-
-    def _query(self, request: HttpRequest, change: dict[str, str | None] | None = None) -> str:
-        """Return the query string with the filter kept; it starts at the newest page unless `change` says where."""
-        values = {name: value for name, value in request.GET.items() if value and name != CURSOR_VAR}
-        kept = {name: value for name, value in {**values, **(change or {})}.items() if value}
-        return f"?{urlencode(kept)}" if kept else "?"
-
-    def _url(self, name: str) -> str:
-        return reverse(f"{self.site.name}:{name}")
 
 
 class OperatorAuditLog(AuditLog):
     """The log of the installation and of every organization, for operators."""
 
     across = True
+    follow_every = 15  # each question is itself written to the log
 
-    def filter_form(self, request: HttpRequest) -> FilterForm:
+    def filter_form(self, request: HttpRequest, permission: str = READ) -> FilterForm:
         """Return the filter form with the choice of a log."""
-        return OperatorFilterForm(request.GET, find=directory().find_organization)
+        return OperatorFilterForm(
+            request.GET, find=directory().find_organization, places=self.places(request, permission)
+        )
 
     def about_reads(self, request: HttpRequest, form: Any) -> dict[str, Any]:
         """Return whether the operators' reading is listed, and the link that changes it."""
         shown = bool(form.cleaned_data["reads"])
         if not shown and not form.hides_reads:
             return {}  # the filter asks for it
-        return {"shows_reads": shown, "reads_url": self._query(request, {"reads": None if shown else "1"})}
+        return {"shows_reads": shown, "reads_url": self.kept(request, {"reads": None if shown else "1"})}
 
     def named(self, events: Any) -> list[Any]:
         """Return the events, each with its organization's identifier; its id when the organization is gone."""
         rows = list(events)
-        names = directory().organizations({row.organization_id for row in rows if row.organization_id})
+        labels = directory().organizations({row.organization_id for row in rows if row.organization_id})
         for row in rows:
             pk = row.organization_id
-            row.organization_label = names.get(pk, str(pk)) if pk else "Installation"
-            row.organization_key = names.get(pk, str(pk)) if pk else ""
+            row.organization_label = labels.get(pk, str(pk)) if pk else "Installation"
+            row.organization_key = labels.get(pk, str(pk)) if pk else ""
         return rows
 
     def recorded_in(self, request: HttpRequest, wanted: EventFilter) -> UUID | None:
@@ -251,3 +228,12 @@ class OperatorAuditLog(AuditLog):
             return
         with tenant_scope(organization_id):
             super()._record_export(request, wanted, told)
+
+
+def _day(text: str) -> datetime | None:
+    """Return the midnight, in UTC, with which a day begins; None for what is no day."""
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return day if EARLIEST <= day < LATEST else None

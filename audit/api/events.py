@@ -90,7 +90,7 @@ class Events(OrganizationView):
     )
     def get(self) -> Any:
         """Who may read the log of some projects only finds their events."""
-        return event_filter(self.query).apply(Event.objects.visible_to(self.actor))
+        return event_filter(self.query, self.actor).apply(Event.objects.visible_to(self.actor))
 
 
 class OneEvent(OrganizationView):
@@ -133,7 +133,7 @@ class Export(OrganizationView):
     )
     def get(self) -> StreamingHttpResponse:
         """The newest 100,000 events that pass the filter. The export itself is an event."""
-        wanted = event_filter(self.query)
+        wanted = event_filter(self.query, self.actor, EXPORT)
         return export.send(
             lambda: wanted.apply(Event.objects.visible_to(self.actor, EXPORT)),
             lambda told: record_export(self.actor, self.organization.pk, told),

@@ -10,7 +10,12 @@ from api.operation import Filter
 from api.problems import FieldError, Problem
 from audit.catalogue import catalogue
 from audit.models import Outcome
+from audit.places import LogPlaces
+from audit.query import LONGEST, QueryError, conditions_of, parse
+from audit.query.qualifiers import names
+from audit.querysets import READ
 from audit.selectors import EventFilter
+from isolation.actor import Actor
 
 
 class ActionField(serializers.CharField):
@@ -32,6 +37,12 @@ class ActionField(serializers.CharField):
 
 
 FILTERS: dict[str, Filter] = {
+    "q": Filter(
+        serializers.CharField(
+            max_length=LONGEST,
+            help_text="A query as in the console, such as `action:member.* -actor:ada@acme.example`.",
+        )
+    ),
     "since": Filter(serializers.DateTimeField(help_text="From this time on.")),
     "until": Filter(serializers.DateTimeField(help_text="Before this time.")),
     "actor": Filter(serializers.CharField(max_length=320, help_text="An address or a key, or how it begins.")),
@@ -44,17 +55,34 @@ FILTERS: dict[str, Filter] = {
 }
 
 
-def event_filter(query: Mapping[str, Any]) -> EventFilter:
+def event_filter(query: Mapping[str, Any], actor: Actor, permission: str = READ) -> EventFilter:
     """Return the filter of a checked query.
 
+    Args:
+        query: the checked parameters.
+        actor: who asks; they name projects that they may read.
+        permission: what they need there.
+
     Raises:
-        Problem: 400, the range ends before it begins.
+        Problem: 400, the range ends before it begins, or `q` cannot be meant.
     """
     values = {name: query[name] for name in FILTERS if name in query}
     if "since" in values and "until" in values and values["since"] >= values["until"]:
-        detail = "This is not later than since. Name the earlier time as since."
-        errors = [FieldError(detail, "invalid", parameter="until")]
-        raise Problem(HTTPStatus.BAD_REQUEST, "invalid_query", detail, errors=errors)
+        raise _invalid("until", "This is not later than since. Name the earlier time as since.")
     if "project" in values:
         values["project_id"] = values.pop("project")
+    if text := values.pop("q", ""):
+        try:
+            values["query"] = parse(text, names(across=False))
+            places = LogPlaces(actor, permission)
+            values["conditions"] = conditions_of(values["query"], places, spanned="since" in values)
+        except QueryError as error:
+            raise _invalid("q", str(error)) from error
+        if values["conditions"].limited:
+            raise _invalid("q", "No index answers this over all time. Add a time, such as time:90d, or since.")
     return EventFilter(**values)
+
+
+def _invalid(parameter: str, detail: str) -> Problem:
+    errors = [FieldError(detail, "invalid", parameter=parameter)]
+    return Problem(HTTPStatus.BAD_REQUEST, "invalid_query", detail, errors=errors)

@@ -4,12 +4,15 @@ from django.urls import path
 
 import api.converters  # noqa: F401 - registers `reference`
 
-from . import events
+from . import events, saved_searches
 
 PREFIX = "organizations/<reference:organization>/audit-events"
+SEARCHES = "organizations/<reference:organization>/audit-searches"
 
 urlpatterns = [
     path(PREFIX, events.Events.as_view()),
     path(f"{PREFIX}/export", events.Export.as_view()),
     path(f"{PREFIX}/<uuid:event>", events.OneEvent.as_view()),
+    path(SEARCHES, saved_searches.SavedSearches.as_view()),
+    path(f"{SEARCHES}/<uuid:search>", saved_searches.OneSavedSearch.as_view()),
 ]

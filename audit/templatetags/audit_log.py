@@ -21,6 +21,13 @@ def local_time(moment: datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}" title="{} UTC" data-local>{} UTC</time>', utc.isoformat(), text, text)
 
 
+@register.simple_tag
+def local_day(moment: datetime) -> SafeString:
+    """Return a time element without seconds: UTC, which a script rewrites in the browser's zone."""
+    utc = moment.astimezone(UTC)
+    return format_html('<time datetime="{}" data-local="day">{}</time>', utc.isoformat(), f"{utc:%Y-%m-%d %H:%M}")
+
+
 @register.filter
 def as_text(value: Any) -> str:
     """Return a value of a changed field as words."""

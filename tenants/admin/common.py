@@ -107,5 +107,5 @@ class WithHistory:
         return response
 
     def history_url(self, request: HttpRequest, obj: Any) -> str:
-        """Return the address of the row's events."""
-        return f"{reverse('console:audit_log')}?target={obj.pk}"
+        """Return the address of the row's timeline."""
+        return reverse("console:audit_timeline", args=[obj.pk])

@@ -12,9 +12,11 @@ from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from accounts.services.sign_in_policy import add_sign_in_exception
 from audit.models import Event
+from audit.services.saved_searches import save_search
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
+from tenants.access import user_actor
 from tenants.permissions import P
 from tenants.services.domains import confirm_domain
 from tenants.services.exceptions import grant_to_member
@@ -54,6 +56,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
     """Fill the organization and return what names its rows."""
     with tenant_scope(tenant.organization), acting_as(SYSTEM):
         organization, project = tenant.organization, tenant.project
+        owner = user_actor(tenant.owner, organization.pk)
         membership = tenant.membership("member")
         viewer = tenant.role("viewer")
         group = create_group(organization=organization, name="Acme engineers", actor=SYSTEM)
@@ -83,6 +86,9 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         sso_connection = stored_connection(tenant, membership, viewer, SYSTEM)
         sign_in_exception = add_sign_in_exception(membership=membership, reason="Shared by programs", actor=SYSTEM)
         set_service_account_project_role(account=account, project=project, role=viewer, actor=SYSTEM)
+        search = save_search(
+            organization_id=organization.pk, name="Acme refusals", query="outcome:denied", actor=owner, is_shared=True
+        )
         return {
             "organization": organization.slug,
             "project": project.slug,
@@ -102,6 +108,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "sign_in_exception": str(sign_in_exception.pk),
             "token": str(token.key.pk),
             "project_id": str(project.pk),
+            "search": str(search.pk),
             "event": str(Event.objects.first().pk),
         }
 

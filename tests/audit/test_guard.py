@@ -121,6 +121,7 @@ UNIQUE_PAIRS = {
     "accounts_signinexception": "membership_id",
     "accounts_signinpolicy": "sso_required",
     "accounts_waitinggroupmember": "provisioned_user_id",
+    "audit_savedsearch": "maker_id",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",
     "tenants_membership": "user_id",

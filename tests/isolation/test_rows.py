@@ -21,6 +21,7 @@ from accounts.services.service_accounts import create_service_account, set_servi
 from accounts.services.sessions import end_member_sessions
 from accounts.services.sign_in_policy import add_sign_in_exception, update_sign_in_policy
 from api.models import StoredResponse
+from audit.services.saved_searches import save_search
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.models import Project, Role
@@ -49,6 +50,7 @@ def fill(tenant: Tenant) -> None:
             status=201,
             body="{}",
         )
+        save_search(organization_id=tenant.organization.pk, name="Refused", query="outcome:denied", actor=actor)
         viewer = tenant.role("viewer")
         membership = tenant.membership("owner")
         group = create_group(organization=tenant.organization, name="Crew", actor=actor)

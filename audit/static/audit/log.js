@@ -5,19 +5,17 @@
   var pad = function (number) { return String(number).padStart(2, "0"); };
   var zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
-  document.querySelectorAll("time[data-local]").forEach(function (element) {
-    var moment = new Date(element.getAttribute("datetime"));
-    if (isNaN(moment)) { return; }
-    element.textContent = moment.getFullYear() + "-" + pad(moment.getMonth() + 1) + "-" + pad(moment.getDate()) +
-      " " + pad(moment.getHours()) + ":" + pad(moment.getMinutes()) + ":" + pad(moment.getSeconds());
-  });
-
-  // On a narrow screen the filters would hide the log; without a script they stay open.
-  if (window.matchMedia("(max-width: 48rem)").matches) {
-    document.querySelectorAll("details[data-audit-fold]:not([data-audit-fold=keep])").forEach(function (details) {
-      details.open = false;
+  var local = function (root) {
+    root.querySelectorAll("time[data-local]").forEach(function (element) {
+      var moment = new Date(element.getAttribute("datetime"));
+      if (isNaN(moment)) { return; }
+      var seconds = element.dataset.local === "day" ? "" : ":" + pad(moment.getSeconds());
+      element.textContent = moment.getFullYear() + "-" + pad(moment.getMonth() + 1) + "-" + pad(moment.getDate()) +
+        " " + pad(moment.getHours()) + ":" + pad(moment.getMinutes()) + seconds;
     });
-  }
+  };
+  local(document);
+  window.auditLocalTimes = local;  // for rows that come later (follow.js)
 
   document.querySelectorAll("form[data-audit-filters]").forEach(function (form) {
     var named = form.elements.namedItem("tz");

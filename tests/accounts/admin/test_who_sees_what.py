@@ -203,7 +203,7 @@ def test_keys_lead_to_their_events(keys: Keys, owner: Client, member: Client) ->
     assert f"{url}history/" in owner.get(f"{url}change/").content.decode()
     assert f"{url}history/" not in member.get(f"{url}change/").content.decode()
     history = owner.get(f"{url}history/", follow=True)
-    assert "Created an API key" in history.content.decode()
+    assert "created the API key Ingestion" in history.content.decode()
     assert "Terraform" not in history.content.decode()
 
 

@@ -1,0 +1,1 @@
+"""The verbs that change what this app keeps beside the log."""
