@@ -1,9 +1,12 @@
-"""Housekeeping of the event table."""
+"""Housekeeping of the event table; sealing, witnesses, verification."""
 
 from celery import shared_task
 from django.db import connections
 
 from isolation.scope import APP
+
+from .sealing.database import can_seal
+from .sealing.sealer import seal
 
 MONTHS_AHEAD = 12
 
@@ -17,4 +20,16 @@ def ensure_partitions() -> int:
     """
     with connections[APP].cursor() as cursor:
         cursor.execute("SELECT audit_ensure_partitions(%s)", [MONTHS_AHEAD])
-        return int(cursor.fetchone()[0])
+        created = int(cursor.fetchone()[0])
+        cursor.execute("SELECT audit_ensure_leaftext_partitions()")
+        return created
+
+
+@shared_task(name="audit.tasks.seal_events")
+def seal_events() -> int:
+    """Seal what is new.
+
+    Returns:
+        How many events were sealed; 0 where the sealer's database role is not configured.
+    """
+    return seal() if can_seal() else 0

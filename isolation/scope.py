@@ -15,6 +15,7 @@ from .signals import operator_scope_entered
 APP = "default"
 OPERATOR = "operator"
 MIGRATOR = "migrator"
+SEALER = "sealer"
 ORGANIZATION_SETTING = "app.organization"
 
 T = TypeVar("T")

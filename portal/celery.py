@@ -48,6 +48,11 @@ app.conf.beat_schedule = {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),
     },
+    "seal the audit log": {
+        "task": "audit.tasks.seal_events",
+        "schedule": 1,
+        "options": {"expires": 10},  # a worker that was away finds one message that counts, not a heap
+    },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),

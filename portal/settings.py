@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from psycopg import IsolationLevel
+
 from accounts.report_signatures import read_public_keys
 from console import appearance
 from outbound.certificates import check_authorities
@@ -135,6 +137,10 @@ DATABASES: dict[str, dict[str, Any]] = {
 # Only the machine that migrates needs the migrator's password.
 if migrator := _database("MIGRATOR_DATABASE_URL", "gatehouse_migrator", "-c role=gatehouse_owner", required=False):
     DATABASES["migrator"] = migrator
+# Only the worker seals the audit log; each of its transactions sees one moment.
+if sealer := _database("SEALER_DATABASE_URL", "gatehouse_sealer", required=False):
+    sealer["OPTIONS"] = {"isolation_level": IsolationLevel.REPEATABLE_READ} | sealer["OPTIONS"]
+    DATABASES["sealer"] = sealer
 DATABASE_ROUTERS = ["isolation.router.TenantRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
