@@ -66,6 +66,7 @@ Row = Mapping[str, str | None]
 
 _sha256 = hashlib.sha256
 _MEMBERS = tuple((name, f'"{name}":') for name in PLAIN)
+_VERSION = f'"v":{VERSION}'
 _OPENERS = tuple((name, f'["{name}",'.encode()) for name in PERSONAL)
 
 
@@ -92,8 +93,8 @@ def compose(row: Row, salts: bytes | None = None) -> tuple[str, bytes]:
         digest = _sha256(salts[at : at + SALT_BYTES] + committed[name]).digest()
         digests.append(f'{quoted(name)}:"{b2a_base64(digest, newline=False).decode()}"')
         at += SALT_BYTES
-    members = {name: f"{key}{quoted(value)}" for name, key in _MEMBERS if (value := row[name])}
-    members["v"] = f'"v":{VERSION}'
+    members = {name: key + quoted(value) for name, key in _MEMBERS if (value := row[name])}
+    members["v"] = _VERSION
     if names:
         members["commitments"] = f'"commitments":{{{",".join(digests)}}}'
     for name, values in plain.items():
@@ -159,7 +160,7 @@ ERASED_VALUES = ("", "[erased]")
 def parsed(text: str) -> Any:
     """Return a JSON text's value as it is committed: a number that a double does not hold is its text."""
     try:
-        return json.loads(text, parse_int=_integer, parse_float=_float)
+        return _decoder.decode(text)
     except (RecursionError, ValueError):
         return text  # deeper than this interpreter reads: the text itself is the value
 
@@ -205,6 +206,9 @@ def _integer(digits: str) -> int | str:
 def _float(digits: str) -> float | str:
     value = float(digits)
     return value if math.isfinite(value) else digits
+
+
+_decoder = json.JSONDecoder(parse_int=_integer, parse_float=_float)
 
 
 def as_row(values: tuple[Any, ...]) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -28,6 +28,7 @@ logger = logging.getLogger("gatehouse.audit")
 BATCH = 10_000
 """Events in a transaction; a batch is in memory at once."""
 
+_LINES = 100  # handed to PostgreSQL at once
 _LOCK = 0x6761_7465_5345_414C  # "gateSEAL": one sealer at a time in this database
 
 _STATE = """
@@ -50,10 +51,9 @@ _COPY_NODES = "COPY audit_node (organization_id, level, place, hash) FROM STDIN"
 
 @dataclass(slots=True)
 class _Batch:
-    """The lines of a batch, as COPY reads them, and its checkpoints."""
+    """What is written after the leaves' texts: lines as COPY reads them, and checkpoints."""
 
     leaves: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
     nodes: list[str] = field(default_factory=list)
     checkpoints: list[tuple[Any, ...]] = field(default_factory=list)
     found: int = 0
@@ -142,19 +142,21 @@ def _composed(cursor: Any, pending: Pending, installation: UUID) -> _Batch:
     organization = FIELDS.index("organization_id")
     logs = {UUID(row[organization] or INSTALLATION.hex) for row in found}
     heads = _heads(cursor, logs, installation)
-    for text, events in groupby(found, key=lambda row: row[organization]):
-        log = UUID(text or INSTALLATION.hex)
-        if edge := heads[log]:
-            _append(batch, log, edge, events, installation=installation, key=key)
+    # Written as they are made: PostgreSQL stores one leaf's text while the next one is composed.
+    with cursor.copy(_COPY_TEXTS) as texts:
+        for text, events in groupby(found, key=lambda row: row[organization]):
+            log = UUID(text or INSTALLATION.hex)
+            if edge := heads[log]:
+                start = edge.size
+                _append(batch, log, edge, events, write=texts.write)
+                batch.checkpoints.append(_signed(log, start, edge, installation=installation, key=key))
     batch.last = max((str(row[FIELDS.index("time")]), str(row[FIELDS.index("id")])) for row in found)
     return batch
 
 
-def _append(
-    batch: _Batch, log: UUID, edge: Edge, events: Iterable[Any], *, installation: UUID, key: SigningKey
-) -> None:
-    """Add a log's events to its tree and sign what it has become."""
-    start = seq = edge.size
+def _append(batch: _Batch, log: UUID, edge: Edge, events: Iterable[Any], *, write: Callable[[str], None]) -> None:
+    """Add a log's events to its tree; `write` takes the lines of their leaves' texts."""
+    seq, lines = edge.size, []
 
     def emit(level: int, place: int, node: bytes) -> None:
         batch.nodes.append(f"{log}\t{level}\t{place}\t\\\\x{node.hex()}\n")
@@ -167,11 +169,19 @@ def _append(
         batch.leaves.append(f"{log}\t{seq}\t{row['id']}\t{row['time']}\t\\\\x{digest.hex()}\n")
         # JSON has no tabs and no line ends of its own; only its backslashes mean something to COPY.
         escaped = body.replace("\\", "\\\\")
-        batch.texts.append(f"{log}\t{seq}\t{row['time']}\t{escaped}\t\\\\x{salts.hex()}\n")
+        lines.append(f"{log}\t{seq}\t{row['time']}\t{escaped}\t\\\\x{salts.hex()}\n")
         seq += 1
+        if seq % _LINES == 0:
+            write("".join(lines))
+            lines.clear()
+    write("".join(lines))
+
+
+def _signed(log: UUID, start: int, edge: Edge, *, installation: UUID, key: SigningKey) -> tuple[Any, ...]:
+    """Return the row of the checkpoint over what a tree has become."""
     moment, root, name = timezone.now().replace(microsecond=0), edge.root(), origin_of(installation, log)
     note = notes.sign(Checkpoint(name, edge.size, root, moment).text(), name, key.private)
-    batch.checkpoints.append((log, start, edge.size, root, edge.packed(), note, key.number, moment))
+    return log, start, edge.size, root, edge.packed(), note, key.number, moment
 
 
 def _heads(cursor: Any, logs: set[UUID], installation: UUID) -> dict[UUID, Edge | None]:
@@ -179,15 +189,13 @@ def _heads(cursor: Any, logs: set[UUID], installation: UUID) -> dict[UUID, Edge 
 
     On top of such a tree nothing is signed: its events wait, and verification tells of it.
     """
-    heads: dict[UUID, Edge | None] = dict.fromkeys(logs)
-    for log in logs:
-        heads[log] = Edge()
+    heads: dict[UUID, Edge | None] = {log: Edge() for log in logs}
     keys = public_keys(cursor)
     cursor.execute(_HEADS, [list(logs)])
     for log, size, root, packed, note, number in cursor.fetchall():
+        name = origin_of(installation, log)
         try:
             edge = Edge.unpacked(size, bytes(packed))
-            name = origin_of(installation, log)
             signed = Checkpoint.parse(notes.opened(note, name, keys[number]))
             sound = (signed.origin, signed.size, signed.root) == (name, size, edge.root()) and signed.root == bytes(root)
         except (KeyError, ValueError, MalformedNote):
@@ -199,7 +207,7 @@ def _heads(cursor: Any, logs: set[UUID], installation: UUID) -> dict[UUID, Edge 
 
 
 def _write(cursor: Any, batch: _Batch) -> None:
-    for statement, lines in ((_COPY_LEAVES, batch.leaves), (_COPY_TEXTS, batch.texts), (_COPY_NODES, batch.nodes)):
+    for statement, lines in ((_COPY_LEAVES, batch.leaves), (_COPY_NODES, batch.nodes)):
         if lines:
             with cursor.copy(statement) as copy:
                 copy.write("".join(lines))
