@@ -85,7 +85,9 @@ def active_key(cursor: Any) -> SigningKey | None:
     private = _private(bytes(wrapped), wrapped_by, _context(number, installation))
     if wrapped_by != keyring().active_key:
         again, by = _wrapped(private, _context(number, installation))
-        cursor.execute("UPDATE audit_signingkey SET wrapped = %s, wrapped_by = %s WHERE number = %s", [again, by, number])
+        cursor.execute(
+            "UPDATE audit_signingkey SET wrapped = %s, wrapped_by = %s WHERE number = %s", [again, by, number]
+        )
     return SigningKey(number, private, b64decode(public))
 
 

@@ -197,7 +197,9 @@ def _heads(cursor: Any, logs: set[UUID], installation: UUID) -> dict[UUID, Edge 
         try:
             edge = Edge.unpacked(size, bytes(packed))
             signed = Checkpoint.parse(notes.opened(note, name, keys[number]))
-            sound = (signed.origin, signed.size, signed.root) == (name, size, edge.root()) and signed.root == bytes(root)
+            sound = (signed.origin, signed.size, signed.root) == (name, size, edge.root()) and signed.root == bytes(
+                root
+            )
         except (KeyError, ValueError, MalformedNote):
             sound = False
         heads[log] = edge if sound else None

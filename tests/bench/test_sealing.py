@@ -35,11 +35,19 @@ def test_a_backlog_is_sealed(superuser: psycopg.Connection) -> None:
     sealed = seal(seconds=600)
     seconds = time.perf_counter() - started
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    (size,) = superuser.execute("SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE relname ~ '^audit_leaf'").fetchone()
-    (events,) = superuser.execute("SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE relname ~ '^audit_event'").fetchone()
+    (size,) = superuser.execute(
+        "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE relname ~ '^audit_leaf'"
+    ).fetchone()
+    (events,) = superuser.execute(
+        "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE relname ~ '^audit_event'"
+    ).fetchone()
     assert sealed >= EVENTS
-    print(f"\nSealing a backlog of {EVENTS:,} events of ten organizations, written by the server itself at {EVENTS / written:,.0f}/s")
-    print(f"  {sealed / seconds:,.0f} events/s   memory grown by {grown / 1024:,.0f} MB   {size / sealed:,.0f} bytes an event, beside {events / sealed:,.0f} of the event itself")
+    print(
+        f"\nSealing a backlog of {EVENTS:,} events of ten organizations, written by the server itself at {EVENTS / written:,.0f}/s"
+    )
+    print(
+        f"  {sealed / seconds:,.0f} events/s   memory grown by {grown / 1024:,.0f} MB   {size / sealed:,.0f} bytes an event, beside {events / sealed:,.0f} of the event itself"
+    )
 
 
 def test_what_sealing_costs_writers(superuser: psycopg.Connection) -> None:
@@ -50,7 +58,9 @@ def test_what_sealing_costs_writers(superuser: psycopg.Connection) -> None:
         rates[sealing].append(_written(sealing=sealing))
         seal()
     plain, sealed = (statistics.mean(rates[sealing]) for sealing in (False, True))
-    print(f"\nWriting: {plain:,.0f} events/s without, {sealed:,.0f}/s with a seal each second: ratio {sealed / plain:.2f}")
+    print(
+        f"\nWriting: {plain:,.0f} events/s without, {sealed:,.0f}/s with a seal each second: ratio {sealed / plain:.2f}"
+    )
 
 
 def _written(*, sealing: bool) -> float:
