@@ -340,6 +340,7 @@ class Verifier:
         self.gaps: list[list[int]] = []
         self.known: dict[int, Checkpoint] = {}
         self.waiting: list[Checkpoint] = []
+        self.lost = False  # since the last checkpoint events were missing
         self.sound = 0  # up to here the tree is known to be what was signed
         self.since = first or 0  # events from here on are not proven yet
 
@@ -544,7 +545,7 @@ class Verifier:
 
     def _lose(self, seq: int) -> None:
         """Go on behind a gap: the tree is known again at the next checkpoint that brings its edge."""
-        self.tree = None
+        self.tree, self.lost = None, True
         while self.waiting and self.waiting[0].size <= seq:
             self._meet(self.waiting.pop(0))
             if self.tree is not None and self.tree.size < seq:
@@ -554,6 +555,10 @@ class Verifier:
         if self.tree is not None and self.tree.size == checkpoint.size:
             self._compare(checkpoint)
         elif self.tree is None:
+            if self.lost and self.sound < checkpoint.size:
+                words = f"events {self.sound} to {checkpoint.size - 1}: some are missing, so the others are not proven"
+                self.report.add("unproven", words, self.sound, checkpoint.size - 1)
+                self.lost = False
             self._resume(checkpoint)
 
     def _compare(self, checkpoint: Checkpoint) -> None:
@@ -574,6 +579,7 @@ class Verifier:
                 last,
             )
         self.tree = None
+        self.since = checkpoint.size
         self._resume(checkpoint)
 
     def _resume(self, checkpoint: Checkpoint) -> None:
@@ -603,7 +609,7 @@ class Verifier:
                 report.add("foreign", f"events {end} to {expected - 1} are more than the copy says it has", end, expected - 1)
             for first, last in sorted(self.gaps):
                 report.add("missing", missing_text(first, last), first, last)
-            if report.events and self.since < expected and not any(p.kind == "missing" for p in report.problems[-1:]):
+            if report.events and self.since < expected:
                 words = f"events {self.since} to {expected - 1} have no checkpoint over them: they are not proven"
                 report.add("unproven", words, self.since, expected - 1)
         self._check_rollback(expected if end is None else end)
@@ -771,28 +777,33 @@ def verify_lines(
 ) -> Report:
     """Verify a plain copy: NDJSON lines as a SIEM keeps them, or one answer of the API."""
     verifier = Verifier(keys, filtered=filtered)
-    add_witnesses(verifier, witnesses)
+    one = _one_object(path)
+    if one is not None:
+        verifier.add_keys(one.get("keys", []))
+        add_witnesses(verifier, witnesses)
+        verifier.add_line(json.dumps(one), 1)
+        return verifier.finish()
     with path.open("rb") as file:
-        start = file.read(64)
+        try:
+            verifier.add_keys(json.loads(file.readline()).get("keys", []))
+        except (ValueError, AttributeError):
+            pass  # told when the line is taken
         file.seek(0)
-        if start.lstrip()[:1] == b"{" and _is_one_object(path):
-            verifier.add_line(json.dumps(json.loads(path.read_bytes())), 1)
-        else:
-            take_lines(verifier, file, progress)
+        add_witnesses(verifier, witnesses)
+        take_lines(verifier, file, progress)
     return verifier.finish()
 
 
-def _is_one_object(path: Path) -> bool:
-    """Return whether a file is one JSON object over several lines."""
+def _one_object(path: Path) -> Optional[dict[str, Any]]:
+    """Return the object that a file with several lines is, such as an answer of the API; None for NDJSON."""
     with path.open("rb") as file:
-        first = file.readline(1 << 20).strip()
-    if first.endswith(b"}"):
-        return False
+        if file.readline(1 << 20).strip().endswith(b"}"):
+            return None
     try:
-        json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except ValueError:
-        return False
-    return True
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def add_witnesses(verifier: Verifier, witnesses: Iterable[tuple[str, str]]) -> None:
@@ -806,9 +817,9 @@ def add_witnesses(verifier: Verifier, witnesses: Iterable[tuple[str, str]]) -> N
 
 
 def pinned_key(text: str) -> bytes:
-    """Return the key of an argument: base64, a verifier key, a fingerprint's key cannot be had from it alone."""
+    """Return the key of an argument: base64, or a verifier key (name, id and key with plus signs between)."""
     try:
-        raw = base64_bytes(text.rpartition("+")[2] if text.count("+") >= 2 and "/" in text.split("+")[0] else text)
+        raw = base64_bytes(text.split("+", 2)[2] if text.startswith("gatehouse/") else text)
     except ValueError:
         raw = b""
     raw = raw[1:] if len(raw) == HASH_BYTES + 1 else raw
