@@ -9,6 +9,7 @@ The key's name is the log's origin. The key id is the beginning of SHA-256 over 
 
 import hashlib
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -159,3 +160,19 @@ def opened(note: str, name: str, public: bytes) -> str:
                 break
             return text
     raise MalformedNote("The key of the log did not sign this note.")
+
+
+def in_text(text: str) -> Iterator[str]:
+    """Yield the notes of a text in which they follow each other."""
+    lines: list[str] = []
+    signed = False
+    for line in text.splitlines():
+        if signed and not line.startswith(_DASH):
+            yield "\n".join(lines) + "\n"
+            lines, signed = [], False
+        if line.startswith(_DASH):
+            signed = True
+        if lines or line:
+            lines.append(line)
+    if signed:
+        yield "\n".join(lines) + "\n"

@@ -48,3 +48,8 @@ class ChangeSignal(Signal):
             organization_id=organization_id,
             reason=reason,
         )
+
+
+verification_failed = Signal()
+"""A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
+problems (list of sentences)."""

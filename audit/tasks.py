@@ -7,6 +7,8 @@ from isolation.scope import APP
 
 from .sealing.database import can_seal
 from .sealing.sealer import seal
+from .watching import watch
+from .witnesses.publishing import publish
 
 MONTHS_AHEAD = 12
 
@@ -33,3 +35,23 @@ def seal_events() -> int:
         How many events were sealed; 0 where the sealer's database role is not configured.
     """
     return seal() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.publish_checkpoints")
+def publish_checkpoints() -> int:
+    """Send the newest checkpoints to the witnesses.
+
+    Returns:
+        How many notes they kept.
+    """
+    return publish() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.verify_log")
+def verify_log() -> int:
+    """Verify what is new, and a stretch of what is old.
+
+    Returns:
+        In how many logs something is wrong.
+    """
+    return watch() if can_seal() else 0

@@ -11,6 +11,7 @@ from typing import Any
 from psycopg import IsolationLevel
 
 from accounts.report_signatures import read_public_keys
+from audit.witnesses.bucket import MODES, BucketAccess
 from console import appearance
 from outbound.certificates import check_authorities
 from portal.bootstrap import DATABASE, SECRETS, ensure_secrets
@@ -462,6 +463,22 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_TIME_LIMIT = int(timedelta(minutes=30).total_seconds())
 CELERY_BEAT_SCHEDULE_FILENAME = str(GATEHOUSE_HOME / "beat-schedule")
+
+# --- Witnesses of the audit log: where checkpoints are kept beside the database ---------------------------
+_file = env.text("AUDIT_CHECKPOINT_FILE")
+AUDIT_CHECKPOINT_FILE = Path(_file).absolute() if _file else None
+AUDIT_BUCKET = (
+    BucketAccess(
+        bucket=_bucket,
+        prefix=env.text("AUDIT_S3_PREFIX", "gatehouse/"),
+        region=env.text("AUDIT_S3_REGION"),
+        endpoint=env.url("AUDIT_S3_ENDPOINT", ("http", "https")),
+        mode=env.choice("AUDIT_S3_LOCK_MODE", MODES, default=MODES[0]),
+        days=env.integer("AUDIT_S3_RETENTION_DAYS", default=3_650, minimum=1),
+    )
+    if (_bucket := env.text("AUDIT_S3_BUCKET"))
+    else None
+)
 
 # --- Log: one format, to stdout ------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")

@@ -123,6 +123,7 @@ class Migration(migrations.Migration):
                 ("size", models.BigIntegerField(default=0)),
                 ("verified_at", models.DateTimeField(null=True)),
                 ("again", models.BigIntegerField(default=0)),
+                ("began_at", models.DateTimeField(null=True)),
                 ("completed_at", models.DateTimeField(null=True)),
                 ("problems", models.JSONField(default=list)),
                 ("failing_since", models.DateTimeField(null=True)),

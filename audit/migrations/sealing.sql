@@ -71,6 +71,7 @@ CREATE TABLE audit_verification (
     size bigint NOT NULL DEFAULT 0,
     verified_at timestamptz,
     again bigint NOT NULL DEFAULT 0,
+    began_at timestamptz,
     completed_at timestamptz,
     problems jsonb NOT NULL DEFAULT '[]',
     failing_since timestamptz

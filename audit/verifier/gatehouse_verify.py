@@ -309,7 +309,13 @@ class Report:
     def add(self, kind: str, text: str, first: Optional[int] = None, last: Optional[int] = None, **more: Any) -> None:
         """Add a problem; neighbours of the same kind are one."""
         before = self.problems[-1] if self.problems else None
-        if kind == "missing" and before and before.kind == kind and before.last is not None and before.last + 1 == first:
+        if (
+            kind == "missing"
+            and before
+            and before.kind == kind
+            and before.last is not None
+            and before.last + 1 == first
+        ):
             before.last = last
             before.text = missing_text(before.first, last)
             return
@@ -479,7 +485,9 @@ class Verifier:
             except (TypeError, ValueError):
                 holds = False
             if not holds:
-                self.report.add("altered", f"event {seq} was altered: its {name} is not what was sealed", seq, event=event)
+                self.report.add(
+                    "altered", f"event {seq} was altered: its {name} is not what was sealed", seq, event=event
+                )
         self.report.withheld += sum(name not in openings for name in commitments)
         plain = line.get("event")
         if isinstance(plain, dict):
@@ -591,7 +599,9 @@ class Verifier:
         except ValueError:
             tree = None
         if tree is None or tree.root() != checkpoint.root:
-            self.report.add("forged", f"the edge beside the checkpoint of size {checkpoint.size} is not what was signed")
+            self.report.add(
+                "forged", f"the edge beside the checkpoint of size {checkpoint.size} is not what was signed"
+            )
             return
         self.tree = tree
         self.sound = self.since = checkpoint.size
@@ -606,7 +616,9 @@ class Verifier:
             if end is not None and end > expected:
                 self.gaps.append([expected, end - 1])
             if end is not None and expected > end:
-                report.add("foreign", f"events {end} to {expected - 1} are more than the copy says it has", end, expected - 1)
+                report.add(
+                    "foreign", f"events {end} to {expected - 1} are more than the copy says it has", end, expected - 1
+                )
             for first, last in sorted(self.gaps):
                 report.add("missing", missing_text(first, last), first, last)
             if report.events and self.since < expected:
@@ -836,13 +848,18 @@ def words(report: Report) -> str:
     lines = [f"Log         {report.origin or 'unknown'}"]
     if report.events:
         lines.append(f"Events      {report.events:,} (numbers {report.first} to {report.last})")
-    lines.append(f"Checkpoints {report.checkpoints:,}; proven up to event {report.proven_until - 1}" if report.proven_until else
-                 f"Checkpoints {report.checkpoints:,}")
+    lines.append(
+        f"Checkpoints {report.checkpoints:,}; proven up to event {report.proven_until - 1}"
+        if report.proven_until
+        else f"Checkpoints {report.checkpoints:,}"
+    )
     lines += [f"Key {key['number']:<8}since {key['since']}, {key['fingerprint']}" for key in report.keys]
     if report.withheld:
         lines.append(f"Withheld    {report.withheld:,} personal values are erased or left out of this copy")
     lines += [f"Note        {warning}" for warning in report.warnings]
-    lines += [f"PROBLEM     {each.kind}: {each.text}{f' ({each.event})' if each.event else ''}" for each in report.problems]
+    lines += [
+        f"PROBLEM     {each.kind}: {each.text}{f' ({each.event})' if each.event else ''}" for each in report.problems
+    ]
     lines.append(f"{len(report.problems)} problems found." if report.problems else "Verified: complete and unchanged.")
     return "\n".join(lines)
 

@@ -87,7 +87,11 @@ def test_not_even_a_superuser_rewrites_it_by_accident(table: str, acme: Tenant, 
         for _ in range(300):
             write(other, HERE)
     seal()
-    for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET organization_id = organization_id", f"TRUNCATE {table}"):
+    for statement in (
+        f"DELETE FROM {table}",
+        f"UPDATE {table} SET organization_id = organization_id",
+        f"TRUNCATE {table}",
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
             superuser.execute(statement)
 
@@ -120,7 +124,8 @@ def test_a_leaf_says_nothing_personal_and_opens_what_it_hides(db: None, superuse
         event = write(other, HERE, "Ω \\ \" \t\n ' end")
     seal()
     (body, salts) = superuser.execute(
-        "SELECT body, salts FROM audit_leaftext t JOIN audit_leaf l USING (organization_id, seq) WHERE event_id = %s", [event]
+        "SELECT body, salts FROM audit_leaftext t JOIN audit_leaf l USING (organization_id, seq) WHERE event_id = %s",
+        [event],
     ).fetchone()
     leaf = json.loads(body)
     for personal in ("ada@", "grace@", "203.0.113", "Viewer", "Member", "Ω"):
@@ -151,7 +156,10 @@ def test_no_event_however_odd_stops_the_sealer(odd: str, db: None, superuser) ->
     with writer() as other:
         event = write(other, HERE)
         other.execute("SET session_replication_role = replica")
-        other.execute("UPDATE audit_event SET after = %s, action = 'a\"b\\c', target_id = '\U0001f600' WHERE id = %s", [odd, event])
+        other.execute(
+            "UPDATE audit_event SET after = %s, action = 'a\"b\\c', target_id = '\U0001f600' WHERE id = %s",
+            [odd, event],
+        )
     assert seal() > 0
     check_sealed(superuser)
 
@@ -192,7 +200,9 @@ def test_what_commits_late_is_sealed_later_and_never_lost(db: None, superuser) -
         assert seal() == 1
         assert seal() == 0
         check_sealed(superuser)
-    order = superuser.execute("SELECT event_id FROM audit_leaf WHERE organization_id = %s ORDER BY seq", [HERE]).fetchall()
+    order = superuser.execute(
+        "SELECT event_id FROM audit_leaf WHERE organization_id = %s ORDER BY seq", [HERE]
+    ).fetchall()
     assert order == [(early,), (late,)]
 
 
@@ -253,7 +263,9 @@ def test_after_a_restore_into_another_cluster_nothing_is_lost_or_doubled(db: Non
             write(other, HERE)
         other.execute("SET session_replication_role = replica")
         # Restored with the numbers of a cluster that had counted further; unsealed when it was dumped.
-        other.execute("UPDATE audit_event SET xid = (xid::text::bigint + 3)::text::xid8 WHERE organization_id = %s", [HERE])
+        other.execute(
+            "UPDATE audit_event SET xid = (xid::text::bigint + 3)::text::xid8 WHERE organization_id = %s", [HERE]
+        )
         write(other, THERE)
         other.execute("UPDATE audit_event SET xid = '9000000000' WHERE organization_id = %s", [THERE])
         other.execute("UPDATE audit_sealer SET system_identifier = 1, snapshot = '8000000000:8000000000:'")
@@ -311,7 +323,11 @@ def test_checkpoints_are_notes_that_the_key_signed(acme: Tenant, superuser) -> N
     assert (checkpoint.origin, checkpoint.size, checkpoint.root) == (origin, size, root)
     assert note.splitlines()[:3] == [origin, str(size), note.splitlines()[2]]
     assert b64decode(note.splitlines()[2]) == root
-    for forged in (note.replace(f"\n{size}\n", f"\n{size + 1}\n"), note.replace("time 2", "time 3"), note[:-8] + "AAAA==\n"):
+    for forged in (
+        note.replace(f"\n{size}\n", f"\n{size + 1}\n"),
+        note.replace("time 2", "time 3"),
+        note[:-8] + "AAAA==\n",
+    ):
         with pytest.raises(MalformedNote):
             notes.opened(forged, origin, key.public)
     with pytest.raises(MalformedNote, match="did not sign"):
@@ -328,8 +344,14 @@ def test_a_changed_key_is_signed_by_the_old_one_and_told_in_the_log(acme: Tenant
     with connections[APP].cursor() as cursor:
         first, second = key_history(cursor)
     name = first.statement.splitlines()[1]
-    assert notes.opened(first.statement, name, first.public) == KeyStatement(name, 1, first.public, first.created_at).text()
-    assert notes.opened(second.statement, name, first.public) == KeyStatement(name, 2, second.public, second.created_at).text()
+    assert (
+        notes.opened(first.statement, name, first.public)
+        == KeyStatement(name, 1, first.public, first.created_at).text()
+    )
+    assert (
+        notes.opened(second.statement, name, first.public)
+        == KeyStatement(name, 2, second.public, second.created_at).text()
+    )
     assert superuser.execute("SELECT number, wrapped IS NULL FROM audit_signingkey ORDER BY 1").fetchall() == [
         (1, True),
         (2, False),
@@ -337,10 +359,15 @@ def test_a_changed_key_is_signed_by_the_old_one_and_told_in_the_log(acme: Tenant
     told = superuser.execute(
         "SELECT action, reason, organization_id, after->>'public_key' FROM audit_event WHERE action LIKE 'audit\\_key.%' ORDER BY time"
     ).fetchall()
-    assert [row[:3] for row in told] == [("audit_key.created", "", None), ("audit_key.rotated", "Yearly ceremony", None)]
+    assert [row[:3] for row in told] == [
+        ("audit_key.created", "", None),
+        ("audit_key.rotated", "Yearly ceremony", None),
+    ]
     assert [b64decode(row[3]) for row in told] == [first.public, second.public]
     seal()
-    number, note = superuser.execute("SELECT key_number, note FROM audit_checkpoint ORDER BY id DESC LIMIT 1").fetchone()
+    number, note = superuser.execute(
+        "SELECT key_number, note FROM audit_checkpoint ORDER BY id DESC LIMIT 1"
+    ).fetchone()
     assert number == 2
     assert notes.opened(note, note.splitlines()[0], second.public)
 
@@ -390,7 +417,10 @@ def disturb(stop: threading.Event, seed: int, written: list[UUID], failures: lis
     try:
         with writer() as mine:
             while not stop.is_set():
-                kept = [write(mine, chance.choice([HERE, THERE, None]), "x" * chance.randrange(50)) for _ in range(chance.randrange(1, 5))]
+                kept = [
+                    write(mine, chance.choice([HERE, THERE, None]), "x" * chance.randrange(50))
+                    for _ in range(chance.randrange(1, 5))
+                ]
                 if chance.random() < 0.3:
                     with mine.transaction(force_rollback=chance.random() < 0.5) as savepoint:
                         event = write(mine, HERE)
