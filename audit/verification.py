@@ -80,15 +80,17 @@ class Findings:
     def add(
         self, kind: str, text: str, first: int | None = None, last: int | None = None, event: str | None = None
     ) -> None:
-        """Add a problem; neighbours that are missing are one."""
-        last = first if last is None else last
-        if self.problems and kind == "missing" and first is not None:
-            before = self.problems[-1]
-            if before.kind == kind and before.last == first - 1 and (before.event is None) == (event is None):
-                both = f"events {before.first} to {last} are missing"
-                self.problems[-1] = Problem(kind, both, before.first, last)
-                return
-        self.problems.append(Problem(kind, text, first, last, event))
+        """Add a problem."""
+        self.problems.append(Problem(kind, text, first, first if last is None else last, event))
+
+    def add_missing(self, what: str, first: int, last: int, event: str | None = None) -> None:
+        """Add what is missing (``event``, ``leaf of event``, ``text of event``); neighbours are one problem."""
+        before = self.problems[-1] if self.problems else None
+        if before and before.kind == "missing" and before.last == first - 1 and before.text.startswith(f"the {what} "):
+            first, event = before.first or 0, None
+            self.problems.pop()
+        numbers = f"{first} is" if first == last else f"{first} to {last} are"
+        self.problems.append(Problem("missing", f"the {what} {numbers} missing", first, last, event))
 
 
 @dataclass(slots=True)
@@ -215,22 +217,20 @@ class LogVerifier:
         self.findings.events += 1
         seq = event.seq
         if event.body is None:
-            self.findings.add("missing", f"the leaf of event {seq} has lost its text", seq, event=event.event_id)
+            self.findings.add_missing("text of event", seq, seq, event.event_id)
             return
         if leaf_hash(event.body.encode()) != event.hash:
             self.findings.add("altered", f"the leaf of event {seq} is not what was hashed", seq, event=event.event_id)
             return
         if event.row is None:
-            when = f"{event.event_time:%Y-%m-%d %H:%M:%S}"
-            self.findings.add("missing", f"event {seq} of {when} UTC is missing", seq, event=event.event_id)
+            self.findings.add_missing("event", seq, seq, event.event_id)
             return
         if wrong := differences(event.body, event.salts, event.row):
             fields = ", ".join(wrong)
             self.findings.add("altered", f"event {seq} was altered: {fields}", seq, event=event.event_id)
 
     def _missing(self, first: int, last: int) -> None:
-        number = f"the leaf of event {first} is" if first == last else f"the leaves of events {first} to {last} are"
-        self.findings.add("missing", f"{number} missing", first, last)
+        self.findings.add_missing("leaf of event", first, last)
         self._edge = None
 
     def _signed(self, head: _Head, keys: dict[int, KeyRow], installation: UUID) -> bool:
