@@ -12,6 +12,12 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to what Django, allauth and the organizations tell; say which peppers are in use."""
-        from accounts import key_receivers, peppers, provisioning_receivers, receivers  # noqa: F401, PLC0415 - they need the app registry
+        from accounts import (  # noqa: PLC0415 - they need the app registry
+            audit_alerts,  # noqa: F401
+            key_receivers,  # noqa: F401
+            peppers,
+            provisioning_receivers,  # noqa: F401
+            receivers,  # noqa: F401
+        )
 
         peppers.register()

@@ -79,6 +79,7 @@ class AuditLog:
             "title": "Audit log",
             "across": self.across,
             "log_url": self._url("audit_log"),
+            "checkpoint_url": self._url("audit_checkpoint") if actor_of(request).can(READ) else "",
             "export_url": export_url if may_somewhere(actor_of(request), EXPORT) else "",
         }
         return self.site.render(request, "audit/log.html", context, status=200 if form.is_valid() else 422)
@@ -104,6 +105,7 @@ class AuditLog:
             "changes": list(changes_of(event)),
             "raw": json.dumps(export.as_record(event), indent=2, ensure_ascii=False),
             "same": self._same(event),
+            "proof_url": reverse(f"{self.site.name}:audit_proof", args=[event.pk]),
         }
         return self.site.render(request, "audit/event.html", context)
 

@@ -4,12 +4,16 @@ from django.urls import path
 
 import api.converters  # noqa: F401 - registers `reference`
 
-from . import events
+from . import checkpoints, events
 
 PREFIX = "organizations/<reference:organization>/audit-events"
+EVIDENCE = "organizations/<reference:organization>/audit"
 
 urlpatterns = [
     path(PREFIX, events.Events.as_view()),
     path(f"{PREFIX}/export", events.Export.as_view()),
     path(f"{PREFIX}/<uuid:event>", events.OneEvent.as_view()),
+    path(f"{EVIDENCE}/checkpoint", checkpoints.LatestCheckpoint.as_view()),
+    path(f"{EVIDENCE}/proofs/inclusion", checkpoints.InclusionProof.as_view()),
+    path(f"{EVIDENCE}/proofs/consistency", checkpoints.ConsistencyProof.as_view()),
 ]
