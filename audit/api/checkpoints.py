@@ -67,7 +67,9 @@ class InclusionAnswer(Answer):
 
     seq = serializers.IntegerField(help_text="The event's number in its log, from 0.")
     hash = serializers.CharField(help_text="The leaf's hash, base64.")
-    leaf = serializers.CharField(allow_null=True, help_text="What was hashed: canonical JSON, see docs/audit/format.md.")
+    leaf = serializers.CharField(
+        allow_null=True, help_text="What was hashed: canonical JSON, see docs/audit/format.md."
+    )
     openings = serializers.DictField(
         child=serializers.ListField(), required=False, help_text="Salt and value of each commitment in the leaf."
     )
@@ -140,7 +142,9 @@ class InclusionProof(OrganizationView):
         response=InclusionAnswer,
         filters={
             "event": Filter(serializers.UUIDField(help_text="The event's id."), required=True),
-            "size": Filter(serializers.IntegerField(min_value=1, help_text="Of the checkpoint; the newest by default.")),
+            "size": Filter(
+                serializers.IntegerField(min_value=1, help_text="Of the checkpoint; the newest by default.")
+            ),
         },
         problems=[HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY],
         example={
@@ -170,8 +174,12 @@ class ConsistencyProof(OrganizationView):
         permission=READ,
         response=ConsistencyAnswer,
         filters={
-            "from": Filter(serializers.IntegerField(min_value=1, help_text="Size of the older checkpoint."), required=True),
-            "to": Filter(serializers.IntegerField(min_value=1, help_text="Size of the newer one; the newest by default.")),
+            "from": Filter(
+                serializers.IntegerField(min_value=1, help_text="Size of the older checkpoint."), required=True
+            ),
+            "to": Filter(
+                serializers.IntegerField(min_value=1, help_text="Size of the newer one; the newest by default.")
+            ),
         },
         problems=[HTTPStatus.UNPROCESSABLE_ENTITY],
         example={"consistency": {"from": NOTE, "to": NOTE, "path": [ROOT]}, "keys": [STATEMENT]},

@@ -394,10 +394,10 @@ class Verifier:
         self.known[found.size] = found
         if self.tree is not None and found.size == self.tree.size:
             self._compare(found)
-        elif self.tree is None or found.size > self.tree.size:
+        elif self.tree is None and found.size == self.expected:
+            self._meet(found)
+        elif found.size > (self.expected or 0):
             self.waiting = sorted([*self.waiting, found], key=lambda each: each.size)
-        if self.tree is None and self.expected is None and found.edge is not None:
-            self._resume(found)
 
     def add_consistency(self, proof: dict[str, Any]) -> None:
         """Check that one checkpoint's tree begins with another's."""
@@ -563,9 +563,12 @@ class Verifier:
         if self.tree is not None and self.tree.size == checkpoint.size:
             self._compare(checkpoint)
         elif self.tree is None:
-            if self.lost and self.sound < checkpoint.size:
-                words = f"events {self.sound} to {checkpoint.size - 1}: some are missing, so the others are not proven"
-                self.report.add("unproven", words, self.sound, checkpoint.size - 1)
+            if self.since < checkpoint.size and checkpoint.edge is not None:
+                why = (
+                    "some are missing, so the others are" if self.lost else "the tree before them is not here: they are"
+                )
+                words = f"events {self.since} to {checkpoint.size - 1}: {why} not proven"
+                self.report.add("unproven", words, self.since, checkpoint.size - 1)
                 self.lost = False
             self._resume(checkpoint)
 
@@ -691,29 +694,47 @@ class Files:
 
     def __init__(self, path: Path) -> None:
         self._archive: Any = None
-        self._directory = path
+        self._members: dict[str, Any] = {}
         if path.is_dir():
-            self.names = {each.name for each in path.iterdir() if each.is_file()}
+            self._members = {each.name: each for each in path.iterdir() if each.is_file()}
         elif zipfile.is_zipfile(path):
             self._archive = zipfile.ZipFile(path)
-            self.names = set(self._archive.namelist())
+            self._find({name: name for name in self._archive.namelist()})
         else:
             self._archive = tarfile.open(path)
-            self.names = {each.name for each in self._archive.getmembers() if each.isfile()}
+            self._find({each.name: each for each in self._archive.getmembers() if each.isfile()})
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of the files."""
+        return set(self._members)
+
+    def close(self) -> None:
+        """Close the archive."""
+        if self._archive is not None:
+            self._archive.close()
 
     @contextmanager
-    def open(self, name: str) -> Iterator[IO[bytes]]:
+    def open(self, name: str) -> Iterator[Any]:
         """Open a file of the package for reading."""
-        if name not in self.names:
+        if name not in self._members:
             raise Unreadable(f"the package has no {name}")
+        member = self._members[name]
         if self._archive is None:
-            opened = (self._directory / name).open("rb")
+            opened = member.open("rb")
         elif isinstance(self._archive, zipfile.ZipFile):
-            opened = self._archive.open(name)
+            opened = self._archive.open(member)
         else:
-            opened = self._archive.extractfile(name)
+            opened = self._archive.extractfile(member)
         with opened as file:
             yield file
+
+    def _find(self, members: dict[str, Any]) -> None:
+        """Take the files beside the manifest, in whatever folder the archive has them."""
+        manifests = [name for name in members if name.rpartition("/")[2] == "manifest.json"]
+        folder = min(manifests, key=len).rpartition("manifest.json")[0] if manifests else ""
+        inside = {name[len(folder) :]: member for name, member in members.items() if name.startswith(folder)}
+        self._members = {name: member for name, member in inside.items() if "/" not in name}
 
 
 def is_package(path: Path) -> bool:
@@ -738,6 +759,13 @@ def take_lines(verifier: Verifier, file: Iterable[bytes], progress: Progress, di
 def verify_package(path: Path, keys: Keys, witnesses: Iterable[tuple[str, str]], progress: Progress) -> Report:
     """Verify an evidence package."""
     files = Files(path)
+    try:
+        return _verify_files(files, keys, witnesses, progress)
+    finally:
+        files.close()
+
+
+def _verify_files(files: Files, keys: Keys, witnesses: Iterable[tuple[str, str]], progress: Progress) -> Report:
     with files.open("manifest.json") as file:
         try:
             manifest = json.loads(file.read())
@@ -755,7 +783,7 @@ def verify_package(path: Path, keys: Keys, witnesses: Iterable[tuple[str, str]],
         digests[name] = hashlib.sha256()
         if name in files.names:
             with files.open(name) as file:
-                for block in iter(lambda: file.read(1 << 20), b""):  # noqa: B023 - read at once
+                while block := file.read(1 << 20):
                     digests[name].update(block)
     with files.open("keys.ndjson") as file:
         for raw in file:
@@ -769,10 +797,6 @@ def verify_package(path: Path, keys: Keys, witnesses: Iterable[tuple[str, str]],
                 verifier.add_edge(int(line["size"]), line["edge"])
             else:
                 verifier.add_checkpoint(line["note"], line.get("edge"))
-                at_start = verifier.known.get(first) if verifier.tree is None else None
-                if at_start is not None:
-                    verifier._resume(at_start)  # noqa: SLF001 - of this file
-                    verifier.waiting = [each for each in verifier.waiting if each.size > first]
     add_witnesses(verifier, witnesses)
     with files.open("events.ndjson") as file:
         take_lines(verifier, file, progress, digests["events.ndjson"])

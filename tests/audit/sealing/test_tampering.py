@@ -227,9 +227,7 @@ def test_swapped_or_renumbered_leaves(table: str, sealed, tmp_path) -> None:
     for name in tables:
         for old, new in ((9, 1_000_009), (10, 9), (1_000_009, 10)):
             sealed.execute(f"UPDATE {name} SET seq = %s WHERE organization_id = %s AND seq = %s", [new, LOG, old])
-    assert found() == (
-        [("missing", 9, 10)] if table == "audit_leaftext" else [("inconsistent", 8, 11)]
-    )
+    assert found() == ([("missing", 9, 10)] if table == "audit_leaftext" else [("inconsistent", 8, 11)])
     if table == "both":
         assert by_package(tmp_path / "p") == [("inconsistent", 8, 11)]
 
