@@ -14,7 +14,7 @@ LARGEST_INTEGER = 2**53 - 1
 _PLAIN_BELOW, _PLAIN_DOWN_TO = 21, -6  # ECMAScript's Number::toString: exponents between them are written out
 
 # The C function escapes exactly what RFC 8785, 3.2.2.2 asks for; the Python one stands in where there is no C.
-_escaped = getattr(json.encoder, "c_encode_basestring", None) or json.encoder.py_encode_basestring  # type: ignore[attr-defined]
+_escaped = getattr(json.encoder, "c_encode_basestring", None) or json.encoder.py_encode_basestring
 
 
 def quoted(text: str) -> str:
@@ -32,10 +32,8 @@ def canonical(value: Any) -> str:
     match value:
         case str():
             return quoted(value)
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
+        case None | bool():
+            return {None: "null", True: "true", False: "false"}[value]
         case int():
             return _integer(value)
         case float():

@@ -64,7 +64,7 @@ def standing(log: UUID) -> Standing:
     return Standing(state, found.size - 1 if found.size else None, found.verified_at, found.completed_at, problems)
 
 
-def keys() -> list[KeyRow]:
+def signing_keys() -> list[KeyRow]:
     """Return the history of the signing keys, oldest first."""
     with connections[_alias()].cursor() as cursor:
         return key_history(cursor)
@@ -93,7 +93,7 @@ def inclusion(event: Event, *, size: int | None = None) -> dict[str, Any]:
     return event_line(sealed) | {
         "proof": {"size": checkpoint.size, "path": _texts(path)},
         "checkpoint": _shown(checkpoint),
-        "keys": [key.statement for key in keys()],
+        "keys": [key.statement for key in signing_keys()],
     }
 
 
@@ -116,7 +116,7 @@ def consistency(log: UUID, *, old: int, new: int | None = None) -> dict[str, Any
         path = prove_consistency(cursor, log, old=older.size, new=newer.size)
     return {
         "consistency": {"from": older.note, "to": newer.note, "path": _texts(path)},
-        "keys": [key.statement for key in keys()],
+        "keys": [key.statement for key in signing_keys()],
     }
 
 

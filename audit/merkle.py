@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 HASH_BYTES = 32
 STORED_EVERY = 8
-"""Of the inner nodes those of the levels 8, 16, 24 … are stored: a proof then reads 128 hashes at most for each step."""
+"""Of the inner nodes those of the levels 8, 16, 24 … are stored: for each step a proof reads 128 hashes at most."""
 
 Emit = Callable[[int, int, bytes], None]
 Subtree = Callable[[int, int], bytes]
@@ -178,7 +178,7 @@ def proves_consistency(old: int, new: int, old_root: bytes, new_root: bytes, pat
 
 
 def fold(hashes: Sequence[bytes]) -> bytes:
-    """Return the root over the hashes of neighbouring complete subtrees of one level; their number is a power of two."""
+    """Return the root over the hashes of neighbouring complete subtrees of one level, a power of two of them."""
     row = list(hashes)
     while len(row) > 1:
         row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]

@@ -1,4 +1,4 @@
-"""Verifies a log in the database: every event against its leaf, every leaf against its tree, every root as it was signed."""
+"""Verifies a log in the database: events against leaves, leaves against the tree, its root as it was signed."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,8 @@ SELECT e.id::text, e.time FROM audit_event e, audit_sealer s
 WHERE e.organization_id {organization} AND e.time >= %(since)s AND e.time < %(until)s
   AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.organization_id = %(log)s
                   AND l.event_id = e.id AND l.event_time = e.time)
-  AND NOT coalesce(e.xid < pg_snapshot_xmax(pg_current_snapshot()) AND NOT pg_visible_in_snapshot(e.xid, s.snapshot), true)
+  AND NOT coalesce(e.xid < pg_snapshot_xmax(pg_current_snapshot())
+                   AND NOT pg_visible_in_snapshot(e.xid, s.snapshot), true)
 ORDER BY e.time LIMIT 100
 """
 _BEYOND = "SELECT count(*), min(seq), max(seq) FROM audit_leaf WHERE organization_id = %s AND seq >= %s"
@@ -117,7 +118,7 @@ class LogVerifier:
     def __init__(self, log: UUID, *, start: int = 0, progress: Callable[[int], None] | None = None) -> None:
         self.findings = Findings(log, verified=start)
         self._log = log
-        self._progress = progress or (lambda number: None)
+        self._progress = progress
         self._edge: Edge | None = Edge() if start == 0 else None
         self._begun = start == 0
         self._since: datetime | None = None  # up to this time events without a leaf were looked for
@@ -132,7 +133,8 @@ class LogVerifier:
         while stop is None or self.findings.verified < stop:
             if not self._stretch():
                 break
-            self._progress(self.findings.verified)
+            if self._progress is not None:
+                self._progress(self.findings.verified)
         return self.findings
 
     def _stretch(self) -> bool:

@@ -470,13 +470,13 @@ AUDIT_CHECKPOINT_FILE = Path(_file).absolute() if _file else None
 AUDIT_BUCKET = (
     BucketAccess(
         bucket=_bucket,
-        prefix=env.text("AUDIT_S3_PREFIX", "gatehouse/"),
-        region=env.text("AUDIT_S3_REGION"),
-        endpoint=env.url("AUDIT_S3_ENDPOINT", ("http", "https")),
-        mode=env.choice("AUDIT_S3_LOCK_MODE", MODES, default=MODES[0]),
-        days=env.integer("AUDIT_S3_RETENTION_DAYS", default=3_650, minimum=1),
+        prefix=env.text("AUDIT_BUCKET_PREFIX", "gatehouse/"),
+        region=env.text("AUDIT_BUCKET_REGION"),
+        endpoint=env.url("AUDIT_BUCKET_ENDPOINT", ("http", "https")),
+        mode=env.choice("AUDIT_BUCKET_LOCK_MODE", MODES, default=MODES[0]),
+        days=env.integer("AUDIT_BUCKET_RETENTION_DAYS", default=3_650, minimum=1),
     )
-    if (_bucket := env.text("AUDIT_S3_BUCKET"))
+    if (_bucket := env.text("AUDIT_BUCKET"))
     else None
 )
 

@@ -1,4 +1,4 @@
-"""The page with the latest checkpoint: the text to keep, the keys, how verification stands, the verifier to take away."""
+"""The page with the latest checkpoint: the text to keep, how verification stands, keys and verifier to take away."""
 
 from typing import Any
 from uuid import UUID
@@ -44,7 +44,7 @@ class CheckpointPages:
         """
         require(request, READ)
         log = self.log(request)
-        checkpoint, history = evidence.latest_checkpoint(log), evidence.keys()
+        checkpoint, history = evidence.latest_checkpoint(log), evidence.signing_keys()
         key = next((each for each in history if checkpoint and each.number == checkpoint.key_number), None)
         context = {
             "title": "Checkpoint",
@@ -67,7 +67,7 @@ class CheckpointPages:
             MissingPermission: the actor may not read the whole log.
         """
         require(request, READ)
-        text = "\n".join(key.statement for key in evidence.keys())
+        text = "\n".join(key.statement for key in evidence.signing_keys())
         headers = {"Content-Disposition": 'attachment; filename="gatehouse-audit-keys.txt"'}
         return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)
 

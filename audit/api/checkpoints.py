@@ -39,8 +39,8 @@ class CheckpointAnswer(Answer):
     """The newest checkpoint of the organization's log."""
 
     origin = serializers.CharField(help_text="Names the installation and the log.")
-    size = serializers.IntegerField(help_text="How many events it is about: numbers 0 to size − 1.")
-    root = serializers.CharField(help_text="The root of their Merkle tree (RFC 6962), base64.")
+    size = serializers.IntegerField(help_text="How many events it is about: numbers from 0 on.")
+    root = serializers.CharField(help_text="The root of their Merkle tree (RFC 6962), base64.")  # type: ignore[assignment] # DRF has a property of that name
     time = serializers.DateTimeField()
     note = serializers.CharField(help_text="The signed checkpoint (C2SP tlog-checkpoint): the text to keep.")
     edge = serializers.ListField(child=serializers.CharField(), help_text="The right edge of the tree, base64.")
@@ -113,7 +113,7 @@ class LatestCheckpoint(OrganizationView):
         },
     )
     def get(self) -> dict[str, Any]:
-        """Keep the note elsewhere: it proves what the log was, whatever becomes of it. 404 before anything is sealed."""
+        """Keep the note elsewhere: it proves what the log was. 404 before anything is sealed."""
         checkpoint = evidence.latest_checkpoint(self.organization.pk)
         if checkpoint is None:
             raise not_found()
@@ -124,7 +124,7 @@ class LatestCheckpoint(OrganizationView):
             "time": checkpoint.time,
             "note": checkpoint.note,
             "edge": edge_texts(bytes(checkpoint.edge), checkpoint.size),
-            "keys": [key.statement for key in evidence.keys()],
+            "keys": [key.statement for key in evidence.signing_keys()],
             "verification": evidence.standing(self.organization.pk),
         }
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from django.db import migrations, models
 
 SQL = Path(__file__).with_name("sealing.sql")
-TABLES = "audit_witness, audit_verification, audit_checkpoint, audit_node, audit_leaftext, audit_leaf, audit_signingkey, audit_sealer"
-REVERSE = f"""
+REVERSE = """
 DROP FUNCTION audit_ensure_leaftext_partitions();
-DROP TABLE {TABLES};
+DROP TABLE audit_witness, audit_verification, audit_checkpoint, audit_node, audit_leaftext, audit_leaf, audit_signingkey,
+    audit_sealer;
 REVOKE SELECT ON audit_event FROM gatehouse_sealer;
 """
 

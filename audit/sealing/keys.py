@@ -24,7 +24,8 @@ from vault.keyring import keyring
 from .database import sealer_cursor
 
 _ACTIVE = """
-SELECT number, public_key, wrapped, wrapped_by, installation FROM audit_signingkey, audit_sealer WHERE retired_at IS NULL
+SELECT number, public_key, wrapped, wrapped_by, installation
+FROM audit_signingkey, audit_sealer WHERE retired_at IS NULL
 """
 _INSERT = """
 INSERT INTO audit_signingkey (number, public_key, statement, wrapped, wrapped_by, created_at)

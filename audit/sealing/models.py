@@ -32,6 +32,9 @@ class Leaf(models.Model):
         default_permissions = ()
         base_manager_name = "objects"
 
+    def __str__(self) -> str:
+        return f"Leaf {self.seq}"
+
 
 class LeafText(models.Model):
     """What was hashed, and the salts that open its commitments; by month of the event."""
@@ -53,6 +56,9 @@ class LeafText(models.Model):
         default_permissions = ()
         base_manager_name = "objects"
 
+    def __str__(self) -> str:
+        return f"Text of leaf {self.seq}"
+
 
 class Node(models.Model):
     """An inner node of the tree, of every eighth level."""
@@ -72,6 +78,9 @@ class Node(models.Model):
         db_table = "audit_node"
         default_permissions = ()
         base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"Node {self.level}.{self.place}"
 
 
 class SignedCheckpoint(models.Model):
@@ -137,6 +146,9 @@ class Verification(models.Model):
         db_table = "audit_verification"
         default_permissions = ()
         base_manager_name = "objects"
+
+    def __str__(self) -> str:
+        return f"Verification of {self.organization_id}"
 
     @property
     def is_installation(self) -> bool:

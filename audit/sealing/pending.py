@@ -20,7 +20,7 @@ NOT EXISTS (SELECT FROM audit_leaf l
     WHERE l.organization_id = coalesce(e.organization_id, '00000000-0000-0000-0000-000000000000')
       AND l.event_id = e.id AND l.event_time = e.time)
 """)
-_SELECT = sql.SQL(SELECT)  # type: ignore[arg-type]  # a constant of ours
+_SELECT = sql.SQL(SELECT)
 _ORDER = sql.SQL("ORDER BY e.organization_id NULLS FIRST, e.time, e.id")
 
 
@@ -69,7 +69,7 @@ def by_absence(*, after: tuple[str, str] | None, began: Snapshot, limit: int) ->
         began: the snapshot of the first batch: what it saw is sealed once a batch is not full.
         limit: events in the batch.
     """
-    since = sql.SQL("")
+    since = sql.Composed([])
     if after is not None:
         since = sql.SQL("(e.time, e.id) > ({}::timestamptz, {}::uuid) AND ").format(*map(sql.Literal, after))
     oldest = sql.SQL("SELECT * FROM audit_event e WHERE {}{} ORDER BY e.time, e.id LIMIT {}").format(
@@ -80,7 +80,7 @@ def by_absence(*, after: tuple[str, str] | None, began: Snapshot, limit: int) ->
 
 
 def _cut(cursor: Any, *, last: Snapshot, now: Snapshot, limit: int) -> Snapshot:
-    """Return the moment at which about `limit` events are new: now, or an earlier one that lies between transactions."""
+    """Return the moment at which about `limit` events are new: now, or an earlier one, between transactions."""
     boundary = _nth_xid(cursor, last.xmax, now.xmax, limit)
     if boundary is None:
         return now

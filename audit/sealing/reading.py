@@ -50,7 +50,8 @@ def sealed_events(cursor: Any, log: UUID, start: int, end: int) -> Iterator[Seal
     Args:
         cursor: of a role that may read the log and its events.
         log: the organization, or `notes.INSTALLATION`.
-        start, end: the numbers.
+        start: the first number.
+        end: the number after the last one.
     """
     for first in range(start, end, AT_ONCE):
         cursor.execute(_ROWS, [log, first, min(first + AT_ONCE, end)])

@@ -92,7 +92,7 @@ class _Progress:
 
     Attributes:
         everything: search by absence although a snapshot is stored.
-        began, after: the snapshot of the first batch and the last event of the batch before, while searching by absence.
+        began, after: while searching by absence, the first batch's snapshot and the last event of the batch before.
         more: whether another batch is worth beginning.
     """
 
@@ -194,6 +194,7 @@ def _heads(cursor: Any, logs: set[UUID], installation: UUID) -> dict[UUID, Edge 
     cursor.execute(_HEADS, [list(logs)])
     for log, size, root, packed, note, number in cursor.fetchall():
         name = origin_of(installation, log)
+        edge = None
         try:
             edge = Edge.unpacked(size, bytes(packed))
             signed = Checkpoint.parse(notes.opened(note, name, keys[number]))

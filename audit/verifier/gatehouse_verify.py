@@ -14,11 +14,11 @@ import sys
 import tarfile
 import zipfile
 from base64 import b64decode, b64encode
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import IO, Any, Callable, Iterable, Iterator, Optional
+from typing import Any, Callable, Iterable, Iterator, Optional
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -419,9 +419,9 @@ class Verifier:
         """Take one line: an event, or a proof."""
         try:
             line = json.loads(text)
-            if not isinstance(line, dict):
-                raise ValueError
         except ValueError:
+            line = None
+        if not isinstance(line, dict):
             self.report.add("altered", f"line {number} is no JSON object")
             return
         if "keys" in line:
@@ -444,10 +444,8 @@ class Verifier:
         stated = line.get("hash")
         if stated is not None and stated != b64encode(digest).decode():
             self.report.add("altered", f"event {seq} was altered: its leaf does not have its hash", seq, event=event)
-            try:
+            with suppress(ValueError):
                 digest = base64_bytes(str(stated))  # the tree tells which of the two is the true one
-            except ValueError:
-                pass
         checkpoint = line.get("checkpoint")
         if isinstance(checkpoint, str):
             checkpoint = {"note": checkpoint}
@@ -597,10 +595,9 @@ class Verifier:
         """Take the tree from a checkpoint's edge, if that is what was signed."""
         if checkpoint.edge is None:
             return
-        try:
+        tree: Optional[Tree] = None
+        with suppress(ValueError):
             tree = Tree(checkpoint.size, checkpoint.edge)
-        except ValueError:
-            tree = None
         if tree is None or tree.root() != checkpoint.root:
             self.report.add(
                 "forged", f"the edge beside the checkpoint of size {checkpoint.size} is not what was signed"
@@ -670,10 +667,9 @@ class Verifier:
 
 
 FIELDS = frozenset(
-    (
-        "action actor_id actor_kind actor_label after before id ip organization_id outcome project_id project_label "
-        "reason request_id session target_id target_label target_type time user_agent via"
-    ).split()
+    ["action", "actor_id", "actor_kind", "actor_label", "after", "before", "id", "ip", "organization_id", "outcome"]
+    + ["project_id", "project_label", "reason", "request_id", "session", "target_id", "target_label", "target_type"]
+    + ["time", "user_agent", "via"]
 )
 
 
@@ -766,46 +762,59 @@ def verify_package(path: Path, keys: Keys, witnesses: Iterable[tuple[str, str]],
 
 
 def _verify_files(files: Files, keys: Keys, witnesses: Iterable[tuple[str, str]], progress: Progress) -> Report:
+    manifest = _manifest(files)
+    verifier = Verifier(keys, first=manifest["first"], filtered=not manifest["complete"])
+    verifier.origin = verifier.report.origin = str(manifest.get("origin", ""))
+    stated: dict[str, Any] = manifest.get("files", {})
+    for line in _json_lines(files, "keys.ndjson"):
+        verifier.add_keys([line["statement"]])
+    for line in _json_lines(files, "checkpoints.ndjson"):
+        if line.get("note") is None:
+            verifier.add_edge(int(line["size"]), line["edge"])
+        else:
+            verifier.add_checkpoint(line["note"], line.get("edge"))
+    add_witnesses(verifier, witnesses)
+    digest = hashlib.sha256()
+    with files.open("events.ndjson") as file:
+        take_lines(verifier, file, progress, digest)
+    for name, facts in sorted(stated.items()):
+        found = digest if name == "events.ndjson" else _digest(files, name)
+        if found is None:
+            verifier.report.add("altered", f"the file {name} is not in the package")
+        elif found.hexdigest() != facts.get("sha256"):
+            verifier.report.add("altered", f"the file {name} is not the one that the manifest names")
+    return verifier.finish(end=manifest["end"])
+
+
+def _manifest(files: Files) -> dict[str, Any]:
     with files.open("manifest.json") as file:
         try:
-            manifest = json.loads(file.read())
+            manifest: dict[str, Any] = json.loads(file.read())
             wanted = (manifest["format"], manifest["version"])
-            first, end, complete = int(manifest["first"]), int(manifest["end"]), bool(manifest["complete"])
+            manifest.update(first=int(manifest["first"]), end=int(manifest["end"]), complete=bool(manifest["complete"]))
         except (KeyError, TypeError, ValueError):
             raise Unreadable("manifest.json cannot be read") from None
     if wanted != (PACKAGE, VERSION):
         raise Unreadable(f"this is {wanted[0]} {wanted[1]}; this program knows {PACKAGE} {VERSION}")
-    verifier = Verifier(keys, first=first, filtered=not complete)
-    verifier.origin = verifier.report.origin = str(manifest.get("origin", ""))
-    stated = manifest.get("files", {})
-    digests = {name: hashlib.sha256() for name in ("keys.ndjson", "checkpoints.ndjson", "events.ndjson")}
-    for name in sorted(set(stated) - set(digests)):
-        digests[name] = hashlib.sha256()
-        if name in files.names:
-            with files.open(name) as file:
-                while block := file.read(1 << 20):
-                    digests[name].update(block)
-    with files.open("keys.ndjson") as file:
+    return manifest
+
+
+def _json_lines(files: Files, name: str) -> Iterator[dict[str, Any]]:
+    with files.open(name) as file:
         for raw in file:
-            digests["keys.ndjson"].update(raw)
-            verifier.add_keys([json.loads(raw)["statement"]])
-    with files.open("checkpoints.ndjson") as file:
-        for raw in file:
-            digests["checkpoints.ndjson"].update(raw)
-            line = json.loads(raw)
-            if line.get("note") is None:
-                verifier.add_edge(int(line["size"]), line["edge"])
-            else:
-                verifier.add_checkpoint(line["note"], line.get("edge"))
-    add_witnesses(verifier, witnesses)
-    with files.open("events.ndjson") as file:
-        take_lines(verifier, file, progress, digests["events.ndjson"])
-    for name, facts in sorted(stated.items()):
-        if name not in files.names:
-            verifier.report.add("altered", f"the file {name} is not in the package")
-        elif digests[name].hexdigest() != facts.get("sha256"):
-            verifier.report.add("altered", f"the file {name} is not the one that the manifest names")
-    return verifier.finish(end=end)
+            if raw.strip():
+                yield json.loads(raw)
+
+
+def _digest(files: Files, name: str) -> Any:
+    """Return the hash of a file, None when it is not there."""
+    if name not in files.names:
+        return None
+    digest = hashlib.sha256()
+    with files.open(name) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest
 
 
 def verify_lines(
@@ -820,10 +829,8 @@ def verify_lines(
         verifier.add_line(json.dumps(one), 1)
         return verifier.finish()
     with path.open("rb") as file:
-        try:
+        with suppress(ValueError, AttributeError):  # told when the line is taken
             verifier.add_keys(json.loads(file.readline()).get("keys", []))
-        except (ValueError, AttributeError):
-            pass  # told when the line is taken
         file.seek(0)
         add_witnesses(verifier, witnesses)
         take_lines(verifier, file, progress)

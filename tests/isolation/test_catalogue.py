@@ -24,6 +24,9 @@ TABLES_WITHOUT_TENANT = {
     "account_emailaddress",
     "account_emailconfirmation",
     "api_rate",
+    "audit_sealer",
+    "audit_signingkey",
+    "audit_witness",
     "accounts_platformkey",
     "accounts_user",
     "auth_group",
@@ -55,7 +58,7 @@ LOOKUP_FUNCTIONS = {
     "tenants_organization_id_of(text)",
     "vault_keys_in_use()",
 }
-OWNER_FUNCTIONS = {"audit_ensure_partitions(integer)"}
+OWNER_FUNCTIONS = {"audit_ensure_leaftext_partitions()", "audit_ensure_partitions(integer)"}
 
 
 @pytest.fixture

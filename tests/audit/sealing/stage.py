@@ -11,13 +11,15 @@ from audit.notes import INSTALLATION
 from tests import database
 
 INSERT = """
-INSERT INTO audit_event (id, time, organization_id, actor_kind, actor_label, via, action, outcome, target_type, target_id,
-                         target_label, project_label, before, after, reason, request_id, session, ip, user_agent)
-VALUES (gen_random_uuid(), clock_timestamp(), %s, 'user', 'ada@acme.example', 'console', 'member.role_changed', 'success',
-        'member', '', 'grace@acme.example', '', '{"role": "Viewer"}', '{"role": "Member", "active": true}', %s, '', '',
-        '203.0.113.7', '')
+INSERT INTO audit_event (id, time, organization_id, actor_kind, actor_label, via, action, outcome, target_type,
+                         target_id, target_label, project_label, before, after, reason, request_id, session, ip,
+                         user_agent)
+VALUES (gen_random_uuid(), clock_timestamp(), %s, 'user', 'ada@acme.example', 'console', 'member.role_changed',
+        'success', 'member', '', 'grace@acme.example', '', '{"role": "Viewer"}', '{"role": "Member", "active": true}',
+        %s, '', '', '203.0.113.7', '')
 RETURNING id
 """
+MANY = INSERT.replace("VALUES (", "SELECT ").replace("'')\nRETURNING id", "'' FROM generate_series(1, %s)")
 
 
 @contextmanager
@@ -32,6 +34,11 @@ def write(connection: psycopg.Connection, organization: UUID | None, reason: str
     row = connection.execute(INSERT, [organization, reason]).fetchone()
     assert row is not None
     return UUID(str(row[0]))
+
+
+def write_many(connection: psycopg.Connection, organization: UUID | None, count: int) -> None:
+    """Write many events in the connection's transaction."""
+    connection.execute(MANY, [organization, "", count])
 
 
 def check_sealed(superuser: psycopg.Connection) -> int:
