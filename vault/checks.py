@@ -12,7 +12,7 @@ from isolation.scope import APP, operator_scope
 
 from .exceptions import MissingKey, VaultError
 from .keyring import KEYS, PEPPERS, keyring
-from .usage import data_keys_by_key, pepper_numbers, peppers, samples, wrapped
+from .usage import data_keys_by_key, other_wraps, pepper_numbers, peppers, samples
 
 logger = logging.getLogger("gatehouse.vault")
 
@@ -52,7 +52,7 @@ def refuse_missing_keys() -> None:
     Raises:
         SystemExit: the keyring lacks a key that wraps a data key, or something else.
     """
-    for number in {*data_keys_by_key(), *(number for counts in wrapped().values() for number in counts)}:
+    for number in {*data_keys_by_key(), *(number for counts in other_wraps().values() for number in counts)}:
         if number not in keyring().key_numbers:
             raise SystemExit(f"Gatehouse: {KEYS}: {MissingKey(number, KEYS)}")
 

@@ -11,7 +11,7 @@ from .configuration import KeyringConfiguration, KmsKey, LocalKey, TransitKey
 from .fields import EncryptedField
 from .keyring import keyring
 from .models import DataKey
-from .usage import columns, data_keys_by_key, encrypted_fields, peppers, wrapped
+from .usage import columns, data_keys_by_key, encrypted_fields, other_wraps, peppers
 
 KINDS = {LocalKey: "local", TransitKey: "transit", KmsKey: "kms"}
 
@@ -23,7 +23,7 @@ def report(configuration: KeyringConfiguration) -> dict[str, Any]:
     """
     ring = keyring()
     data_keys = data_keys_by_key()
-    others = wrapped()
+    others = other_wraps()
     used_keys = {*data_keys, *(number for counts in others.values() for number in counts)}
     counted = peppers()
     used_peppers = {number for counts in counted.values() for number, count in counts.items() if count}
@@ -84,7 +84,7 @@ def lines(found: dict[str, Any]) -> list[str]:
 
 
 def _others(key: dict[str, Any]) -> str:
-    return "".join(f", {key[name]} {name}" for name in wrapped() if name in key)
+    return "".join(f", {key[name]} {name}" for name in other_wraps() if name in key)
 
 
 def _column(column: EncryptedField) -> dict[str, int]:

@@ -52,7 +52,7 @@ def register_wrapped(name: str, count: KeyCount) -> None:
     _wrapped[name] = count
 
 
-def wrapped() -> dict[str, dict[int, int]]:
+def other_wraps() -> dict[str, dict[int, int]]:
     """Return how much besides data keys each key-encryption key wraps, by what it is; no scope is needed."""
     return {name: dict(count()) for name, count in sorted(_wrapped.items())}
 

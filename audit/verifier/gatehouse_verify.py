@@ -554,8 +554,12 @@ class Verifier:
         self.tree, self.lost = None, True
         while self.waiting and self.waiting[0].size <= seq:
             self._meet(self.waiting.pop(0))
-            if self.tree is not None and self.tree.size < seq:
-                self.tree = None
+            self._forget_before(seq)
+
+    def _forget_before(self, seq: int) -> None:
+        """Forget a tree that ends within the gap."""
+        if self.tree is not None and self.tree.size < seq:
+            self.tree = None
 
     def _meet(self, checkpoint: Checkpoint) -> None:
         if self.tree is not None and self.tree.size == checkpoint.size:
@@ -582,8 +586,8 @@ class Verifier:
         if not named or checkpoint.source != "the copy":
             self.report.add(
                 "inconsistent",
-                f"{words} do not give the root that was signed ({checkpoint.source}): at least one of them was altered, "
-                "replaced, or moved",
+                f"{words} do not give the root that was signed ({checkpoint.source}): at least one of them was "
+                "altered, replaced, or moved",
                 first,
                 last,
             )
@@ -666,11 +670,19 @@ class Verifier:
                 self.report.warnings.append(f"{each.source} has a checkpoint of size {each.size}, beyond this copy.")
 
 
-FIELDS = frozenset(
-    ["action", "actor_id", "actor_kind", "actor_label", "after", "before", "id", "ip", "organization_id", "outcome"]
-    + ["project_id", "project_label", "reason", "request_id", "session", "target_id", "target_label", "target_type"]
-    + ["time", "user_agent", "via"]
-)
+PLAIN = {
+    "action",
+    "actor_id",
+    "actor_kind",
+    "id",
+    "organization_id",
+    "outcome",
+    "project_id",
+    "request_id",
+    "target_id",
+}
+PERSONAL = {"actor_label", "ip", "project_label", "reason", "session", "target_label", "user_agent"}
+FIELDS = PLAIN | PERSONAL | {"after", "before", "target_type", "time", "via"}
 
 
 def same_time(one: Any, other: Any) -> bool:

@@ -9,13 +9,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from audit.package import write_package
+from audit.sealing.database import sealer_cursor
 from audit.sealing.sealer import seal
+from audit.verification import LogVerifier, logs_with_checkpoints
+from audit.verifier import gatehouse_verify
 from tests import database
 
 pytestmark = pytest.mark.bench
 
 FILL = Path(__file__).with_name("sealing.sql").read_text(encoding="utf-8")
-EVENTS, TRANSACTION = 300_000, 500
+EVENTS, VERIFIED, TRANSACTION = 300_000, 100_000, 500
 WRITING_SECONDS, WRITERS = 10, 2
 
 
@@ -35,18 +39,40 @@ def test_a_backlog_is_sealed(superuser: psycopg.Connection) -> None:
     sealed = seal(seconds=600)
     seconds = time.perf_counter() - started
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    (size,) = superuser.execute(
-        "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE relname ~ '^audit_leaf'"
-    ).fetchone()
-    (events,) = superuser.execute(
-        "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE relname ~ '^audit_event'"
-    ).fetchone()
     assert sealed >= EVENTS
+    print(f"\nSealing a backlog of {EVENTS:,} events of ten organizations, written at {EVENTS / written:,.0f}/s")
+    print(f"  {sealed / seconds:,.0f} events/s   memory grown by {grown / 1024:,.0f} MB")
+    for name in ("audit_leaf", "audit_event"):
+        print(f"  {_bytes(superuser, name) / sealed:,.0f} bytes an event in {name}…")
+
+
+def _bytes(superuser: psycopg.Connection, name: str) -> int:
+    """Return the size of the tables whose names begin so, indexes included."""
+    query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND starts_with(relname, %s)"
+    [(size,)] = superuser.execute(query, [name]).fetchall()
+    return int(size)
+
+
+def test_verifying(superuser: psycopg.Connection, tmp_path: Path) -> None:
+    """The auditor's program over a package of one organization, and the verification in the database over ten."""
+    seal()
+    write_backlog(superuser, VERIFIED)
+    seal(seconds=600)
+    superuser.execute("ANALYZE")
+    [(log, size)] = superuser.execute(
+        "SELECT organization_id, size FROM audit_checkpoint ORDER BY size DESC LIMIT 1"
+    ).fetchall()
+    with sealer_cursor() as cursor:
+        write_package(cursor, log, tmp_path / "package")
+    started = time.perf_counter()
+    assert gatehouse_verify.main([str(tmp_path / "package"), "--quiet"]) == 0
+    alone = size / (time.perf_counter() - started)
+    started = time.perf_counter()
+    findings = [LogVerifier(log).run() for log in logs_with_checkpoints()]
+    inside = sum(found.events for found in findings) / (time.perf_counter() - started)
+    assert not any(found.problems for found in findings)
     print(
-        f"\nSealing a backlog of {EVENTS:,} events of ten organizations, written by the server itself at {EVENTS / written:,.0f}/s"
-    )
-    print(
-        f"  {sealed / seconds:,.0f} events/s   memory grown by {grown / 1024:,.0f} MB   {size / sealed:,.0f} bytes an event, beside {events / sealed:,.0f} of the event itself"
+        f"\nVerifying: gatehouse_verify.py {alone * 60:,.0f} events/min   in the database {inside * 60:,.0f} events/min"
     )
 
 

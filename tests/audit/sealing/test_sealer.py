@@ -170,7 +170,8 @@ def test_two_events_of_one_id_do_not_stop_it_either(db: None, superuser) -> None
         for later in (1, 2):
             write(other, HERE)
             other.execute(
-                "INSERT INTO audit_event SELECT (jsonb_populate_record(e, jsonb_build_object('time', e.time + %s * interval '1 s'))).*"
+                "INSERT INTO audit_event"
+                " SELECT (jsonb_populate_record(e, jsonb_build_object('time', e.time + %s * interval '1 s'))).*"
                 " FROM audit_event e WHERE id = %s ORDER BY time LIMIT 1",
                 [later, event],
             )
@@ -357,7 +358,8 @@ def test_a_changed_key_is_signed_by_the_old_one_and_told_in_the_log(acme: Tenant
         (2, False),
     ]
     told = superuser.execute(
-        "SELECT action, reason, organization_id, after->>'public_key' FROM audit_event WHERE action LIKE 'audit\\_key.%' ORDER BY time"
+        "SELECT action, reason, organization_id, after->>'public_key' FROM audit_event"
+        " WHERE action LIKE 'audit\\_key.%' ORDER BY time"
     ).fetchall()
     assert [row[:3] for row in told] == [
         ("audit_key.created", "", None),
@@ -383,7 +385,7 @@ def test_a_snapshot_reads_as_it_is_written(text: str) -> None:
     assert Snapshot.parse("10:20:11,15").until(15) == Snapshot(15, frozenset({11}))
 
 
-# Writers that commit late, roll back and use savepoints, two sealers of which one is killed again and again -------------
+# Writers that commit late, roll back and use savepoints; two sealers, of which one is killed again and again ------
 
 SEALER = """
 import os, django

@@ -17,7 +17,8 @@ from tests.tenants.stage import events
 def tamper(superuser: psycopg.Connection, tenant: Tenant, reason: str = "altered") -> None:
     superuser.execute("SET session_replication_role = replica")
     superuser.execute(
-        "UPDATE audit_event SET reason = %s WHERE id = (SELECT event_id FROM audit_leaf WHERE organization_id = %s AND seq = 1)",
+        "UPDATE audit_event e SET reason = %s FROM audit_leaf l"
+        " WHERE l.event_id = e.id AND l.organization_id = %s AND l.seq = 1",
         [reason, tenant.organization.pk],
     )
     superuser.execute("SET session_replication_role = origin")
@@ -117,9 +118,8 @@ def test_the_file_of_a_witness_is_compared_too(acme: Tenant, superuser, settings
     assert verify_log() == 0
     superuser.execute("SET session_replication_role = replica")
     superuser.execute(
-        "DELETE FROM audit_checkpoint WHERE size = (SELECT max(size) FROM audit_checkpoint WHERE organization_id = %(log)s)"
-        " AND organization_id = %(log)s",
-        {"log": acme.organization.pk},
+        "DELETE FROM audit_checkpoint WHERE id = (SELECT max(id) FROM audit_checkpoint WHERE organization_id = %s)",
+        [acme.organization.pk],
     )
     superuser.execute("DELETE FROM audit_verification")
     superuser.execute("SET session_replication_role = origin")
