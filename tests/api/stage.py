@@ -8,7 +8,8 @@ from accounts.services.api_keys import create_api_key
 from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
-from audit.models import Event
+from audit.models import Event, SignedCheckpoint
+from audit.sealing.sealer import seal
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
@@ -79,7 +80,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         token = create_scim_token(connection=connection, name="Acme sync", actor=SYSTEM)
         sso_connection = stored_connection(tenant, membership, viewer, SYSTEM)
         set_service_account_project_role(account=account, project=project, role=viewer, actor=SYSTEM)
-        return {
+        places = {
             "organization": organization.slug,
             "project": project.slug,
             "member": str(membership.pk),
@@ -99,6 +100,9 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "project_id": str(project.pk),
             "event": str(Event.objects.first().pk),
         }
+    seal()
+    with tenant_scope(tenant.organization):
+        return places | {"from": str(SignedCheckpoint.objects.get().size)}
 
 
 def own_places_of(tenant: Tenant) -> dict[str, dict[str, str]]:
