@@ -12,7 +12,14 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to what Django, allauth and the organizations tell; say which peppers are in use."""
-        from accounts import key_receivers, peppers, provisioning_receivers, receivers, sso_receivers  # noqa: F401, PLC0415 - they need the app registry
+        from accounts import (  # noqa: PLC0415 - they need the app registry
+            audit_alerts,  # noqa: F401
+            key_receivers,  # noqa: F401
+            peppers,
+            provisioning_receivers,  # noqa: F401
+            receivers,  # noqa: F401
+            sso_receivers,  # noqa: F401
+        )
         from accounts.mfa import receivers as second_factors  # noqa: F401, PLC0415 - the same
         from accounts.mfa import sealing  # noqa: PLC0415 - the same
         from vault.usage import register_store  # noqa: PLC0415 - the same

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -236,6 +237,30 @@ def send_sso_instead_of_password(email: str, doors: Sequence[SsoDoor]) -> None:
     context = {"organization": doors[0].organization, "link": link}
     for message in _to_each([email], "sso_instead_of_password", context):
         transaction.on_commit(message.send, robust=True)
+
+
+def audit_log_alerts(organization_id: UUID | None, problems: list[str]) -> list[EmailMultiAlternatives]:
+    """Return the mails that tell operators, and the owners of the open scope, that an audit log is not what was sealed.
+
+    Args:
+        organization_id: whose log, None for the installation's: then operators alone are told.
+        problems: what was found, sentences.
+    """
+    shown = {"problems": problems[:10], "more": max(0, len(problems) - 10)}
+    operators = set(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
+    log = f"?log={organization_id}" if organization_id else ""
+    name = "this installation"
+    messages = []
+    if organization_id is not None:
+        owners = Membership.objects.active_owners().select_related("organization", "user")
+        name = owners[0].organization.name if owners else str(organization_id)
+        addresses = sorted({owner.user.email for owner in owners} - operators)
+        context = {"name": name, **shown}
+        if addresses:
+            context["link"] = _link(f"o/{owners[0].organization.slug}/audit/checkpoint/")
+        messages = _to_each(addresses, "audit_log_altered", context)
+    context = {"name": name, "link": f"{_link('admin/audit/checkpoint/')}{log}", **shown}
+    return [*messages, *_to_each(sorted(operators), "audit_log_altered", context)]
 
 
 def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:

@@ -43,6 +43,7 @@ _STATUS_OF_CODE = {
         "last_owner",
         "lookup_failed",
         "not_scheduled",
+        "not_sealed",
         "not_suspended",
         "record_missing",
         "revoked",

@@ -13,6 +13,10 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         """Load the recorder and each app's `audit_events` module."""
-        from . import recorder  # noqa: F401, PLC0415 - needs the app registry to be loaded
+        from vault import usage  # noqa: PLC0415 - needs the app registry to be loaded
 
+        from . import checks, recorder  # noqa: F401, PLC0415 - the same
+        from .sealing.keys import wrapping_keys  # noqa: PLC0415 - the same
+
+        usage.register_wrapped("signing keys", wrapping_keys)
         autodiscover_modules("audit_events")

@@ -12,6 +12,9 @@ from isolation.context import Via
 from isolation.managers import TenantManager
 
 from .querysets import EventQuerySet, SavedSearchQuerySet
+from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
+
+__all__ = ["Event", "Leaf", "LeafText", "Node", "Outcome", "SavedSearch", "SignedCheckpoint", "Verification"]
 
 
 class Outcome(models.TextChoices):

@@ -53,3 +53,7 @@ class ChangeSignal(Signal):
 saved_search_created = ChangeSignal()
 saved_search_updated = ChangeSignal()
 saved_search_deleted = ChangeSignal()
+
+verification_failed = Signal()
+"""A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
+problems (list of sentences)."""

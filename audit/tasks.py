@@ -1,9 +1,14 @@
-"""Housekeeping of the event table."""
+"""Housekeeping of the event table; sealing, witnesses, verification."""
 
 from celery import shared_task
 from django.db import connections
 
 from isolation.scope import APP
+
+from .sealing.database import can_seal
+from .sealing.sealer import seal
+from .watching import watch
+from .witnesses.publishing import publish
 
 MONTHS_AHEAD = 12
 
@@ -17,4 +22,36 @@ def ensure_partitions() -> int:
     """
     with connections[APP].cursor() as cursor:
         cursor.execute("SELECT audit_ensure_partitions(%s)", [MONTHS_AHEAD])
-        return int(cursor.fetchone()[0])
+        created = int(cursor.fetchone()[0])
+        cursor.execute("SELECT audit_ensure_leaftext_partitions()")
+        return created
+
+
+@shared_task(name="audit.tasks.seal_events")
+def seal_events() -> int:
+    """Seal what is new.
+
+    Returns:
+        How many events were sealed; 0 where the sealer's database role is not configured.
+    """
+    return seal() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.publish_checkpoints")
+def publish_checkpoints() -> int:
+    """Send the newest checkpoints to the witnesses.
+
+    Returns:
+        How many notes they kept.
+    """
+    return publish() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.verify_log")
+def verify_log() -> int:
+    """Verify what is new, and a stretch of what is old.
+
+    Returns:
+        In how many logs something is wrong.
+    """
+    return watch() if can_seal() else 0

@@ -15,6 +15,7 @@ from .signals import operator_scope_entered
 APP = "default"
 OPERATOR = "operator"
 MIGRATOR = "migrator"
+SEALER = "sealer"
 ORGANIZATION_SETTING = "app.organization"
 INSTALLATION = UUID(int=0)
 """In place of an organization, for rows and secrets that belong to none."""

@@ -8,8 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from psycopg import IsolationLevel
+
 from accounts.report_signatures import read_public_keys
 from accounts.social_providers import GOOGLE_ISSUER, SocialProvider, is_configured
+from audit.witnesses.bucket import MODES, BucketAccess
 from console import appearance
 from outbound.certificates import check_authorities
 from portal.bootstrap import DATABASE, SECRETS, ensure_secrets
@@ -136,6 +139,10 @@ DATABASES: dict[str, dict[str, Any]] = {
 # Only the machine that migrates needs the migrator's password.
 if migrator := _database("MIGRATOR_DATABASE_URL", "gatehouse_migrator", "-c role=gatehouse_owner", required=False):
     DATABASES["migrator"] = migrator
+# Only the worker seals the audit log; each of its transactions sees one moment.
+if sealer := _database("SEALER_DATABASE_URL", "gatehouse_sealer", required=False):
+    sealer["OPTIONS"] = {"isolation_level": IsolationLevel.REPEATABLE_READ} | sealer["OPTIONS"]
+    DATABASES["sealer"] = sealer
 DATABASE_ROUTERS = ["isolation.router.TenantRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -506,6 +513,22 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_TIME_LIMIT = int(timedelta(minutes=30).total_seconds())
 CELERY_BEAT_SCHEDULE_FILENAME = str(GATEHOUSE_HOME / "beat-schedule")
+
+# --- Witnesses of the audit log: where checkpoints are kept beside the database ---------------------------
+_file = env.text("AUDIT_CHECKPOINT_FILE")
+AUDIT_CHECKPOINT_FILE = Path(_file).absolute() if _file else None
+AUDIT_BUCKET = (
+    BucketAccess(
+        bucket=_bucket,
+        prefix=env.text("AUDIT_BUCKET_PREFIX", "gatehouse/"),
+        region=env.text("AUDIT_BUCKET_REGION"),
+        endpoint=env.url("AUDIT_BUCKET_ENDPOINT", ("http", "https")),
+        mode=env.choice("AUDIT_BUCKET_LOCK_MODE", MODES, default=MODES[0]),
+        days=env.integer("AUDIT_BUCKET_RETENTION_DAYS", default=3_650, minimum=1),
+    )
+    if (_bucket := env.text("AUDIT_BUCKET"))
+    else None
+)
 
 # --- Log: one format, to stdout ------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")

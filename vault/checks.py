@@ -12,7 +12,7 @@ from isolation.scope import APP, operator_scope
 
 from .exceptions import MissingKey, VaultError
 from .keyring import KEYS, PEPPERS, keyring
-from .usage import data_keys_by_key, pepper_numbers, peppers, samples
+from .usage import data_keys_by_key, other_wraps, pepper_numbers, peppers, samples
 
 logger = logging.getLogger("gatehouse.vault")
 
@@ -50,9 +50,9 @@ def refuse_missing_keys() -> None:
     """Stop a process that could not open what is stored; asks no provider.
 
     Raises:
-        SystemExit: the keyring lacks a key that wraps a data key.
+        SystemExit: the keyring lacks a key that wraps a data key, or something else.
     """
-    for number in data_keys_by_key():
+    for number in {*data_keys_by_key(), *(number for counts in other_wraps().values() for number in counts)}:
         if number not in keyring().key_numbers:
             raise SystemExit(f"Gatehouse: {KEYS}: {MissingKey(number, KEYS)}")
 

@@ -11,7 +11,7 @@ from .configuration import KeyringConfiguration, KmsKey, LocalKey, TransitKey
 from .fields import EncryptedField
 from .keyring import keyring
 from .models import DataKey
-from .usage import Store, columns, data_keys_by_key, encrypted_fields, peppers, stores
+from .usage import Store, columns, data_keys_by_key, encrypted_fields, other_wraps, peppers, stores
 
 KINDS = {LocalKey: "local", TransitKey: "transit", KmsKey: "kms"}
 
@@ -22,7 +22,9 @@ def report(configuration: KeyringConfiguration) -> dict[str, Any]:
     ``removable`` names the numbers that nothing uses and that are not active: they may leave the keyring.
     """
     ring = keyring()
-    used_keys = data_keys_by_key()
+    data_keys = data_keys_by_key()
+    others = other_wraps()
+    used_keys = {*data_keys, *(number for counts in others.values() for number in counts)}
     counted = peppers()
     used_peppers = {number for counts in counted.values() for number, count in counts.items() if count}
     return {
@@ -31,7 +33,8 @@ def report(configuration: KeyringConfiguration) -> dict[str, Any]:
                 "in_keyring": number in ring.key_numbers,
                 "kind": KINDS[type(configuration.keys[number])] if number in ring.key_numbers else None,
                 "active": number == ring.active_key,
-                "data_keys": used_keys.get(number, 0),
+                "data_keys": data_keys.get(number, 0),
+                **{name: counts[number] for name, counts in others.items() if number in counts},
             }
             for number in sorted({*ring.key_numbers, *used_keys})
         },
@@ -50,7 +53,7 @@ def report(configuration: KeyringConfiguration) -> dict[str, Any]:
             for number in sorted({*ring.pepper_numbers, *used_peppers})
         },
         "removable": {
-            "keys": [n for n in ring.key_numbers if n != ring.active_key and not used_keys.get(n)],
+            "keys": [n for n in ring.key_numbers if n != ring.active_key and n not in used_keys],
             # Without anybody who counts, nothing is known to be unused.
             "peppers": [
                 n for n in ring.pepper_numbers if counted and n != ring.active_pepper and n not in used_peppers
@@ -64,7 +67,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     text = []
     for number, key in found["keys"].items():
         state = "active" if key["active"] else "in the keyring" if key["in_keyring"] else "MISSING from the keyring"
-        text.append(f"key {number} ({key['kind'] or '?'}, {state}): wraps {key['data_keys']} data keys")
+        text.append(f"key {number} ({key['kind'] or '?'}, {state}): wraps {key['data_keys']} data keys{_others(key)}")
     data_keys = found["data_keys"]
     text.append(f"data keys: {data_keys['active']} active, {data_keys['retired']} retired")
     text += [
@@ -79,6 +82,10 @@ def lines(found: dict[str, Any]) -> list[str]:
     for what, numbers in found["removable"].items():
         text.append(f"{what} that may leave the keyring: {', '.join(map(str, numbers)) or 'none'}")
     return text
+
+
+def _others(key: dict[str, Any]) -> str:
+    return "".join(f", {key[name]} {name}" for name in other_wraps() if name in key)
 
 
 def _column(column: EncryptedField) -> dict[str, int]:

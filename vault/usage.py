@@ -14,6 +14,7 @@ from isolation.scope import APP
 from . import envelope
 from .fields import EncryptedField
 
+KeyCount = Callable[[], Mapping[int, int]]
 PepperCount = Callable[[], Mapping[int, int]]
 PepperNumbers = Callable[[], Iterable[int]]
 
@@ -47,6 +48,7 @@ class Store(Protocol):
 
 _stores: dict[str, Store] = {}
 _peppers: dict[str, PepperCount] = {}
+_wrapped: dict[str, KeyCount] = {}
 _numbers: dict[str, PepperNumbers] = {}
 
 
@@ -63,6 +65,26 @@ def register(name: str, count: PepperCount) -> None:
     if name in _peppers:
         raise ValueError(f"The use of peppers {name!r} is registered twice.")
     _peppers[name] = count
+
+
+def register_wrapped(name: str, count: KeyCount) -> None:
+    """Let `count` say what key-encryption keys wrap besides data keys.
+
+    Args:
+        name: what is counted, such as ``signing keys``.
+        count: returns how many each key wraps, by its number; it is called without a scope.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in _wrapped:
+        raise ValueError(f"The wrapped {name!r} are registered twice.")
+    _wrapped[name] = count
+
+
+def other_wraps() -> dict[str, dict[int, int]]:
+    """Return how much besides data keys each key-encryption key wraps, by what it is; no scope is needed."""
+    return {name: dict(count()) for name, count in sorted(_wrapped.items())}
 
 
 def register_numbers(name: str, numbers: PepperNumbers) -> None:

@@ -2,6 +2,7 @@
 
 from console.sites import operator_site, tenant_site
 
+from .checkpoint import CheckpointPages, OperatorCheckpointPages
 from .log import AuditLog, OperatorAuditLog
 
 tenant_log = AuditLog(tenant_site)
@@ -11,3 +12,6 @@ operator_log = OperatorAuditLog(operator_site)
 operator_log.add_pages(
     menu=("Compliance", 10), description="The installation's own events, and those of every organization."
 )
+
+CheckpointPages(tenant_site).add_pages()
+OperatorCheckpointPages(operator_site).add_pages()

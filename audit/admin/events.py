@@ -63,6 +63,7 @@ class EventPages(LogPages):
             "same": self._same(event),
             "timelines": self._timelines(event),
             "kin": self._kin(request, event),
+            "proof_url": self.url("audit_proof", event.pk),
             **self._readers(request, event),
         }
         return self.site.render(request, "audit/event.html", context)

@@ -71,6 +71,7 @@ class AuditLog(EventPages, LivePages, SearchPages):
             "title": "Audit log",
             "across": self.across,
             "log_url": self.url("audit_log"),
+            "checkpoint_url": self.url("audit_checkpoint") if actor_of(request).can(READ) else "",
             "suggestions_url": self.url("audit_suggestions"),
             "language": [QUALIFIERS[name] for name in names(across=self.across)],
             "export_url": export_url if may_somewhere(actor_of(request), EXPORT) else "",

@@ -4,10 +4,11 @@ from django.urls import path
 
 import api.converters  # noqa: F401 - registers `reference`
 
-from . import events, saved_searches
+from . import checkpoints, events, saved_searches
 
 PREFIX = "organizations/<reference:organization>/audit-events"
 SEARCHES = "organizations/<reference:organization>/audit-searches"
+EVIDENCE = "organizations/<reference:organization>/audit"
 
 urlpatterns = [
     path(PREFIX, events.Events.as_view()),
@@ -15,4 +16,7 @@ urlpatterns = [
     path(f"{PREFIX}/<uuid:event>", events.OneEvent.as_view()),
     path(SEARCHES, saved_searches.SavedSearches.as_view()),
     path(f"{SEARCHES}/<uuid:search>", saved_searches.OneSavedSearch.as_view()),
+    path(f"{EVIDENCE}/checkpoint", checkpoints.LatestCheckpoint.as_view()),
+    path(f"{EVIDENCE}/proofs/inclusion", checkpoints.InclusionProof.as_view()),
+    path(f"{EVIDENCE}/proofs/consistency", checkpoints.ConsistencyProof.as_view()),
 ]

@@ -3,12 +3,13 @@
 -- The embedded default runs this file at every start. For your own PostgreSQL (15 or newer) a superuser runs
 --     psql -d gatehouse -f isolation/sql/roles.sql
 -- once and after an upgrade; it may be run any number of times. Passwords are not set here:
---     ALTER ROLE gatehouse_app PASSWORD '...';   (also gatehouse_operator and gatehouse_migrator)
+--     ALTER ROLE gatehouse_app PASSWORD '...';   (also gatehouse_operator, gatehouse_sealer and gatehouse_migrator)
 --
 --   gatehouse_owner     owns every table; nobody can log in as it
 --   gatehouse_migrator  logs in to migrate, nothing else; becomes gatehouse_owner by SET ROLE
 --   gatehouse_app       runs everything; owns nothing, row-level security holds for it
 --   gatehouse_operator  reads across tenants; used behind operator_scope only
+--   gatehouse_sealer    seals the audit log: reads events, writes leaves and checkpoints, nothing else
 --   gatehouse_lookup    owns the narrow functions that run before the tenant is known
 
 DO $$
@@ -23,7 +24,8 @@ BEGIN
       ('gatehouse_lookup', false, true),
       ('gatehouse_migrator', true, false),
       ('gatehouse_app', true, false),
-      ('gatehouse_operator', true, true)
+      ('gatehouse_operator', true, true),
+      ('gatehouse_sealer', true, true)
     ) AS role(name, login, bypass)
   LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted.name) THEN
@@ -54,14 +56,15 @@ BEGIN
   EXECUTE format('ALTER DATABASE %I OWNER TO gatehouse_owner', current_database());
   EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
   EXECUTE format(
-    'GRANT CONNECT ON DATABASE %I TO gatehouse_migrator, gatehouse_app, gatehouse_operator', current_database()
+    'GRANT CONNECT ON DATABASE %I TO gatehouse_migrator, gatehouse_app, gatehouse_operator, gatehouse_sealer',
+    current_database()
   );
 END
 $$;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO gatehouse_owner;
-GRANT USAGE ON SCHEMA public TO gatehouse_app, gatehouse_operator;
+GRANT USAGE ON SCHEMA public TO gatehouse_app, gatehouse_operator, gatehouse_sealer;
 -- CREATE is what ALTER FUNCTION ... OWNER TO asks of the new owner; the role cannot log in.
 GRANT USAGE, CREATE ON SCHEMA public TO gatehouse_lookup;
 

@@ -39,11 +39,13 @@ class Described:
         """Return the path below /api/v1 with its parameters filled, and what the query must have.
 
         Raises:
-            KeyError: `tests/api/stage.py` has nothing for a parameter of the path.
+            KeyError: `tests/api/stage.py` has nothing for a parameter of the path, or of the query.
         """
         path = _ARGUMENT.sub(lambda match: places[match[1]], self.path).removeprefix(PREFIX)
         needed = {
             parameter["name"]: parameter["schema"]["enum"][0]
+            if "enum" in parameter["schema"]
+            else places[parameter["name"]]
             for parameter in self.facts.get("parameters", [])
             if parameter["in"] == "query" and parameter.get("required")
         }

@@ -11,7 +11,8 @@ from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from accounts.services.sign_in_policy import add_sign_in_exception
-from audit.models import Event
+from audit.models import Event, SignedCheckpoint
+from audit.sealing.sealer import seal
 from audit.services.saved_searches import save_search
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
@@ -89,7 +90,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         search = save_search(
             organization_id=organization.pk, name="Acme refusals", query="outcome:denied", actor=owner, is_shared=True
         )
-        return {
+        places = {
             "organization": organization.slug,
             "project": project.slug,
             "member": str(membership.pk),
@@ -111,6 +112,9 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "search": str(search.pk),
             "event": str(Event.objects.first().pk),
         }
+    seal()
+    with tenant_scope(tenant.organization):
+        return places | {"from": str(SignedCheckpoint.objects.get().size)}
 
 
 def own_places_of(tenant: Tenant) -> dict[str, dict[str, str]]:

@@ -10,6 +10,8 @@ from isolation.managers import tenant_column
 TENANT_MODELS: list[Any] = sorted(
     (model for model in apps.get_models() if tenant_column(model)), key=lambda model: model._meta.db_table
 )
+# The running roles only read these: the sealer alone writes.
+SEALED_TABLES = frozenset({"audit_leaf", "audit_leaftext", "audit_node", "audit_checkpoint", "audit_verification"})
 TENANT_TABLES = [model._meta.db_table for model in TENANT_MODELS]
 _KEYS = import_module("accounts.migrations.0002_keys")
 FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = (

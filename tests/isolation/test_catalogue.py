@@ -25,6 +25,9 @@ TABLES_WITHOUT_TENANT = {
     "account_emailconfirmation",
     "api_rate",
     "accounts_device",
+    "audit_sealer",
+    "audit_signingkey",
+    "audit_witness",
     "accounts_platformkey",
     "accounts_session",
     "accounts_socialidentity",
@@ -60,7 +63,7 @@ LOOKUP_FUNCTIONS = {
     "tenants_organization_id_of(text)",
     "vault_keys_in_use()",
 }
-OWNER_FUNCTIONS = {"audit_ensure_partitions(integer)"}
+OWNER_FUNCTIONS = {"audit_ensure_leaftext_partitions()", "audit_ensure_partitions(integer)"}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from isolation.roles import inspect_role, refuse_excess_power
 from isolation.scope import tenant_scope
 from tenants.lookups import invitation_by_digest, memberships_of, open_invitations, organization_id_of
 from tests import database
-from tests.isolation.tables import TENANT_TABLES
+from tests.isolation.tables import SEALED_TABLES, TENANT_TABLES
 from tests.people import Tenant
 
 
@@ -63,11 +63,14 @@ def test_the_roles_are_what_roles_sql_says(superuser) -> None:
         ("gatehouse_migrator", True, False, False),
         ("gatehouse_operator", True, True, False),
         ("gatehouse_owner", False, False, False),
+        ("gatehouse_sealer", True, True, False),
     ]
 
 
-@pytest.mark.parametrize("role", ["gatehouse_owner", "gatehouse_lookup", "gatehouse_operator", "gatehouse_migrator"])
-@pytest.mark.parametrize("running", ["gatehouse_app", "gatehouse_operator"])
+@pytest.mark.parametrize(
+    "role", ["gatehouse_owner", "gatehouse_lookup", "gatehouse_operator", "gatehouse_migrator", "gatehouse_sealer"]
+)
+@pytest.mark.parametrize("running", ["gatehouse_app", "gatehouse_operator", "gatehouse_sealer"])
 def test_nobody_becomes_another_role(running: str, role: str, connected) -> None:
     if running == role:
         return
@@ -93,7 +96,7 @@ def test_nobody_becomes_another_role(running: str, role: str, connected) -> None
         "SELECT pg_read_file('/etc/hostname')",
     ],
 )
-@pytest.mark.parametrize("role", ["gatehouse_app", "gatehouse_operator"])
+@pytest.mark.parametrize("role", ["gatehouse_app", "gatehouse_operator", "gatehouse_sealer"])
 def test_running_roles_cannot_go_around_the_rules(role: str, statement: str, connected) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         connected(role).execute(statement)
@@ -124,10 +127,10 @@ def test_the_operator_only_reads(acme: Tenant, globex: Tenant, superuser) -> Non
     ).fetchall()
     assert tables == []
     for table in [*TENANT_TABLES, "accounts_user"]:
-        name = sql.Identifier(table)
+        name, key = sql.Identifier(table), sql.Identifier("organization_id" if table in SEALED_TABLES else "id")
         for statement in (
             sql.SQL("INSERT INTO {} DEFAULT VALUES").format(name),
-            sql.SQL("UPDATE {} SET id = id").format(name),
+            sql.SQL("UPDATE {} SET {} = {}").format(name, key, key),
             sql.SQL("DELETE FROM {}").format(name),
         ):
             with pytest.raises(Exception, match="permission denied"), connections["operator"].cursor() as cursor:

@@ -1,0 +1,216 @@
+"""The leaf: the canonical text of an event that is hashed, and the salts that open its commitments.
+
+The text says plainly what names nobody. What people typed, and what names a person or shows where they were, stands in
+it as a salted commitment; value and salt lie beside the text and can be deleted without touching the tree. The format
+is docs/audit/format.md; `VERSION` grows with every change of it, and old leaves stay as they are.
+"""
+
+import hashlib
+import json
+import math
+import os
+from base64 import b64encode
+from binascii import b2a_base64
+from collections.abc import Mapping
+from typing import Any
+
+from .canonical import LARGEST_INTEGER, canonical, canonical_object, quoted, sorted_names
+
+VERSION = 1
+SALT_BYTES = 16
+ERASED = bytes(SALT_BYTES)
+"""In place of a salt: the value was erased, its commitment opens no more."""
+
+PLAIN = (
+    "action",
+    "actor_id",
+    "actor_kind",
+    "id",
+    "organization_id",
+    "outcome",
+    "project_id",
+    "request_id",
+    "target_id",
+    "target_type",
+    "time",
+    "via",
+)
+"""Columns that stand in the text as they are. Empty ones are left out."""
+
+PERSONAL = ("actor_label", "ip", "project_label", "reason", "session", "target_label", "user_agent")
+"""Columns that are committed: this is where a new column is declared personal. Empty ones are left out."""
+
+CHANGES = ("before", "after")
+"""Objects whose members are committed one by one: texts, lists and objects. Numbers, booleans and null stay plain."""
+
+SELECT = """
+    e.id::text AS id, e.organization_id::text AS organization_id,
+    to_char(e.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time,
+    e.action, e.actor_id::text AS actor_id, e.actor_kind, e.outcome, e.project_id::text AS project_id, e.request_id,
+    e.target_id, e.target_type, e.via, e.actor_label, host(e.ip) AS ip, e.project_label, e.reason, e.session,
+    e.target_label, e.user_agent, e.before::text AS before, e.after::text AS after
+"""
+"""The columns of `audit_event e` as texts, in the order of `FIELDS`."""
+
+FIELDS = (
+    "id",
+    "organization_id",
+    "time",
+    *("action", "actor_id", "actor_kind", "outcome", "project_id", "request_id", "target_id", "target_type", "via"),
+    *PERSONAL,
+    *CHANGES,
+)
+
+Row = Mapping[str, str | None]
+"""An event's columns as texts, by their names."""
+
+_sha256 = hashlib.sha256
+_MEMBERS = tuple((name, f'"{name}":') for name in PLAIN)
+_VERSION = f'"v":{VERSION}'
+_OPENERS = tuple((name, f'["{name}",'.encode()) for name in PERSONAL)
+
+
+def commitment(salt: bytes, name: str, value: Any) -> str:
+    """Return the base64 of SHA-256 over the salt and the canonical JSON of ``[name, value]``."""
+    return b64encode(_sha256(salt + canonical([name, value]).encode()).digest()).decode()
+
+
+def compose(row: Row, salts: bytes | None = None) -> tuple[str, bytes]:
+    """Return the text of an event's leaf, and the salts of its commitments, joined in the order of their names.
+
+    Args:
+        row: the event.
+        salts: those of an earlier call, for the same text again; None makes new ones.
+    """
+    plain, committed = _changes(row)
+    for name, opener in _OPENERS:
+        if value := row[name]:
+            committed[name] = opener + quoted(value).encode() + b"]"
+    names = sorted_names(committed)
+    salts = os.urandom(SALT_BYTES * len(names)) if salts is None else salts
+    digests, at = [], 0
+    for name in names:
+        digest = _sha256(salts[at : at + SALT_BYTES] + committed[name]).digest()
+        digests.append(f'{quoted(name)}:"{b2a_base64(digest, newline=False).decode()}"')
+        at += SALT_BYTES
+    members = {name: key + quoted(value) for name, key in _MEMBERS if (value := row[name])}
+    members["v"] = _VERSION
+    if names:
+        members["commitments"] = f'"commitments":{{{",".join(digests)}}}'
+    for name, values in plain.items():
+        members[name] = f'"{name}":{values}'
+    return f"{{{','.join(members[name] for name in sorted(members))}}}", salts
+
+
+def values_of(row: Row) -> dict[str, Any]:
+    """Return what an event's commitments are about, by their names: ``actor_label``, ``after.role``."""
+    found: dict[str, Any] = {name: value for name in PERSONAL if (value := row[name])}
+    for column in CHANGES:
+        values = parsed(row[column] or "{}")
+        if not isinstance(values, dict):
+            found[column] = values
+            continue
+        found |= {f"{column}.{name}": value for name, value in values.items() if _is_committed(value)}
+    return found
+
+
+def openings(text: str, salts: bytes, values: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return (salt in base64, value) of each commitment of a leaf that still opens, by its name.
+
+    Args:
+        text: the leaf.
+        salts: as `compose` returned them; erased ones are zero.
+        values: as `values_of` returns them.
+    """
+    found = {}
+    for number, name in enumerate(sorted_names(json.loads(text).get("commitments", {}))):
+        salt = salts[number * SALT_BYTES : (number + 1) * SALT_BYTES]
+        if len(salt) == SALT_BYTES and salt != ERASED and name in values:
+            found[name] = [b64encode(salt).decode(), values[name]]
+    return found
+
+
+def differences(text: str, salts: bytes, row: Row) -> list[str]:
+    """Return the names of the fields in which an event differs from its leaf; none when it is what was sealed.
+
+    A field whose salt was erased is compared no more: it has to be empty.
+    """
+    if compose(row, salts)[0] == text:
+        return []
+    leaf = json.loads(text)
+    plain, _committed = _changes(row)
+    now = {name: row[name] for name in PLAIN if row[name]} | {name: json.loads(each) for name, each in plain.items()}
+    sealed = {name: leaf[name] for name in (*PLAIN, *CHANGES) if name in leaf}
+    wrong = {name for name in {*now, *sealed} if now.get(name) != sealed.get(name)}
+    values, commitments = values_of(row), leaf.get("commitments", {})
+    for number, name in enumerate(sorted_names(commitments)):
+        salt = salts[number * SALT_BYTES : (number + 1) * SALT_BYTES]
+        if salt == ERASED:
+            if name in values and values[name] not in ERASED_VALUES:
+                wrong.add(name)
+        elif name not in values or commitment(salt, name, values[name]) != commitments[name]:
+            wrong.add(name)
+    return sorted(wrong | (values.keys() - commitments.keys()))
+
+
+ERASED_VALUES = ("", "[erased]")
+"""What may stand in an event's column once its salt is gone."""
+
+
+def parsed(text: str) -> Any:
+    """Return a JSON text's value as it is committed: a number that a double does not hold is its text."""
+    try:
+        return _decoder.decode(text)
+    except (RecursionError, ValueError):
+        return text  # deeper than this interpreter reads: the text itself is the value
+
+
+def _changes(row: Row) -> tuple[dict[str, str], dict[str, bytes]]:
+    """Return the plain members of `CHANGES` as canonical objects, and what is committed, ready to be hashed."""
+    plain: dict[str, str] = {}
+    committed: dict[str, bytes] = {}
+    for column in CHANGES:
+        text = row[column]
+        if not text or text == "{}":
+            continue
+        values = parsed(text)
+        if not isinstance(values, dict):
+            committed[column] = _opened(column, values)
+            continue
+        kept = {}
+        for name, value in values.items():
+            if _is_committed(value):
+                committed[f"{column}.{name}"] = _opened(f"{column}.{name}", value)
+            else:
+                kept[name] = canonical(value)
+        if kept:
+            plain[column] = canonical_object(kept)
+    return plain, committed
+
+
+def _opened(name: str, value: Any) -> bytes:
+    return f"[{quoted(name)},{quoted(value) if isinstance(value, str) else canonical(value)}]".encode()
+
+
+def _is_committed(value: Any) -> bool:
+    return isinstance(value, str | list | dict)
+
+
+def _integer(digits: str) -> int | str:
+    if len(digits) > len(str(-LARGEST_INTEGER)):
+        return digits
+    value = int(digits)
+    return value if abs(value) <= LARGEST_INTEGER else digits
+
+
+def _float(digits: str) -> float | str:
+    value = float(digits)
+    return value if math.isfinite(value) else digits
+
+
+_decoder = json.JSONDecoder(parse_int=_integer, parse_float=_float)
+
+
+def as_row(values: tuple[Any, ...]) -> dict[str, str | None]:
+    """Return a row of `SELECT` by the names of its columns."""
+    return dict(zip(FIELDS, values, strict=True))

@@ -1,0 +1,152 @@
+"""``manage.py audit``: seal, verify, change the signing key, write an evidence package, show the keys."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError, CommandParser
+
+from audit.audit_events import record_export
+from audit.directory import directory
+from audit.notes import INSTALLATION
+from audit.package import write_package
+from audit.sealing.database import can_seal, sealer_cursor
+from audit.sealing.keys import key_history, rotate_key
+from audit.sealing.sealer import seal
+from audit.verification import Findings, LogVerifier, compare_with_witness, logs_with_checkpoints, verify_keys
+from isolation.actor import Actor
+from isolation.commands import ScopedCommand
+from isolation.scope import operator_scope, tenant_scope
+from vault.exceptions import VaultError
+
+PROBLEMS = 3
+
+
+class Command(ScopedCommand):
+    help = "Seal, verify and take away the audit log; change the key that signs it. Needs SEALER_DATABASE_URL."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        sealing = verbs.add_parser("seal", help="Seal what is new, as the worker does each second.")
+        sealing.add_argument("--everything", action="store_true", help="Look for every event that has no leaf.")
+        verify = verbs.add_parser("verify", help="Verify whole logs. Exit status 3: something is wrong.")
+        self._add_log(verify, required=False)
+        verify.add_argument(
+            "--witness", type=Path, action="append", default=[], help="Checkpoints that were kept elsewhere."
+        )
+        verify.add_argument("--json", action="store_true", help="Print the report as JSON.")
+        rotate = verbs.add_parser("rotate_key", help="Let a new key sign; the old one signs it and is destroyed.")
+        rotate.add_argument("--reason", required=True, help="Why; the installation's log keeps it.")
+        verbs.add_parser("keys", help="Print the history of keys: signed notes.")
+        package = verbs.add_parser("package", help="Write an evidence package into a new directory.")
+        self._add_log(package, required=True)
+        package.add_argument("--output", type=Path, required=True, metavar="DIRECTORY")
+        package.add_argument("--first", type=int, default=0, help="Number of the first event.")
+        package.add_argument("--end", type=int, help="Number after the last event; all of them when left out.")
+
+    def run(self, actor: Actor, **options: Any) -> str:
+        if not can_seal():
+            raise CommandError("SEALER_DATABASE_URL is not set: this machine cannot read every log.")
+        try:
+            return str(getattr(self, f"_{options['verb']}")(actor, options))
+        except VaultError as error:
+            raise CommandError(str(error)) from error
+
+    @staticmethod
+    def _add_log(parser: ArgumentParser, *, required: bool) -> None:
+        help_ = "Its identifier or id; 'installation' for the installation's own log."
+        parser.add_argument("--organization", required=required, metavar="SLUG", help=help_)
+
+    def _seal(self, actor: Actor, options: dict[str, Any]) -> str:
+        return f"{seal(seconds=float('inf'), everything=options['everything'])} events sealed."
+
+    def _rotate_key(self, actor: Actor, options: dict[str, Any]) -> str:
+        number = rotate_key(actor=actor, reason=options["reason"])
+        return f"Key {number} signs from now on. Publish its statement: manage.py audit keys"
+
+    def _keys(self, actor: Actor, options: dict[str, Any]) -> str:
+        with sealer_cursor() as cursor:
+            return "\n".join(row.statement for row in key_history(cursor))
+
+    def _package(self, actor: Actor, options: dict[str, Any]) -> str:
+        log = self._log(options["organization"])
+        if options["output"].exists():
+            raise CommandError(f"{options['output']} is there already: name a new directory.")
+        with sealer_cursor() as cursor:
+            manifest = write_package(cursor, log, options["output"], first=options["first"], end=options["end"])
+        told = {"format": "package", "events": manifest["end"] - manifest["first"], "filter": {}}
+        if log == INSTALLATION:
+            record_export(actor, None, told)
+        else:
+            with tenant_scope(log):
+                record_export(actor, log, told)
+        return f"Events {manifest['first']} to {manifest['end'] - 1} in {options['output']}"
+
+    def _verify(self, actor: Actor, options: dict[str, Any]) -> str:
+        logs = [self._log(options["organization"])] if options["organization"] else logs_with_checkpoints()
+        witnessed: dict[UUID, list[Any]] = {}
+        for path in options["witness"]:
+            for log, problems in compare_with_witness(path.read_text(encoding="utf-8")).items():
+                witnessed.setdefault(log, []).extend(problems)
+        findings = []
+        for log in dict.fromkeys([*logs, *(log for log in witnessed if not options["organization"])]):
+            found = LogVerifier(log, progress=lambda number, log=log: self._progress(log, number)).run()  # type: ignore[misc]
+            found.problems += witnessed.get(log, [])
+            findings.append(found)
+        wrong_keys = verify_keys()
+        report = {
+            "keys": [problem.as_json() for problem in wrong_keys],
+            "logs": [
+                {
+                    "log": "installation" if found.log == INSTALLATION else str(found.log),
+                    "events": found.events,
+                    "verified": found.verified,
+                    "problems": [problem.as_json() for problem in found.problems],
+                }
+                for found in findings
+            ],
+        }
+        text = json.dumps(report, indent=2) if options["json"] else "\n".join(_lines(findings, wrong_keys))
+        count = len(wrong_keys) + sum(len(found.problems) for found in findings)
+        if not count:
+            return text
+        self.stdout.write(text)
+        raise CommandError(f"{count} problems found.", returncode=PROBLEMS)
+
+    def _progress(self, log: UUID, number: int) -> None:
+        if sys.stderr.isatty():
+            self.stderr.write(f"{'installation' if log == INSTALLATION else log}: {number}")
+
+    @staticmethod
+    def _log(text: str) -> UUID:
+        """Return the log that an argument names.
+
+        Raises:
+            CommandError: there is no such organization.
+        """
+        if text == "installation":
+            return INSTALLATION
+        try:
+            return UUID(text)
+        except ValueError:
+            pass
+        with operator_scope(f"audit: the log of {text}"):
+            found = directory().find_organization(text)
+        if found is None:
+            raise CommandError(f"There is no organization {text}.")
+        return found
+
+
+def _lines(findings: list[Findings], wrong_keys: list[Any]) -> list[str]:
+    lines = [f"PROBLEM keys: {problem.text}" for problem in wrong_keys]
+    for found in findings:
+        name = "installation" if found.log == INSTALLATION else str(found.log)
+        lines.append(f"{name}: {found.verified} sealed events, {len(found.problems)} problems")
+        lines += [
+            f"PROBLEM {name}: {problem.kind}: {problem.text}{f' ({problem.event})' if problem.event else ''}"
+            for problem in found.problems
+        ]
+    return lines

@@ -1,0 +1,1 @@
+"""Witnesses keep checkpoints where whoever rewrites the log cannot reach: a file, a bucket with Object Lock."""
