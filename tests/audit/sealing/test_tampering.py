@@ -309,8 +309,10 @@ def test_a_key_of_ones_own_put_into_the_history(sealed, tmp_path) -> None:
             [("forged", 3, 7)],
         ),
         (
-            "UPDATE audit_checkpoint c SET note = o.note FROM audit_checkpoint o"
-            " WHERE c.organization_id = '{log}'{more}",
+            (
+                "UPDATE audit_checkpoint c SET note = o.note FROM audit_checkpoint o"
+                " WHERE c.organization_id = '{log}'{more}"
+            ),
             [("forged", 0, 2)],
         ),
     ],
