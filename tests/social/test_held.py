@@ -17,7 +17,7 @@ from isolation.exceptions import DomainError
 from tenants.services.invitations import invite_member
 from tests.accounts.factors import give_totp
 from tests.people import PASSWORD, Tenant
-from tests.social.stage import Social, connected, identities, proved, user_of
+from tests.social.stage import Social, connected, identities, user_of
 from tests.sso.hostile import Hostile
 from tests.sso.stage import Sso, connect, verify_domain
 from tests.sso.test_fresh_sign_in import SENSITIVE_PAGES
@@ -91,15 +91,22 @@ def test_nobody_joins_with_a_held_address(google: Social, corporate: Sso) -> Non
 
 
 def test_a_held_login_connects_no_account(google: Social, corporate: Sso) -> None:
-    """They came by password before it was required, and their session is still open."""
-    viewer = corporate.tenant.viewer
-    browser, begun = proved(viewer), proved(viewer)
-    left = google.leave_to_connect(begun)
+    """They came by the provider, and their password has widened the session."""
     require(corporate)
+    browser = corporate.sign_in().browser
     browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    assert browser.get("/accounts/profile/").status_code == 200
     page = browser.post("/accounts/social/google/connect/", follow=True)
     assert "requires that you sign in through its identity provider" in page.text
-    begun.get(google.back(left))
+    assert identities() == []
+
+
+def test_what_was_begun_before_connects_nothing_after(google: Social, corporate: Sso) -> None:
+    browser = corporate.sign_in().browser
+    browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    left = google.leave_to_connect(browser)
+    require(corporate)
+    browser.get(google.back(left))
     assert identities() == []
 
 
