@@ -89,6 +89,7 @@ def test_google_speaks_for_the_mailboxes_that_it_runs(google: Social, idp: Hosti
         "user.created",
         "social_identity.linked",
         "user.signed_in",
+        "user.device_added",
     ]
     assert of_installation("user.signed_in")[0].after == {"methods": ["Google"]}
 

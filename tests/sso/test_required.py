@@ -22,6 +22,7 @@ from tests.accounts.factors import give_totp, prove_totp
 from tests.people import PASSWORD, Tenant, make_user, signed_in
 from tests.sso.hostile import Hostile
 from tests.sso.keys import personal_key
+from tests.sso.logout_tokens import tell
 from tests.sso.stage import Sso, connect, verify_domain
 from tests.sso.test_strangers import join
 from tests.tenants.stage import events
@@ -123,6 +124,20 @@ def test_a_session_by_password_gets_in_by_coming_through_the_provider_too(requir
     required.sign_in(browser)
     assert browser.get("/o/acme/").status_code == 200
     assert browser.get("/accounts/profile/").status_code == 200, "the session is still a whole one"
+
+
+def test_signing_out_at_the_provider_closes_the_organization_to_a_session_by_password(
+    required: Sso, idp: Hostile
+) -> None:
+    admin = required.tenant.admin
+    browser = signed_in(admin)
+    idp.claims |= {"sub": "u-admin", "email": admin.email}
+    required.sign_in(browser)
+    assert tell(required, sub="u-2").status_code == 200
+    assert browser.get("/o/acme/").status_code == 200, "somebody else signed out"
+    assert tell(required, sub="u-admin").status_code == 200
+    assert browser.get("/o/acme/").status_code == 403
+    assert browser.get("/accounts/profile/").status_code == 200, "the session is the person's own"
 
 
 def test_personal_keys_need_their_owner_to_have_come(required: Sso, settings: Any) -> None:

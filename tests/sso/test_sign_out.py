@@ -93,6 +93,12 @@ def test_somebody_with_a_password_is_led_nowhere(sso: Sso) -> None:
     assert sign_out(signed_in(sso.tenant.member)) == "/accounts/login/"
 
 
+def test_a_session_by_password_that_came_through_the_provider_is_led_there_too(sso: Sso) -> None:
+    browser = signed_in(sso.tenant.member)
+    sso.sign_in(browser)
+    assert sign_out(browser).startswith(f"/sso/{sso.connection.pk}/sign-out/")
+
+
 def test_whoever_proved_their_password_still_came_through_the_provider(sso: Sso, globex: Tenant) -> None:
     join(globex, sso.tenant.member)
     browser = sso.sign_in().browser
