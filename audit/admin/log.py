@@ -14,6 +14,7 @@ from audit import export
 from audit.audit_events import record_export
 from audit.diff import changes_of
 from audit.directory import directory
+from audit.evidence import standing
 from audit.forms import ExportForm, FilterForm, OperatorFilterForm
 from audit.models import Event
 from audit.querysets import EXPORT, READ, may_somewhere
@@ -79,7 +80,7 @@ class AuditLog:
             "title": "Audit log",
             "across": self.across,
             "log_url": self._url("audit_log"),
-            "checkpoint_url": self._url("audit_checkpoint") if actor_of(request).can(READ) else "",
+            **self._sealing(request),
             "export_url": export_url if may_somewhere(actor_of(request), EXPORT) else "",
         }
         return self.site.render(request, "audit/log.html", context, status=200 if form.is_valid() else 422)
@@ -177,6 +178,13 @@ class AuditLog:
 
     def _record_export(self, request: HttpRequest, wanted: EventFilter, told: dict[str, Any]) -> None:
         record_export(actor_of(request), self.recorded_in(request, wanted), told)
+
+    def _sealing(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the way to the checkpoint and how verification stands, for who may read the whole log."""
+        if not actor_of(request).can(READ):
+            return {}
+        shown: dict[str, Any] = {"checkpoint_url": self._url("audit_checkpoint")}
+        return shown if self.across else shown | {"standing": standing(self.recorded_in(request, EventFilter()))}
 
     def _same(self, event: Event) -> list[tuple[str, str]]:
         log = self._url("audit_log")
