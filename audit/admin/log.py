@@ -184,7 +184,8 @@ class AuditLog:
         if not actor_of(request).can(READ):
             return {}
         shown: dict[str, Any] = {"checkpoint_url": self._url("audit_checkpoint")}
-        return shown if self.across else shown | {"standing": standing(self.recorded_in(request, EventFilter()))}
+        organization_id = self.recorded_in(request, EventFilter())
+        return shown | {"standing": standing(organization_id)} if organization_id else shown
 
     def _same(self, event: Event) -> list[tuple[str, str]]:
         log = self._url("audit_log")
