@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
@@ -23,11 +24,13 @@ from .witnesses.base import WitnessError
 from .witnesses.file import FileWitness
 from .witnesses.publishing import configured
 
-AGAIN = 20_000
-"""Events of each log that a run verifies once more."""
+AGAIN = 100_000
+"""Events that a run verifies once more, in all logs together; the log that has waited longest comes first."""
 
 KEPT = 50
 """Problems that are remembered of a log; the first ones tell where to look."""
+
+_RUNNING, _LONGEST_RUN = "audit-watch", 600
 
 _STATE = """
 INSERT INTO audit_verification (organization_id) VALUES (%s)
@@ -47,24 +50,36 @@ def watch() -> int:
     Returns:
         In how many logs something is wrong.
     """
-    everywhere = verify_keys()
-    witnessed = _witnessed()
-    failing = 0
-    for log in logs_with_checkpoints():
-        failing += _watch(log, [*everywhere, *witnessed.get(log, [])])
-    for log in witnessed.keys() - set(logs_with_checkpoints()):
-        failing += _watch(log, witnessed[log])
-    return failing
+    if not cache.add(_RUNNING, 1, _LONGEST_RUN):
+        return 0  # the run before is not finished yet
+    try:
+        everywhere, witnessed = verify_keys(), _witnessed()
+        failing, left = 0, AGAIN
+        for log in _in_turn({*logs_with_checkpoints(), *witnessed}):
+            wrong, read = _watch(log, [*everywhere, *witnessed.get(log, [])], again_at_most=left)
+            failing, left = failing + wrong, max(0, left - read)
+        return failing
+    finally:
+        cache.delete(_RUNNING)
 
 
-def _watch(log: UUID, known: Iterable[Problem]) -> bool:
+def _in_turn(logs: set[UUID]) -> list[UUID]:
+    """Return the logs as their turn comes to be verified again: begun ones, then those that have waited longest."""
+    with sealer_cursor() as cursor:
+        cursor.execute("SELECT organization_id FROM audit_verification ORDER BY again = 0, completed_at NULLS FIRST")
+        known = [row[0] for row in cursor.fetchall()]
+    return [*sorted(logs - set(known)), *(log for log in known if log in logs)]
+
+
+def _watch(log: UUID, known: Iterable[Problem], *, again_at_most: int) -> tuple[bool, int]:
+    """Return whether something is wrong, and how many events were verified once more."""
     now = timezone.now()
     with sealer_cursor() as cursor:
         cursor.execute(_STATE, [log])
         size, again, began_at, stored, failing_since = cursor.fetchone()
     newest = LogVerifier(log, start=size).run()
-    repeated = LogVerifier(log, start=again).run(limit=AGAIN)
-    complete = repeated.verified >= newest.verified
+    repeated = LogVerifier(log, start=again).run(limit=again_at_most)
+    complete = again_at_most > 0 and repeated.verified >= newest.verified
     began_at = began_at or now
     remembered = json.loads(stored) if isinstance(stored, str) else stored
     problems = _merged(remembered, [*known, *newest.problems, *repeated.problems], now)
@@ -77,10 +92,11 @@ def _watch(log: UUID, known: Iterable[Problem]) -> bool:
     elif remembered and not problems:
         _record(log, VERIFICATION_PASSED, Outcome.SUCCESS, {})
     with sealer_cursor() as cursor:
-        values = [newest.verified, now, 0 if complete else repeated.verified, None if complete else began_at]
+        begun = None if complete or not repeated.verified else began_at
+        values = [newest.verified, now, 0 if complete else repeated.verified, begun]
         values += [now if complete else None, json.dumps(problems), (failing_since or now) if problems else None, log]
         cursor.execute(_SAVE, values)
-    return bool(problems)
+    return bool(problems), repeated.events
 
 
 def _merged(remembered: list[dict[str, Any]], found: Iterable[Problem], now: datetime) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from audit import export
 from audit.audit_events import record_export
 from audit.directory import directory
+from audit.evidence import standing
 from audit.forms import ExportForm, FilterForm, OperatorFilterForm
 from audit.patience import CHART, LIST, TookTooLong, patience
 from audit.query.conditions import WITHOUT_ANCHOR
@@ -71,7 +72,7 @@ class AuditLog(EventPages, LivePages, SearchPages):
             "title": "Audit log",
             "across": self.across,
             "log_url": self.url("audit_log"),
-            "checkpoint_url": self.url("audit_checkpoint") if actor_of(request).can(READ) else "",
+            **self._sealing(request),
             "suggestions_url": self.url("audit_suggestions"),
             "language": [QUALIFIERS[name] for name in names(across=self.across)],
             "export_url": export_url if may_somewhere(actor_of(request), EXPORT) else "",
@@ -174,6 +175,14 @@ class AuditLog(EventPages, LivePages, SearchPages):
 
     def _record_export(self, request: HttpRequest, wanted: EventFilter, told: dict[str, Any]) -> None:
         record_export(actor_of(request), self.recorded_in(request, wanted), told)
+
+    def _sealing(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the way to the checkpoint and how verification stands, for who may read the whole log."""
+        if not actor_of(request).can(READ):
+            return {}
+        shown: dict[str, Any] = {"checkpoint_url": self.url("audit_checkpoint")}
+        organization_id = self.recorded_in(request, EventFilter())
+        return shown | {"standing": standing(organization_id)} if organization_id else shown
 
     def _chips(self, request: HttpRequest, form: FilterForm) -> list[dict[str, str]]:
         """Return the conditions that have no field of their own on the page, each with a link that drops it."""

@@ -309,17 +309,14 @@ def test_a_key_of_ones_own_put_into_the_history(sealed, tmp_path) -> None:
             [("forged", 3, 7)],
         ),
         (
-            (
-                "UPDATE audit_checkpoint c SET note = o.note FROM audit_checkpoint o"
-                " WHERE c.organization_id = '{log}'{more}"
-            ),
+            "UPDATE audit_checkpoint c SET note = o.note FROM audit_checkpoint o WHERE {both}",
             [("forged", 0, 2)],
         ),
     ],
 )
 def test_a_forged_or_removed_checkpoint(statement: str, expected: Problems, sealed) -> None:
-    more = f" AND c.size = 3 AND o.organization_id = '{OTHER}' AND o.size = 3"
-    sealed.execute(statement.format(log=LOG, more=more))
+    both = f"c.organization_id = '{LOG}' AND c.size = 3 AND o.organization_id = '{OTHER}' AND o.size = 3"
+    sealed.execute(statement.format(log=LOG, both=both))
     assert found() == expected
 
 

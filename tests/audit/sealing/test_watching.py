@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 from django.core import mail
+from django.core.cache import cache
 
 from accounts.models import User
 from audit import watching
@@ -49,6 +50,26 @@ def test_what_is_new_is_verified_and_what_is_old_again(acme: Tenant, superuser, 
     for _ in range(4):  # the turn comes to it, wherever it stood
         verify_log()
     assert state(superuser, acme)[1:] == (["event 1 was altered: reason"], True)
+
+
+def test_all_logs_share_what_a_run_reads_again_and_take_turns(
+    acme: Tenant, globex: Tenant, superuser, monkeypatch
+) -> None:
+    monkeypatch.setattr(watching, "AGAIN", 1)
+    seal()
+    completed = "SELECT count(*) FROM audit_verification WHERE completed_at IS NOT NULL"
+    counts: list[int] = []
+    for _ in range(3):
+        verify_log()
+        counts += superuser.execute(completed).fetchone() or ()
+    assert counts == [1, 2, 3]
+
+
+def test_two_runs_at_once_are_one(acme: Tenant, superuser) -> None:
+    seal()
+    cache.add("audit-watch", 1)
+    assert verify_log() == 0
+    assert superuser.execute("SELECT count(*) FROM audit_verification").fetchone() == (0,)
 
 
 def test_owners_and_operators_are_told_once(acme: Tenant, operator: User, superuser) -> None:
