@@ -28,11 +28,15 @@ def staged(settings: Any) -> Iterator[None]:
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
-    for engine in settings.TEMPLATES:
-        processors = engine["OPTIONS"]["context_processors"]
-        engine["OPTIONS"]["context_processors"] = [p for p in processors if not p.startswith("portal.")]
+    settings.TEMPLATES = [_without_the_portal(engine) for engine in settings.TEMPLATES]
     yield
     stage.scene.organization = stage.scene.actor = stage.scene.user = None
+
+
+def _without_the_portal(engine: dict[str, Any]) -> dict[str, Any]:
+    options = engine["OPTIONS"]
+    processors = [name for name in options["context_processors"] if not name.startswith("portal.")]
+    return {**engine, "OPTIONS": {**options, "context_processors": processors}}
 
 
 @pytest.fixture
