@@ -19,6 +19,7 @@ from .sso import (
     SsoProvider,
     SsoSession,
 )
+from .sso_setup import SsoSetupLink
 from .user import User, UserManager
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "SsoProvider",
     "SsoRequired",
     "SsoSession",
+    "SsoSetupLink",
     "User",
     "UserManager",
     "WaitingGroupMember",

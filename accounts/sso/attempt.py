@@ -28,6 +28,7 @@ class Attempt:
         next_url: where to go afterwards, within this installation; "" for the organization's console.
         is_test: somebody tries the connection; nobody is signed in.
         started: seconds since the epoch.
+        setup_link: of a test: by which set-up link it was begun, "" for somebody in the console.
     """
 
     connection_id: str
@@ -37,6 +38,7 @@ class Attempt:
     next_url: str
     is_test: bool
     started: float
+    setup_link: str = ""
 
     @property
     def challenge(self) -> str:
@@ -45,7 +47,9 @@ class Attempt:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def begin(request: HttpRequest, connection_id: Any, *, next_url: str = "", is_test: bool = False) -> Attempt:
+def begin(
+    request: HttpRequest, connection_id: Any, *, next_url: str = "", is_test: bool = False, setup_link: str = ""
+) -> Attempt:
     """Return a new attempt, kept in the session."""
     made = Attempt(
         connection_id=str(connection_id),
@@ -55,6 +59,7 @@ def begin(request: HttpRequest, connection_id: Any, *, next_url: str = "", is_te
         next_url=next_url,
         is_test=is_test,
         started=time.time(),
+        setup_link=setup_link,
     )
     kept = [*_kept(request), asdict(made)]
     request.session[_KEY] = kept[-MOST:]

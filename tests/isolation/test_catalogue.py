@@ -50,6 +50,7 @@ LOOKUP_FUNCTIONS = {
     "accounts_sso_door(uuid)",
     "accounts_sso_doors_of_domain(character varying)",
     "accounts_sso_doors_required(character varying,uuid)",
+    "accounts_sso_setup_link_by_digest(bytea)",
     "accounts_touch_keys(uuid[],timestamp with time zone[],text[])",
     "audit_require_event()",
     "tenants_invitation_by_digest(bytea)",
