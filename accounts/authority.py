@@ -70,7 +70,7 @@ class SetupAuthority:
         (name,) = known([permission])
         if name != P.SSO_MANAGE or obj is None or place_of(obj)[0] != self.organization_id:
             return False
-        return obj.pk == (self.connection_id if self.is_made else self.organization_id)
+        return bool(obj.pk == (self.connection_id if self.is_made else self.organization_id))
 
     def allows_somewhere(self, permission: str) -> bool:
         """Return False: a connection is neither the organization nor a project."""

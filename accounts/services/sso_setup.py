@@ -195,7 +195,7 @@ def testable(*, link: SsoSetupLink) -> SsoConnection:
         DomainError: the link is not open any more, there is no connection yet, or it is or was switched on.
     """
     _refuse_closed(link)
-    connection = _connection(link)
+    connection = _connection(link, lock=False)
     if connection is None:
         raise DomainError("There is no connection yet. Enter what the identity provider gave you first.", code="early")
     return connection
@@ -218,6 +218,18 @@ def finish_setup(*, link: SsoSetupLink) -> None:
     send_setup_finished(stored)
 
 
+def why_closed(link: SsoSetupLink) -> str:
+    """Return why a link opens nothing: its state, "closed" with its organization, or "over"; "" when it is open.
+
+    It is over as soon as its connection has been switched on.
+    """
+    if not link.is_open:
+        return link.state
+    if link.organization.is_suspended or link.organization.is_being_deleted:
+        return "closed"
+    return "over" if link.connection is not None and _was_on(link.connection) else ""
+
+
 def holder_of(link: SsoSetupLink) -> Actor:
     """Return the actor for whoever holds a link: nobody we know, with the authority of the link alone."""
     return Actor(
@@ -237,26 +249,28 @@ def _held(link: SsoSetupLink) -> SsoSetupLink:
 
 
 def _refuse_closed(link: SsoSetupLink) -> None:
-    organization = link.organization
-    if not link.is_open or organization.is_suspended or organization.is_being_deleted:
-        state = "closed" if link.is_open else link.state
+    if state := why_closed(link):
         raise DomainError(f"This link is {state}. Ask whoever gave it to you for a new one.", code="closed")
 
 
-def _connection(link: SsoSetupLink) -> SsoConnection | None:
-    """Return the connection that was made by the link, locked, while it was never switched on.
+def _connection(link: SsoSetupLink, *, lock: bool = True) -> SsoConnection | None:
+    """Return the connection that was made by the link, while it was never switched on.
 
     Raises:
         DomainError: it was.
     """
     if link.connection_id is None:
         return None
-    connection: SsoConnection = own_row(SsoConnection, link.connection_id)
-    if connection.is_enabled or connection.closed_at is not None:
+    connection: SsoConnection = own_row(SsoConnection, link.connection_id, lock=lock)
+    if _was_on(connection):
         raise DomainError(
-            "The connection has been switched on: from now on the organization's own people change it.", code="in_use"
+            "The connection has been switched on: from now on the organization's own people change it.", code="closed"
         )
     return connection
+
+
+def _was_on(connection: SsoConnection) -> bool:
+    return connection.is_enabled or connection.closed_at is not None
 
 
 def _free_name(provider: str) -> str:

@@ -14,6 +14,7 @@ LIFE = 15 * 60
 MOST = 5
 """Attempts of one browser at a time: a few open windows."""
 _KEY = "sso_attempts"
+_TESTS = "sso_setup_tests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,16 @@ def finish(request: HttpRequest, connection_id: Any, state: str) -> Attempt | No
     request.session[_KEY] = [one for one in kept if one is not found]
     attempt = Attempt(**found)
     return attempt if time.time() - attempt.started <= LIFE else None
+
+
+def note_test(request: HttpRequest, login_id: Any) -> None:
+    """Remember the outcome of a set-up link's test: this browser alone may look at it."""
+    request.session[_TESTS] = [*request.session.get(_TESTS, []), str(login_id)][-MOST:]
+
+
+def tested_here(request: HttpRequest, login_id: Any) -> bool:
+    """Return whether an outcome is that of a test which this browser made by a set-up link."""
+    return str(login_id) in request.session.get(_TESTS, [])
 
 
 def _kept(request: HttpRequest) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from console.links import root_url
 from isolation.scope import tenant_scope
 from tenants.models import Membership
 
-from .attempt import Attempt
+from .attempt import Attempt, note_test
 from .checks import Checklist
 from .confinement import Confinement, confine, confinement_of, keep_session, release
 from .exceptions import SignInRefused
@@ -206,6 +206,8 @@ class Return:
 
     def _login_url(self, login_id: UUID | None) -> str:
         if self._setup_link:
+            if login_id:
+                note_test(self._request, login_id)
             page = f"tests/{login_id}/" if login_id else ""
             return root_url(f"sso/setup/{self._setup_link}/{page}")
         page = f"accounts/ssologin/{login_id}/change/" if login_id else ""

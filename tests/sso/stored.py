@@ -12,8 +12,8 @@ from accounts.models import (
     SsoLogin,
     SsoSession,
 )
-from accounts.services.sso_setup import create_setup_link
 from accounts.services.sso_groups import add_group_mapping
+from accounts.services.sso_setup import create_setup_link
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from tenants.models import Membership, Role
