@@ -1,5 +1,6 @@
 """A link by which somebody who is no member sets up a single sign-on connection."""
 
+import uuid
 from typing import ClassVar
 
 from django.db import models
@@ -33,6 +34,11 @@ class SsoSetupLink(TenantModel):
 
     def __str__(self) -> str:
         return self.recipient
+
+    @property
+    def reserved_id(self) -> uuid.UUID:
+        """Return the id that its connection gets, so that the provider can be told our addresses before."""
+        return uuid.uuid5(self.pk, "connection")
 
     @property
     def is_open(self) -> bool:

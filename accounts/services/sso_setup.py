@@ -139,7 +139,7 @@ def open_setup_link(*, link: SsoSetupLink) -> None:
 
 @transaction.atomic
 def set_up_connection(*, link: SsoSetupLink, protocol: str, **values: Any) -> SsoConnection:
-    """Make the link's connection, or change it; it has the link's own id, so that its addresses are known before.
+    """Make the link's connection, or change it; its id is known before, and so are our addresses.
 
     Args:
         link: which the holder shows.
@@ -164,7 +164,7 @@ def set_up_connection(*, link: SsoSetupLink, protocol: str, **values: Any) -> Ss
     shared: dict[str, Any] = {
         "organization": stored.organization,
         "name": _free_name(values.get("provider", SsoProvider.OTHER)),
-        "connection_id": stored.pk,
+        "connection_id": stored.reserved_id,
         "actor": actor,
     }
     if protocol == SsoProtocol.SAML:
@@ -237,7 +237,7 @@ def holder_of(link: SsoSetupLink) -> Actor:
         id=link.pk,
         label=f"Set-up link for {link.recipient}",
         organization_id=link.organization_id,
-        authority=SetupAuthority(link.organization_id, link.pk, is_made=link.connection_id is not None),
+        authority=SetupAuthority(link.organization_id, link.reserved_id, is_made=link.connection_id is not None),
     )
 
 
@@ -249,7 +249,10 @@ def _held(link: SsoSetupLink) -> SsoSetupLink:
 
 
 def _refuse_closed(link: SsoSetupLink) -> None:
-    if state := why_closed(link):
+    state = why_closed(link)
+    if state == "over":
+        raise _over()
+    if state:
         raise DomainError(f"This link is {state}. Ask whoever gave it to you for a new one.", code="closed")
 
 
@@ -263,10 +266,14 @@ def _connection(link: SsoSetupLink, *, lock: bool = True) -> SsoConnection | Non
         return None
     connection: SsoConnection = own_row(SsoConnection, link.connection_id, lock=lock)
     if _was_on(connection):
-        raise DomainError(
-            "The connection has been switched on: from now on the organization's own people change it.", code="closed"
-        )
+        raise _over()
     return connection
+
+
+def _over() -> DomainError:
+    return DomainError(
+        "The connection has been switched on: from now on the organization's own people change it.", code="closed"
+    )
 
 
 def _was_on(connection: SsoConnection) -> bool:

@@ -133,12 +133,12 @@ def connection(request: HttpRequest, link: SsoSetupLink) -> HttpResponse:
         else:
             messages.success(request, "Saved. Now test it.")
             return redirect("sso_setup_connection", link.pk)
-    needed: dict[str, Any] = {"redirect_uri": redirect_uri(link.pk), "guide": guide_for(provider)}
+    needed: dict[str, Any] = {"redirect_uri": redirect_uri(link.reserved_id), "guide": guide_for(provider)}
     if is_saml:
         needed = {
-            "entity_id": entity_id(link.pk),
-            "acs_url": acs_url(link.pk),
-            "slo_url": slo_url(link.pk),
+            "entity_id": entity_id(link.reserved_id),
+            "acs_url": acs_url(link.reserved_id),
+            "slo_url": slo_url(link.reserved_id),
             "guide": saml_guide_for(provider),
         }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
