@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
@@ -62,7 +62,7 @@ class IssuedSetupLink:
 
 @transaction.atomic
 def create_setup_link(
-    *, organization: Organization, recipient: str, actor: Actor, days: int = USUAL_DAYS
+    *, organization: Organization, recipient: str, actor: Actor, days: int = USUAL_DAYS, link_id: UUID | None = None
 ) -> IssuedSetupLink:
     """Make a link for somebody who is no member; whoever holds it can set up one connection.
 
@@ -71,6 +71,7 @@ def create_setup_link(
         recipient: for whom, an e-mail address or a name; nothing is sent there.
         actor: who invites.
         days: how long it counts, 7 at most.
+        link_id: the row's id, for a form that counts once.
 
     Raises:
         MissingPermission: without ``sso:manage``.
@@ -90,6 +91,7 @@ def create_setup_link(
         raise DomainError(f"There are {MOST_OPEN} open links at most. Revoke one first.", code="too_many")
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     link = SsoSetupLink(
+        id=link_id or uuid4(),
         organization=organization,
         recipient=recipient,
         token_digest=_digest(token),

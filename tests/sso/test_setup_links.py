@@ -218,7 +218,7 @@ def test_a_link_from_the_first_opening_to_the_mail(
     assert "In the Admin Console open Applications" in page
     assert filled_in(browser, issued, idp).status_code == 302
     connection = stored(acme)
-    assert (connection.pk, connection.name, connection.is_enabled) == (issued.link.pk, "Okta", False)
+    assert (connection.pk, connection.name, connection.is_enabled) == (issued.link.reserved_id, "Okta", False)
     assert (connection.joining, connection.role_id, connection.created_by) == (
         "known",
         None,
@@ -301,8 +301,9 @@ def test_the_secret_is_never_shown(acme: Tenant, idp: Hostile, issued: IssuedSet
         assert CLIENT_SECRET not in response.content.decode()
         assert "s3cret" not in response.content.decode()
     filled_in(holder, issued, idp, client_secret="", name_claim="display")
-    kept = stored(acme)
-    assert (kept.client_secret.reveal(), kept.name_claim) == (CLIENT_SECRET, "display")
+    with tenant_scope(acme.organization):
+        kept = SsoConnection.objects.get()
+        assert (kept.client_secret.reveal(), kept.name_claim) == (CLIENT_SECRET, "display")
     again = filled_in(holder, issued, idp, client_secret="", issuer=f"{idp.issuer}/x")
     assert again.status_code == 422
     assert stored(acme).issuer == idp.issuer
@@ -355,11 +356,8 @@ def test_a_closed_link_opens_nothing(
     elif state == "finished":
         holder.post(f"{home_of(issued)}finish/")
     else:
-        table, column = (
-            ("accounts_ssosetuplink", "expires_at") if state == "expired" else ("tenants_organization", "suspended_at")
-        )
         superuser.execute("SET session_replication_role = replica")
-        superuser.execute(f"UPDATE {table} SET {column} = now() - interval '1 second'")
+        superuser.execute(AGO[state])
         superuser.execute("SET session_replication_role = origin")
     before = len(events(acme, "sso_setup_link.opened"))
     page = Client().get(path_of(issued))
