@@ -16,6 +16,7 @@ UNIQUE_IN_THE_INSTALLATION = {
     "accounts_apikeysecret": {("digest",)},
     "accounts_scimtoken": {("digest",), ("public_id",)},
     "tenants_domain": {("name",)},  # of verified ones: a domain is one organization's
+    "accounts_ssosetuplink": {("token_digest",)},
     "tenants_invitation": {("token_digest",)},
     "tenants_organization": {("slug",)},
 }
