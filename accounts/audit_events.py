@@ -115,6 +115,11 @@ records(signals.sso_identity_linked, "sso_identity.linked", "Tied a member to th
 records(signals.sso_identity_unlinked, "sso_identity.unlinked", "Forgot a member's identity")
 records(signals.sso_sessions_ended, "sso.sessions_ended", "Ended sessions: signed out at the identity provider")
 
+records(signals.sso_setup_link_created, "sso_setup_link.created", "Invited somebody to set up single sign-on")
+records(signals.sso_setup_link_opened, "sso_setup_link.opened", "Opened a set-up link")
+records(signals.sso_setup_link_finished, "sso_setup_link.finished", "Finished setting up single sign-on")
+records(signals.sso_setup_link_revoked, "sso_setup_link.revoked", "Revoked a set-up link")
+
 records(signals.sign_in_policy_updated, "sign_in_policy.updated", "Changed the sign-in policy")
 records(signals.sign_in_exception_added, "sign_in_exception.added", "Excepted a member from single sign-on")
 records(signals.sign_in_exception_removed, "sign_in_exception.removed", "Held a member to single sign-on again")

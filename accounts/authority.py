@@ -48,6 +48,44 @@ class ConnectionAuthority:
 
 
 @dataclass(frozen=True, slots=True)
+class SetupAuthority:
+    """The authority of whoever holds a set-up link: ``sso:manage``, for the one connection that is made by it.
+
+    Attributes:
+        organization_id: the organization this holds in; nothing is allowed elsewhere.
+        connection_id: the only row on which something is allowed.
+        is_made: whether the connection is there; until then it may be created in the organization.
+    """
+
+    organization_id: UUID
+    connection_id: UUID
+    is_made: bool
+
+    def allows(self, permission: str, obj: Any) -> bool:
+        """Return whether `obj` is the connection, or the organization in which it is still to be made.
+
+        Raises:
+            UnknownPermission: the catalogue has no such name.
+        """
+        (name,) = known([permission])
+        if name != P.SSO_MANAGE or obj is None or place_of(obj)[0] != self.organization_id:
+            return False
+        return bool(obj.pk == (self.connection_id if self.is_made else self.organization_id))
+
+    def allows_somewhere(self, permission: str) -> bool:
+        """Return False: a connection is neither the organization nor a project."""
+        return False
+
+    def allows_everywhere(self, permission: str) -> bool:
+        """Return False: a connection is neither the organization nor a project."""
+        return False
+
+    def projects_where(self, permission: str, *, column: str = "pk") -> Q:
+        """Return a condition that no row meets."""
+        return Q(pk__in=())
+
+
+@dataclass(frozen=True, slots=True)
 class KeyAuthority:
     """The authority of an API key.
 

@@ -90,6 +90,14 @@ def sso_doors_required(domain: str, user_id: UUID | None) -> list[SsoDoor]:
         return [SsoDoor(*row) for row in cursor.fetchall()]
 
 
+def sso_setup_link_by_digest(digest: bytes) -> tuple[UUID, UUID] | None:
+    """Return (link id, organization id) for the SHA-256 of a set-up link's token, or None."""
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT * FROM accounts_sso_setup_link_by_digest(%s)", [digest])
+        row = cursor.fetchone()
+    return (row[0], row[1]) if row else None
+
+
 def personal_key_rule(organization_id: UUID, user_id: UUID) -> PersonalKeyRule:
     """Return what the policy of the organization whose `tenant_scope` is open asks of somebody's personal keys."""
     with connections[APP].cursor() as cursor:

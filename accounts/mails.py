@@ -22,7 +22,7 @@ from tenants.grantors import who_holds
 from tenants.models import Domain, Membership, Organization
 from tenants.permissions import P
 
-from .models import ApiKey, PlatformKey, ScimToken, SsoConnection, User
+from .models import ApiKey, PlatformKey, ScimToken, SsoConnection, SsoLogin, SsoSetupLink, User
 from .services.saml_certificates import Expiring
 from .sessions.words import place_of
 from .sso_door import SsoDoor
@@ -164,6 +164,27 @@ def certificate_warnings(connection: SsoConnection, expiring: Expiring) -> list[
         "link": _link(f"o/{organization.slug}/accounts/ssoconnection/{connection.pk}/change/"),
     }
     return _to_each(_who_manage_single_sign_on(), "certificate_expiry", context)
+
+
+def send_setup_finished(link: SsoSetupLink) -> None:
+    """Tell who manages single sign-on, once the transaction has committed, that a connection waits to be switched on.
+
+    Args:
+        link: the finished link; its organization's scope must be open.
+    """
+    organization, connection = link.organization, link.connection
+    tests = SsoLogin.objects.filter(connection=connection, is_test=True).order_by("-time", "-pk")
+    test = tests.first()
+    context = {
+        "organization": organization.name,
+        "recipient": link.recipient,
+        "connection": connection.name,
+        "issuer": connection.issuer,
+        "tested": "Nobody has tested it yet." if test is None else f"Its last {test.outcome.lower()}.",
+        "link": _link(f"o/{organization.slug}/accounts/ssoconnection/{connection.pk}/change/"),
+    }
+    for message in _to_each(_who_manage_single_sign_on(), "sso_setup_finished", context):
+        transaction.on_commit(message.send, robust=True)
 
 
 def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternatives]:

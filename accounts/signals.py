@@ -71,6 +71,11 @@ sso_identity_linked = ChangeSignal()
 sso_identity_unlinked = ChangeSignal()
 sso_sessions_ended = ChangeSignal()
 
+sso_setup_link_created = ChangeSignal()
+sso_setup_link_opened = ChangeSignal()
+sso_setup_link_finished = ChangeSignal()
+sso_setup_link_revoked = ChangeSignal()
+
 sign_in_policy_updated = ChangeSignal()
 sign_in_exception_added = ChangeSignal()
 sign_in_exception_removed = ChangeSignal()

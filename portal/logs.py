@@ -9,7 +9,8 @@ from isolation.context import current_origin
 
 NO_REQUEST = "-"
 _LINK_TOKEN = re.compile(
-    r"((?:invitations|confirm-email|password(?:/|%2F)reset(?:/|%2F)key)(?:/|%2F))[^/\s?%&]+", re.IGNORECASE
+    r"((?:invitations|sso(?:/|%2F)setup|confirm-email|password(?:/|%2F)reset(?:/|%2F)key)(?:/|%2F))[^/\s?%&]+",
+    re.IGNORECASE,
 )
 
 
@@ -23,7 +24,7 @@ class RequestIdFilter(logging.Filter):
 
 
 class LinkTokenFilter(logging.Filter):
-    """Masks the tokens of invitations, address confirmations and password resets in logged addresses."""
+    """Masks the tokens of invitations, set-up links, address confirmations and password resets in logged addresses."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask; never drops a record. The development mails' links stay: reading them there is the point."""

@@ -17,6 +17,7 @@ from . import (
     sso_connections,
     sso_identities,
     sso_logins,
+    sso_setup,
     users,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "sso_connections",
     "sso_identities",
     "sso_logins",
+    "sso_setup",
     "users",
 ]

@@ -29,7 +29,7 @@ from accounts.sso.views import begin_test
 from accounts.sso_providers import GUIDES, guide_for
 from console import once
 from console.access import actor_of, can
-from console.actions import object_action
+from console.actions import list_action, object_action
 from console.inlines import ScopedTabularInline
 from console.sites import tenant_site
 from isolation.exceptions import DomainError
@@ -82,7 +82,7 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     }
     menu = ("Access", 50)
     menu_title = "Single sign-on"
-    menu_covers = ("accounts/ssologin/", "accounts/ssoidentity/")
+    menu_covers = ("accounts/ssologin/", "accounts/ssoidentity/", "accounts/ssosetuplink/", "sso/setup-links/")
     icon = "passkey"
     description = "Let people sign in with the accounts that they have at your identity provider."
     empty_title = "No connections yet"
@@ -94,6 +94,7 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     search_fields = ("^name",)
     search_help_text = "Search by the beginning of a name"
     ordering = ("name", "pk")
+    actions_list = ("invite", "setup_links")
     actions_detail = ("enable", "disable", "refresh", "add_key", "use_key", "remove_key")
     fieldsets = (
         (None, {"fields": ("name", "provider", "issuer", "client_id", "secret")}),
@@ -220,6 +221,16 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
             ),
             "The list of recent sign-ins goes; the audit log keeps them.",
         ]
+
+    @list_action(permission=P.SSO_MANAGE, description="Invite somebody to set it up", icon="link")
+    def invite(self, request: HttpRequest) -> HttpResponse:
+        """Lead to the form of a new set-up link."""
+        return HttpResponseRedirect(reverse("console:sso_setup_link_new"))
+
+    @list_action(permission=P.SSO_READ, description="Set-up links", icon="list")
+    def setup_links(self, request: HttpRequest) -> HttpResponse:
+        """Lead to the set-up links that there are."""
+        return HttpResponseRedirect(reverse("console:accounts_ssosetuplink_changelist"))
 
     @object_action(
         permission=P.SSO_MANAGE,

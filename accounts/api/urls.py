@@ -14,6 +14,7 @@ from . import (
     sessions,
     sign_in_policy,
     sso,
+    sso_setup,
 )
 
 _ORGANIZATION = "organizations/<reference:organization>"
@@ -60,6 +61,8 @@ urlpatterns = [
     path(f"{_ORGANIZATION}/sign-in-policy", sign_in_policy.Policy.as_view()),
     path(f"{_ORGANIZATION}/sign-in-policy/exceptions", sign_in_policy.Exceptions.as_view()),
     path(f"{_ORGANIZATION}/sign-in-policy/exceptions/<uuid:sign_in_exception>", sign_in_policy.OneException.as_view()),
+    path(f"{_ORGANIZATION}/sso/setup-links", sso_setup.SetupLinks.as_view()),
+    path(f"{_ORGANIZATION}/sso/setup-links/<uuid:setup_link>", sso_setup.OneSetupLink.as_view()),
     path(_SSO_CONNECTIONS, sso.SsoConnections.as_view()),
     path(_SSO_CONNECTION, sso.OneSsoConnection.as_view()),
     path(f"{_SSO_CONNECTION}/enable", sso.SsoConnectionOn.as_view()),

@@ -90,12 +90,20 @@ class SamlConnectionForm(KeyForm):
         Raises:
             ValidationError: it is too large, or none.
         """
-        file = self.cleaned_data.get("metadata_file")
-        if not file:
-            return ""
-        if file.size > LARGEST:
-            raise forms.ValidationError(f"The file is larger than {LARGEST // 1024} KiB.")
-        try:
-            return str(file.read().decode("utf-8-sig"))
-        except UnicodeDecodeError:
-            raise forms.ValidationError("The file is not written in UTF-8.") from None
+        return text_of(self.cleaned_data.get("metadata_file"))
+
+
+def text_of(file: Any) -> str:
+    """Return an uploaded file's text, "" without one.
+
+    Raises:
+        ValidationError: it is too large, or no text.
+    """
+    if not file:
+        return ""
+    if file.size > LARGEST:
+        raise forms.ValidationError(f"The file is larger than {LARGEST // 1024} KiB.")
+    try:
+        return str(file.read().decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise forms.ValidationError("The file is not written in UTF-8.") from None

@@ -21,6 +21,7 @@ from .sso import (
     SsoProvider,
     SsoSession,
 )
+from .sso_setup import SsoSetupLink
 from .user import User, UserManager
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "SsoProvider",
     "SsoRequired",
     "SsoSession",
+    "SsoSetupLink",
     "User",
     "UserManager",
     "WaitingGroupMember",

@@ -171,7 +171,7 @@ def set_sso_enabled(*, connection: SsoConnection, enabled: bool, actor: Actor) -
     Raises:
         MissingPermission: without ``sso:manage``.
     """
-    actor.require(P.SSO_MANAGE, connection)
+    actor.require(P.SSO_MANAGE, connection.organization)
     stored: SsoConnection = own_row(SsoConnection, connection.pk)
     if stored.is_enabled == enabled:
         return stored
@@ -238,7 +238,7 @@ def delete_sso_connection(*, connection: SsoConnection, actor: Actor) -> None:
     Raises:
         MissingPermission: without ``sso:manage``.
     """
-    actor.require(P.SSO_MANAGE, connection)
+    actor.require(P.SSO_MANAGE, connection.organization)
     stored: SsoConnection = own_row(SsoConnection, connection.pk)
     refuse_ending_last_way(stored, what=f"{stored} cannot be deleted")
     signals.sso_connection_deleted.announce(stored, actor=actor, before=snapshot(stored))

@@ -14,6 +14,7 @@ LIFE = 15 * 60
 MOST = 5
 """Attempts of one browser at a time: a few open windows."""
 _KEY = "sso_attempts"
+_TESTS = "sso_setup_tests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Attempt:
         started: seconds since the epoch.
         purpose: what the sign-in is for, where it is not simply that; see `accounts.social.views`.
         about: whom or what the purpose is about.
+        setup_link: of a test: by which set-up link it was begun, "" for somebody in the console.
     """
 
     connection_id: str
@@ -41,6 +43,7 @@ class Attempt:
     started: float
     purpose: str = ""
     about: str = ""
+    setup_link: str = ""
 
     @property
     def challenge(self) -> str:
@@ -57,6 +60,7 @@ def begin(
     is_test: bool = False,
     purpose: str = "",
     about: str = "",
+    setup_link: str = "",
 ) -> Attempt:
     """Return a new attempt, kept in the session."""
     made = Attempt(
@@ -69,6 +73,7 @@ def begin(
         started=time.time(),
         purpose=purpose,
         about=about,
+        setup_link=setup_link,
     )
     kept = [*_kept(request), asdict(made)]
     request.session[_KEY] = kept[-MOST:]
@@ -86,6 +91,16 @@ def finish(request: HttpRequest, connection_id: Any, state: str) -> Attempt | No
     request.session[_KEY] = [one for one in kept if one is not found]
     attempt = Attempt(**found)
     return attempt if time.time() - attempt.started <= LIFE else None
+
+
+def note_test(request: HttpRequest, login_id: Any) -> None:
+    """Remember the outcome of a set-up link's test: this browser alone may look at it."""
+    request.session[_TESTS] = [*request.session.get(_TESTS, []), str(login_id)][-MOST:]
+
+
+def tested_here(request: HttpRequest, login_id: Any) -> bool:
+    """Return whether an outcome is that of a test which this browser made by a set-up link."""
+    return str(login_id) in request.session.get(_TESTS, [])
 
 
 def _kept(request: HttpRequest) -> list[dict[str, Any]]:

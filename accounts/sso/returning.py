@@ -23,7 +23,7 @@ from console.links import root_url
 from isolation.scope import tenant_scope
 from tenants.models import Membership
 
-from .attempt import Attempt
+from .attempt import Attempt, note_test
 from .checks import Checklist
 from .confinement import Confinement, confine, confinement_of, keep_session, keep_way, release
 from .exceptions import SignInRefused
@@ -56,6 +56,8 @@ class Return:
             held_up = self._held_up(found)
             if held_up is not None:
                 return held_up
+            if self._setup_link:
+                return self._named(found)
             membership = self._recognized(found)
         except SignInRefused as refusal:
             login_id = self._note(refusal)
@@ -69,6 +71,10 @@ class Return:
     @property
     def _is_test(self) -> bool:
         return self._attempt is not None and self._attempt.is_test
+
+    @property
+    def _setup_link(self) -> str:
+        return self._attempt.setup_link if self._attempt else ""
 
     @property
     def _next_url(self) -> str:
@@ -120,6 +126,18 @@ class Return:
                 )
                 transaction.set_rollback(self._is_test)
             return membership
+
+    def _named(self, found: SignedIn) -> HttpResponse:
+        """Return the page of a set-up link's test: whom the provider names, and nothing of who is a member."""
+        with tenant_scope(self._door.organization_id):
+            connection = self._connection()
+            self._check_unchanged(connection)
+            self._person = person = person_of(connection, found.claims)
+        self._checklist.note("The answer names somebody", person.subject)
+        with self._checklist.step("The answer has an e-mail address"):
+            if not person.email:
+                raise SignInRefused(f"There is no e-mail address in “{connection.email_claim}”.")
+        return redirect(self._login_url(self._note(None)))
 
     def _proved(self) -> UUID | None:
         user = self._request.user
@@ -192,5 +210,10 @@ class Return:
             return open_sso_session(membership=membership, connection=self._connection(), session=found.session)
 
     def _login_url(self, login_id: UUID | None) -> str:
+        if self._setup_link:
+            if login_id:
+                note_test(self._request, login_id)
+            page = f"tests/{login_id}/" if login_id else ""
+            return root_url(f"sso/setup/{self._setup_link}/{page}")
         page = f"accounts/ssologin/{login_id}/change/" if login_id else ""
         return root_url(f"o/{self._door.slug}/{page}")

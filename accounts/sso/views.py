@@ -76,6 +76,12 @@ def start(request: HttpRequest, connection_id: UUID) -> HttpResponse:
         return leave(request, connection, next_url=next_url, login_hint=hint, again="again" in request.GET)
 
 
-def begin_test(request: HttpRequest, connection: SsoConnection) -> HttpResponse:
-    """Send somebody who manages a connection on a real sign-in that changes nothing; its scope is open."""
-    return _LEAVE[connection.protocol](request, connection, is_test=True)
+def begin_test(request: HttpRequest, connection: SsoConnection, *, setup_link: str = "") -> HttpResponse:
+    """Send somebody who manages a connection on a real sign-in that changes nothing; its scope is open.
+
+    Args:
+        request: the running request.
+        connection: which is tested.
+        setup_link: by which set-up link, "" for somebody in the console.
+    """
+    return _LEAVE[connection.protocol](request, connection, is_test=True, setup_link=setup_link)

@@ -33,6 +33,6 @@ class HeadersMiddleware:
         in_console = request.path.startswith(_CONSOLES)
         response.headers.setdefault("Content-Security-Policy", _CONSOLE if in_console else _STRICT)
         response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
-        if not in_console:
+        if not in_console and response.headers.get("Referrer-Policy") != "no-referrer":
             response.headers["Referrer-Policy"] = "strict-origin"
         return response

@@ -23,6 +23,7 @@ SECRET_FIELDS = {
     ("accounts.ScimToken", "digest"),
     ("accounts.Session", "key_digest"),
     ("accounts.SsoConnection", "client_secret"),
+    ("accounts.SsoSetupLink", "token_digest"),
     ("accounts.User", "password"),
     ("api.StoredResponse", "body"),
     ("tenants.Invitation", "token_digest"),

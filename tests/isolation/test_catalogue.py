@@ -16,6 +16,7 @@ UNIQUE_IN_THE_INSTALLATION = {
     "accounts_apikeysecret": {("digest",)},
     "accounts_scimtoken": {("digest",), ("public_id",)},
     "tenants_domain": {("name",)},  # of verified ones: a domain is one organization's
+    "accounts_ssosetuplink": {("token_digest",)},
     "tenants_invitation": {("token_digest",)},
     "tenants_organization": {("slug",)},
 }
@@ -54,6 +55,7 @@ LOOKUP_FUNCTIONS = {
     "accounts_sso_door(uuid)",
     "accounts_sso_doors_of_domain(character varying)",
     "accounts_sso_doors_required(character varying,uuid)",
+    "accounts_sso_setup_link_by_digest(bytea)",
     "accounts_touch_keys(uuid[],timestamp with time zone[],text[])",
     "audit_require_event()",
     "tenants_invitation_by_digest(bytea)",

@@ -199,6 +199,7 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("accounts_signinexception", "SELECT"),
         ("accounts_signinpolicy", "SELECT"),
         ("accounts_ssoconnection", "SELECT"),
+        ("accounts_ssosetuplink", "SELECT"),
         ("accounts_user", "SELECT"),
         ("api_storedresponse", "DELETE,SELECT"),
         ("audit_event", "SELECT"),

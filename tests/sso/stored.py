@@ -14,6 +14,7 @@ from accounts.models import (
     SsoSession,
 )
 from accounts.services.sso_groups import add_group_mapping
+from accounts.services.sso_setup import create_setup_link
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from tenants.models import Membership, Role
@@ -44,6 +45,7 @@ def stored_connection(tenant: Tenant, membership: Membership, role: Role, actor:
     group = create_group(organization=tenant.organization, name="Directory engineers", actor=actor)
     add_group_mapping(connection=connection, value="engineers", group=group, actor=actor)
     _saml_rows(connection, membership, actor)
+    create_setup_link(organization=tenant.organization, recipient="it@partner.example", actor=actor)
     SsoLogin.objects.create(**shared, succeeded=True, subject="u-1", email=membership.user.email)
     SsoLogout.objects.create(**shared, issuer=connection.issuer, jti="j-1", subject="u-1")
     return connection

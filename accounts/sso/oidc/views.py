@@ -30,11 +30,12 @@ def leave(
     next_url: str = "",
     login_hint: str = "",
     is_test: bool = False,
+    setup_link: str = "",
     again: bool = False,
 ) -> HttpResponse:
     """Send a browser to the connection's provider; its scope is open."""
     registration = replace(Registration.of(connection), client_secret=None)  # not needed on the way out
-    attempt = attempts.begin(request, connection.pk, next_url=next_url, is_test=is_test)
+    attempt = attempts.begin(request, connection.pk, next_url=next_url, is_test=is_test, setup_link=setup_link)
     return redirect(authorization_url(registration, attempt, login_hint=login_hint, again=again))
 
 

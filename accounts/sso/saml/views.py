@@ -51,11 +51,12 @@ def leave(
     next_url: str = "",
     login_hint: str = "",
     is_test: bool = False,
+    setup_link: str = "",
     again: bool = False,
 ) -> HttpResponse:
     """Send a browser to the connection's provider; its scope is open. SAML knows no hint of who it will be."""
     registration = SamlRegistration.of(connection)
-    attempt = attempts.begin(request, connection.pk, next_url=next_url, is_test=is_test)
+    attempt = attempts.begin(request, connection.pk, next_url=next_url, is_test=is_test, setup_link=setup_link)
     return depart(request, authn_request(registration, _request_id(attempt.state), again=again), connection.name)
 
 
