@@ -30,6 +30,7 @@ from accounts.services.sso_setup import (
     testable,
     why_closed,
 )
+from accounts.sign_in_limit import seconds_to_wait
 from accounts.sso_providers import guide_for
 from console.confirm import add_refusal
 from isolation.context import acting_as
@@ -37,8 +38,8 @@ from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 
 from .attempt import tested_here
-from .oidc.flow import redirect_uri
-from .pages import seconds_to_wait, too_many
+from .oidc.registration import redirect_uri
+from .pages import too_many
 from .saml.addresses import acs_url, entity_id, slo_url
 from .views import begin_test
 
