@@ -31,9 +31,9 @@ class Qualifier:
 QUALIFIERS: dict[str, Qualifier] = {
     qualifier.name: qualifier
     for qualifier in (
-        Qualifier("actor", "who did it: an address, a key's name, or an id", "actor:ada@acme.example", anchored=True),
+        Qualifier("actor", "who did it: an address, a key's name, or an id", "actor:ada@example.org", anchored=True),
         Qualifier("action", "what was done; member.* for all about members", "action:api_key.*", anchored=True),
-        Qualifier("target", "what it was done to: its name or its id", "target:grace@acme.example", anchored=True),
+        Qualifier("target", "what it was done to: its name or its id", "target:grace@example.org", anchored=True),
         Qualifier("project", "in a project: its name, identifier or id", "project:chatbot", anchored=True),
         Qualifier("outcome", "how it ended: success, denied, failed", "outcome:denied,failed"),
         Qualifier("time", "when, in UTC: a day, a range, the last 7d", "time:2026-01-01..2026-01-31"),
