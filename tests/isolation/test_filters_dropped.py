@@ -38,6 +38,10 @@ FILTERS: dict[str, tuple[str, Callable[..., Any]]] = {
         "audit.querysets.EventQuerySet.visible_to",
         lambda queryset, *args, **kwargs: queryset.all(),
     ),
+    "SavedSearchQuerySet.visible_to": (
+        "audit.querysets.SavedSearchQuerySet.visible_to",
+        lambda queryset, *args, **kwargs: queryset.all(),
+    ),
     "ApiKeyQuerySet.visible_to": (
         "accounts.querysets.ApiKeyQuerySet.visible_to",
         lambda queryset, *args, **kwargs: queryset.all(),
