@@ -1,5 +1,6 @@
 """A token of one organization sees, counts and changes nothing of another, whatever it names."""
 
+import re
 from typing import Any
 
 import pytest
@@ -50,9 +51,13 @@ def twin(resource: dict[str, Any]) -> str:
     return f"/{'Groups' if resource['meta']['resourceType'] == 'User' else 'Users'}/{resource['id']}"
 
 
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 def nothing_of_acme(text: Any) -> None:
     """Assert that an answer names nothing of acme's beside what was asked."""
-    assert not [word for word in ("acme", "ada", "Ada Hopper", "Engineers") if word in str(text)], text
+    said = _ID.sub("", str(text))  # an id may spell a name by chance
+    assert not [word for word in ("acme", "ada", "Ada Hopper", "Engineers") if word in said], text
 
 
 @pytest.mark.parametrize("kind", ["user", "group"])
