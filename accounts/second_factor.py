@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.http import HttpRequest
 
 from accounts.models import User
@@ -41,6 +42,11 @@ def proved_second_factor(request: HttpRequest) -> bool:
         return False
     proved = {record.get("id") for record in _records(request, user) if record.get("method") == "mfa"}
     return bool(proved) and bool(Authenticator.objects.filter(user_id=user.pk, pk__in=proved).exists())
+
+
+def operator_lacks_second_factor(request: HttpRequest) -> bool:
+    """Return whether an operator's session has to prove a second factor before it acts with their authority."""
+    return settings.OPERATORS_NEED_SECOND_FACTOR and not proved_second_factor(request)
 
 
 def step_up_url(request: HttpRequest, next_url: str) -> str:

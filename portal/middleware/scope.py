@@ -5,7 +5,6 @@ from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.db import transaction
@@ -17,7 +16,7 @@ from django.urls import set_script_prefix
 from accounts.entry import Entry, entry_of, note_break_glass
 from accounts.freshness import proved_at
 from accounts.models import User
-from accounts.second_factor import proved_second_factor, step_up_url
+from accounts.second_factor import operator_lacks_second_factor, step_up_url
 from accounts.services.users import operator_actor, person
 from accounts.sessions.ended import ended_here, is_ended
 from accounts.sessions.facts import signed_in_at
@@ -89,7 +88,7 @@ class ScopeMiddleware:
 
     def _in_operator_console(self, request: ScopedRequest) -> HttpResponse:
         """Open the installation's scope for an operator, who has proved a second factor where that is asked for."""
-        if settings.OPERATORS_NEED_SECOND_FACTOR and not proved_second_factor(request):
+        if operator_lacks_second_factor(request):
             return redirect(step_up_url(request, request.get_full_path()))
         if request.path_info in _READS_NO_ROWS:
             return self.get_response(request)

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import SocialIdentity
-from accounts.second_factor import has_second_factor
+from accounts.second_factor import has_second_factor, operator_lacks_second_factor, step_up_url
 from accounts.services.users import operator_actor, person, update_user
 from console.links import login_url, root_url
 from isolation.actor import Actor
@@ -47,6 +47,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def create_organization(request: HttpRequest) -> HttpResponse:
     """Create an organization; its creator becomes its owner."""
+    if _user(request).is_operator and operator_lacks_second_factor(request):
+        return redirect(step_up_url(request, request.get_full_path()))
     actor = creator(request)
     if not may_create_organization(actor):
         return render(request, "portal/organization_new_closed.html", status=403)

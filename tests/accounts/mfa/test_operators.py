@@ -10,6 +10,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from tenants.lookups import organization_id_of
 from tests.accounts.log import of_installation
 from tests.accounts.mfa.stage import (
     code_of,
@@ -45,6 +46,18 @@ def test_an_operator_without_one_sets_it_up_first(operator: User) -> None:
     assert 'href="/accounts/second-step/"' in shown.text
     assert browser.get("/accounts/second-step/")["Location"] == "/admin/", "setting it up proved it"
     assert browser.get("/admin/").status_code == 200
+
+
+@pytest.mark.usefixtures("needed")
+def test_an_operator_creates_no_organization_without_it(operator: User) -> None:
+    """Where only operators create organizations, that page acts with their authority too."""
+    browser, _ = sign_in(operator)
+    for answer in (
+        browser.get("/organizations/new/"),
+        browser.post("/organizations/new/", {"slug": "initech", "name": "Initech"}),
+    ):
+        assert answer["Location"] == "/accounts/second-step/?next=%2Forganizations%2Fnew%2F"
+    assert organization_id_of("initech") is None
 
 
 @pytest.mark.usefixtures("needed")
