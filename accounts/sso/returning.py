@@ -3,6 +3,7 @@
 Nothing here holds a transaction while it waits for the provider.
 """
 
+from abc import ABC, abstractmethod
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -34,7 +35,7 @@ from .presence import SINGLE_SIGN_ON, Presence, note_presence
 from .signed_in import SignedIn
 
 
-class Return:
+class Return(ABC):
     """Somebody who comes back from the identity provider; a protocol's own class says what came back."""
 
     protocol: SsoProtocol
@@ -80,21 +81,21 @@ class Return:
     def _next_url(self) -> str:
         return self._attempt.next_url if self._attempt else ""
 
+    @abstractmethod
     def _signed_in(self) -> SignedIn:
         """Return what the identity provider says, after every check; `_attempt` is set as soon as it is known.
 
         Raises:
             SignInRefused: something does not hold.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _check_unchanged(self, connection: SsoConnection) -> None:
         """Refuse a connection that asks another provider by now than the one that answered.
 
         Raises:
             SignInRefused: it does.
         """
-        raise NotImplementedError
 
     def _held_up(self, found: SignedIn) -> HttpResponse | None:
         """Return a question to be answered first, None to go on."""
