@@ -24,6 +24,7 @@ from console.actions import object_action
 from console.options import OperatorModelAdmin
 from console.sites import operator_site
 from isolation.scope import OPERATOR
+from tenants.admin.second_step import SecondStepFilter
 from tenants.forms.members import ReasonForm
 from tenants.lookups import memberships_of
 from tenants.models import Membership
@@ -66,22 +67,6 @@ class WhyForm(forms.Form):
         max_length=400,
         help_text="Such as how you made sure that it is them. It is kept in the audit log.",
     )
-
-
-class SecondStepFilter(admin.SimpleListFilter):
-    """By whether somebody has a second factor."""
-
-    title = "second step"
-    parameter_name = "second_step"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the two choices."""
-        return [("on", "On"), ("off", "Off")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the logins with one, or without."""
-        chosen = self.value()
-        return queryset.filter(has_second_factor=chosen == "on") if chosen in {"on", "off"} else queryset
 
 
 @admin.register(User, site=operator_site)

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -23,24 +22,9 @@ from tenants.services.members import change_role, remove_member, set_member_acti
 from .common import STYLE, WithHistory, badge, role_field, role_options, two_lines
 from .managed import is_by_hand, is_managed, managed_hint
 from .member_projects import access_context
+from .second_step import SecondStepFilter
 
 _MANAGED = "it decides whether they belong here. Their role, and their roles in projects, are decided here."
-
-
-class SecondStepFilter(SimpleListFilter):
-    """By whether the member's login has a second factor."""
-
-    title = "second step"
-    parameter_name = "second_step"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the two choices."""
-        return [("on", "On"), ("off", "Off")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the members with one, or without."""
-        chosen = self.value()
-        return queryset.filter(has_second_factor=chosen == "on") if chosen in {"on", "off"} else queryset
 
 
 @admin.register(Membership, site=tenant_site)
