@@ -5,21 +5,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.acceptance.chromium import chromium
 from tests.running import Run
-from tests.services import require_program
 
 pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = require_program("chromium", "google-chrome", hint="Debian's package chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-quic"])
-        yield chromium
-        chromium.close()
+    with chromium() as launched:
+        yield launched
 
 
 def watched(page: Page) -> tuple[set[str], list[str]]:

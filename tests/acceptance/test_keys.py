@@ -5,27 +5,16 @@ import re
 import signal
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from portal.demo import PASSWORD
 from tests.running import Run
-from tests.services import require_program
 
 pytestmark = pytest.mark.acceptance
 
 LIST = "/o/acme/accounts/apikey/"
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    path = require_program("chromium", "google-chrome", hint="Debian's package chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-quic"])
-        yield chromium
-        chromium.close()
 
 
 def visit(browser: Browser, home: str, permissions: list[str]) -> Page:

@@ -1,30 +1,19 @@
 """Passkeys in Chromium with an authenticator of its own: added, in place of a password, as the second step."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from portal.demo import PASSWORD
 from tests.accounts.mfa.stage import code_of
 from tests.running import Run
-from tests.services import require_program
 
 pytestmark = pytest.mark.acceptance
 
 EMAIL = "member@acme.example"
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    path = require_program("chromium", "google-chrome", hint="Debian's package chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-quic"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from portal.demo import PASSWORD
+from tests.acceptance.chromium import chromium
 from tests.running import Run
-from tests.services import require_program
 from tests.sso.saml.test_pysaml2 import BASIC, Pysaml2, pysaml2
 from tests.tenants.domains.nameserver import NameServer
 
@@ -68,13 +68,8 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def browser(site: Site) -> Iterator[Browser]:
-    path = require_program("chromium", "google-chrome", hint="Debian's package chromium")
-    rules = f"--host-resolver-rules=MAP pysaml2.example 127.0.0.1:{site.port}"
-    with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-quic", rules]
-        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield chromium
-        chromium.close()
+    with chromium(f"--host-resolver-rules=MAP pysaml2.example 127.0.0.1:{site.port}") as launched:
+        yield launched
 
 
 @pytest.fixture

@@ -5,11 +5,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from portal.demo import PASSWORD
 from tests.running import Run
-from tests.services import require_program
 from tests.sso.provider import Account, Provider, npm_provider
 from tests.tenants.domains.nameserver import NameServer
 
@@ -34,15 +33,6 @@ def zone() -> Iterator[NameServer]:
     server = NameServer()
     with server.running():
         yield server
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    path = require_program("chromium", "google-chrome", hint="Debian's package chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-quic"])
-        yield chromium
-        chromium.close()
 
 
 def fresh_page(browser: Browser) -> Page:

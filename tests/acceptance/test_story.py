@@ -4,30 +4,19 @@ import email
 import re
 import signal
 import time
-from collections.abc import Iterator
 from email.message import EmailMessage
 from email.policy import default
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.running import Run
-from tests.services import require_program
 
 pytestmark = pytest.mark.acceptance
 
 PASSWORD = "correct horse battery staple"
 EMAIL = re.compile("e-?mail", re.IGNORECASE)
 LINK = re.compile(r"https?://\S+")
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    path = require_program("chromium", "google-chrome", hint="Debian's package chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-quic"])
-        yield chromium
-        chromium.close()
 
 
 class Visitor:
