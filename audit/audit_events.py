@@ -7,7 +7,7 @@ from isolation.actor import Actor
 from vault import signals as vault
 
 from .catalogue import Action, catalogue
-from .recorder import attribute_to_data_key, record, records
+from .recorder import record, record_reencryption, records
 
 AUDIT_LOG_EXPORTED = catalogue.add(Action("audit_log.exported", "Exported the audit log"))
 
@@ -16,7 +16,7 @@ records(vault.data_key_created, "data_key.created", "Made the organization's fir
 records(vault.data_keys_rewrapped, "data_key.rewrapped", "Wrapped the data keys under another key-encryption key")
 records(vault.data_key_rotated, "data_key.rotated", "Changed the data key and encrypted all secrets again")
 records(vault.data_key_destroyed, "data_key.destroyed", "Destroyed a data key")
-vault.rows_reencrypted.connect(attribute_to_data_key, dispatch_uid="audit:rows_reencrypted")
+vault.rows_reencrypted.connect(record_reencryption, dispatch_uid="audit:rows_reencrypted")
 
 
 def record_export(actor: Actor, organization_id: UUID | None, told: dict[str, Any]) -> None:

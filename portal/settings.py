@@ -133,7 +133,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     "operator": _database("OPERATOR_DATABASE_URL", "gatehouse_operator"),
 }
 # Only the machine that migrates needs the migrator's password.
-if migrator := _database("MIGRATOR_DATABASE_URL", "gatehouse_migrator", "-c role=gatehouse_owner", required=False):
+MIGRATING = "-c role=gatehouse_owner -c app.migration=on"
+if migrator := _database("MIGRATOR_DATABASE_URL", "gatehouse_migrator", MIGRATING, required=False):
     DATABASES["migrator"] = migrator
 DATABASE_ROUTERS = ["isolation.router.TenantRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

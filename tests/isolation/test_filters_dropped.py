@@ -38,6 +38,10 @@ FILTERS: dict[str, tuple[str, Callable[..., Any]]] = {
         "audit.querysets.EventQuerySet.visible_to",
         lambda queryset, *args, **kwargs: queryset.all(),
     ),
+    "UnattributedChangeQuerySet.visible_to": (
+        "audit.querysets.UnattributedChangeQuerySet.visible_to",
+        lambda queryset, *args, **kwargs: queryset.all(),
+    ),
     "ApiKeyQuerySet.visible_to": (
         "accounts.querysets.ApiKeyQuerySet.visible_to",
         lambda queryset, *args, **kwargs: queryset.all(),
