@@ -12,6 +12,6 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to what Django, allauth and the organizations tell; say which peppers are in use."""
-        from accounts import key_receivers, peppers, provisioning_receivers, receivers  # noqa: F401, PLC0415 - they need the app registry
+        from accounts import audit_alerts, key_receivers, peppers, provisioning_receivers, receivers  # noqa: F401, PLC0415 - they need the app registry
 
         peppers.register()

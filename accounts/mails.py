@@ -1,8 +1,9 @@
 """The mails about keys; rendered inside the scope. None shows a secret, each leads to the key's page."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -10,12 +11,15 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from audit.reconciliation import Finding
 from console.links import root_url
-from tenants.models import Membership
+from tenants.models import Membership, Organization
 
 from .models import ApiKey, PlatformKey, ScimToken, User
 
 logger = logging.getLogger("gatehouse.mail")
+
+_FINDINGS_SHOWN = 20
 
 
 def send_leak_notice(key: ApiKey, *, source_url: str) -> None:
@@ -128,6 +132,31 @@ def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternativ
         "link": _link(f"o/{organization.slug}/"),
     }
     return _to_each(sorted({owner.user.email for owner in owners}), "last_owner", context)
+
+
+def unattributed_change_alerts(
+    organization_id: UUID | None, findings: Sequence[Finding]
+) -> list[EmailMultiAlternatives]:
+    """Return the mails about changes that carry no audit event: to the operators, and to the owners of the open scope.
+
+    Args:
+        organization_id: whose log tells of them; None is the installation's.
+        findings: what was found.
+    """
+    organization = Organization.objects.filter(pk=organization_id).first() if organization_id else None
+    context: dict[str, Any] = {
+        "organization": organization.name if organization else "",
+        "findings": findings[:_FINDINGS_SHOWN],
+        "more": max(0, len(findings) - _FINDINGS_SHOWN),
+    }
+    operators = set(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
+    messages = _to_each(
+        sorted(operators), "unattributed_changes", {**context, "link": _link("admin/audit/unattributed/")}
+    )
+    if organization:
+        link = _link(f"o/{organization.slug}/audit/unattributed/")
+        messages += _to_each(_owners(), "unattributed_changes", {**context, "link": link})
+    return messages
 
 
 def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:

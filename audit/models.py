@@ -31,6 +31,7 @@ class Event(models.Model):
     """
 
     tenant_column = "organization_id"
+    audit_exempt = True
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     time = models.DateTimeField(default=timezone.now)
@@ -138,6 +139,7 @@ class UnattributedChange(models.Model):
     """
 
     tenant_column = "organization_id"
+    audit_exempt = True
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     time = models.DateTimeField(default=timezone.now)
@@ -163,9 +165,7 @@ class UnattributedChange(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["organization_id", "-time", "-id"], name="audit_unattributed_newest"),
             models.Index(fields=["-time", "-id"], name="audit_unattributed_anywhere"),
-            models.Index(
-                fields=["organization_id"], name="audit_unattributed_new", condition=models.Q(event_id=None)
-            ),
+            models.Index(fields=["organization_id"], name="audit_unattributed_new", condition=models.Q(event_id=None)),
         ]
 
     def __str__(self) -> str:

@@ -19,9 +19,12 @@ class RequireAuditEvent(RunSQL):
         table: the governed table.
         column: the column with the organization's id; None for tables of the installation.
         watched: the columns, comma separated, whose update counts; all of them when empty.
+        stands_for: a column whose value an event names too when it names the row (a membership's person).
     """
 
-    def __init__(self, table: str, *, column: str | None = "organization_id", watched: str = "") -> None:
+    def __init__(
+        self, table: str, *, column: str | None = "organization_id", watched: str = "", stands_for: str = ""
+    ) -> None:
         argument = f"'{column}'" if column else ""
         update = f"UPDATE OF {watched}" if watched else "UPDATE"
         # Before the audit app's own migration the table is governed row by row; that migration takes it over.
@@ -30,7 +33,7 @@ class RequireAuditEvent(RunSQL):
             DO $$
             BEGIN
                 IF to_regproc('audit_govern') IS NOT NULL THEN
-                    PERFORM audit_govern('{table}', '{column or ""}', '{watched}');
+                    PERFORM audit_govern('{table}', '{column or ""}', '{watched}', '{stands_for}');
                 ELSE
                     CREATE CONSTRAINT TRIGGER audit_event_required
                         AFTER INSERT OR {update} OR DELETE ON {table} DEFERRABLE INITIALLY DEFERRED

@@ -48,3 +48,10 @@ class ChangeSignal(Signal):
             organization_id=organization_id,
             reason=reason,
         )
+
+
+unattributed_changes_found = Signal()
+"""Changes that carry no event were written into a log. Sends: organization_id (None: the installation's), findings.
+
+The transaction of the events is open, and so is the organization's scope.
+"""

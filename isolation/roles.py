@@ -35,7 +35,8 @@ UNION ALL
 SELECT 'may write ' || c.relname || '.' || a.attname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE n.nspname = 'public' AND a.attnum > 0 AND NOT a.attisdropped
-  AND (c.relname = 'audit_event' AND a.attname = 'xid' OR c.relname IN ('audit_pendingchange', 'audit_unattributedchange'))
+  AND (c.relname = 'audit_event' AND a.attname = 'xid'
+       OR c.relname IN ('audit_pendingchange', 'audit_unattributedchange'))
   AND has_column_privilege(c.oid, a.attnum, 'INSERT, UPDATE')
 """
 

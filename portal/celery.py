@@ -48,6 +48,10 @@ app.conf.beat_schedule = {
         "task": "audit.tasks.ensure_partitions",
         "schedule": crontab(minute="5", hour="3"),
     },
+    "look for changes that carry no audit event": {
+        "task": "audit.tasks.reconcile_changes",
+        "schedule": 60,
+    },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),

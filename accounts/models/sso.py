@@ -156,6 +156,8 @@ class SsoGroupMapping(TenantModel):
 class SsoLogin(TenantModel):
     """How a sign-in went: for whoever looks for the reason of a failure. Kept for a while; the audit log stays."""
 
+    audit_exempt = True
+
     connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
     time = models.DateTimeField(auto_now_add=True)
     succeeded = models.BooleanField()

@@ -3,6 +3,7 @@
 from console.sites import operator_site, tenant_site
 
 from .log import AuditLog, OperatorAuditLog
+from .unattributed import OperatorUnattributedChanges, UnattributedChanges
 
 tenant_log = AuditLog(tenant_site)
 tenant_log.add_pages(menu=("Compliance", 10), description="Who did what, when and from where, in this organization.")
@@ -10,4 +11,11 @@ tenant_log.add_pages(menu=("Compliance", 10), description="Who did what, when an
 operator_log = OperatorAuditLog(operator_site)
 operator_log.add_pages(
     menu=("Compliance", 10), description="The installation's own events, and those of every organization."
+)
+
+UnattributedChanges(tenant_site).add_page(
+    menu=("Compliance", 11), description="What changed in the database without an event that tells of it."
+)
+OperatorUnattributedChanges(operator_site).add_page(
+    menu=("Compliance", 11), description="What changed in the database without an event, in any organization."
 )

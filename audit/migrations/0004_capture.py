@@ -10,8 +10,7 @@ from django.db import migrations, models
 HERE = Path(__file__).parent
 # The function that judged row by row, as 0001 made it.
 _BEFORE, _, ROW_BY_ROW = (HERE / "events.sql").read_text().partition("-- No event, no change")
-TAKE_OVER = f"""
---{ROW_BY_ROW}
+TAKE_OVER = """
 DO $$
 DECLARE
     governed record;
@@ -25,7 +24,7 @@ BEGIN
             CASE governed.organization_column WHEN '' THEN '' ELSE quote_literal(governed.organization_column) END);
     END LOOP;
 END $$;
-DROP FUNCTION audit_govern(text, text, text);
+DROP FUNCTION audit_govern(text, text, text, text);
 DROP FUNCTION audit_ungovern(text);
 DROP FUNCTION audit_governed();
 """
@@ -111,9 +110,7 @@ class Migration(migrations.Migration):
                         "ordering": ["-time", "-id"],
                         "default_permissions": (),
                         "indexes": [
-                            models.Index(
-                                fields=["organization_id", "-time", "-id"], name="audit_unattributed_newest"
-                            ),
+                            models.Index(fields=["organization_id", "-time", "-id"], name="audit_unattributed_newest"),
                             models.Index(fields=["-time", "-id"], name="audit_unattributed_anywhere"),
                             models.Index(
                                 condition=models.Q(("event_id", None)),
@@ -129,6 +126,6 @@ class Migration(migrations.Migration):
         migrations.RunSQL((HERE / "capture_takeover.sql").read_text(), migrations.RunSQL.noop),
         migrations.RunSQL(
             "SET LOCAL ROLE gatehouse_lookup; DROP FUNCTION audit_require_event(); SET LOCAL ROLE gatehouse_owner;",
-            migrations.RunSQL.noop,
+            f"--{ROW_BY_ROW}",
         ),
     ]

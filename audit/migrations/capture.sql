@@ -11,7 +11,8 @@ CREATE UNLOGGED TABLE audit_pendingchange (
     operation text NOT NULL,
     database_role text NOT NULL,
     rows bigint NOT NULL,
-    refs text[]                      -- of each row, the first 10,000: its key, then whatever it refers to
+    stands_for boolean NOT NULL,     -- whether who names a row names what its second reference names, too
+    refs text[]                      -- of each row, the first 10,000: its key, then whatever it refers and referred to
 );
 ALTER TABLE audit_pendingchange ALTER COLUMN refs SET STORAGE EXTERNAL;
 
@@ -67,7 +68,7 @@ CREATE INDEX audit_event_xid_target ON audit_event (xid, target_id);
 DROP INDEX audit_event_xid;
 
 -- Judges what one statement wrote, at commit. A row has its event when one of the same transaction (and organization)
--- names the row, something that it refers to, or the organization. Without any event the transaction is refused, where
+-- names the row, something that it refers to, another changed row that it refers to, or the organization. Without any event the transaction is refused, where
 -- triggers are not switched off for the session; whatever commits without its event is kept.
 CREATE FUNCTION audit_judge_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -95,14 +96,27 @@ BEGIN
             RETURN NULL;
         END IF;
         unnamed_keys := ARRAY[NEW.refs[1][1]];
-    ELSE
+    END IF;
+    FOR step IN CASE WHEN NEW.rows = 1 THEN 1 ELSE 0 END .. CASE NEW.operation WHEN 'TRUNCATE' THEN -1 ELSE 1 END LOOP
         WITH named AS MATERIALIZED (
             SELECT e.target_id FROM audit_event e
             WHERE e.xid = NEW.xid AND e.time BETWEEN since AND until
               AND (NEW.installation OR e.organization_id = NEW.organization)
+        ), stood_for AS MATERIALIZED (  -- looked for only where the events alone do not explain everything
+            SELECT unnest(ARRAY[r.key, r.other]) AS name
+            FROM audit_pendingchange p, LATERAL (
+                SELECT min(v) FILTER (WHERE (n - 1) % array_length(p.refs, 2) = 0) AS key,
+                       min(v) FILTER (WHERE p.stands_for AND (n - 1) % array_length(p.refs, 2) = 1) AS other
+                FROM unnest(p.refs) WITH ORDINALITY AS u(v, n)
+                GROUP BY (n - 1) / array_length(p.refs, 2)
+                HAVING bool_or(v IN (SELECT target_id FROM named))
+            ) r
+            WHERE step = 1 AND p.xid = NEW.xid AND p.operation <> 'TRUNCATE'
+              AND (p.organization = NEW.organization OR NEW.installation)
         ), changed AS (
             SELECT min(v) FILTER (WHERE (n - 1) % width = 0) AS key,
-                   coalesce(bool_or(v IN (SELECT target_id FROM named)), false) AS is_named
+                   coalesce(bool_or(v IN (SELECT target_id FROM named) OR v IN (SELECT name FROM stood_for)), false)
+                   AS is_named
             FROM unnest(NEW.refs) WITH ORDINALITY AS u(v, n)
             WHERE NOT EXISTS (SELECT FROM named WHERE target_id = NEW.organization::text)
             GROUP BY (n - 1) / width
@@ -111,7 +125,7 @@ BEGIN
         IF unnamed = 0 THEN
             RETURN NULL;
         END IF;
-    END IF;
+    END LOOP;
     had_event := EXISTS (
         SELECT FROM audit_event e
         WHERE e.xid = NEW.xid AND e.time BETWEEN since AND until

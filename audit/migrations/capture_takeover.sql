@@ -11,6 +11,6 @@ BEGIN
         WHERE t.tgname = 'audit_event_required' AND t.tgfoid = 'audit_require_event()'::regprocedure
     LOOP
         EXECUTE format('DROP TRIGGER audit_event_required ON public.%I', governed.name);
-        PERFORM audit_govern(governed.name, governed.organization, governed.watched);
+        PERFORM audit_govern(governed.name, governed.organization, governed.watched, '');
     END LOOP;
 END $$;

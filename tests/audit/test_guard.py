@@ -26,8 +26,8 @@ from tests.isolation.test_rows import fill
 from tests.people import Tenant
 from tests.tenants.stage import events
 
-# The log itself and its companion, the responses that the API keeps for a day (repeating one changes nothing), recent SCIM requests and
-# sign-ins.
+# The log itself and its companion, the responses that the API keeps for a day (repeating one changes nothing), recent
+# SCIM requests and sign-ins.
 UNGOVERNED = {"audit_event", "audit_unattributedchange"}
 UNGOVERNED |= {"api_storedresponse", "accounts_scimrequest", "accounts_ssologin"}
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]

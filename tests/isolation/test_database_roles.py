@@ -18,7 +18,6 @@ from tests import database
 from tests.isolation.tables import TENANT_TABLES
 from tests.people import Tenant
 
-
 ROLES = ["gatehouse_owner", "gatehouse_audit", "gatehouse_lookup", "gatehouse_operator", "gatehouse_migrator"]
 
 
