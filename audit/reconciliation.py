@@ -70,7 +70,7 @@ def _reconcile(organization_id: UUID | None) -> list[Finding]:
         cursor.execute(_LOCK, [f"gatehouse unattributed changes {organization_id}"])
     # A function hands them out: of the installation's the app's role sees none.
     query = "SELECT * FROM audit_unreported_changes(%s)"
-    changes = list(QuerySet(UnattributedChange, using=APP).raw(query, [organization_id]))
+    changes: list[UnattributedChange] = list(QuerySet(UnattributedChange, using=APP).raw(query, [organization_id]))
     changes.sort(key=_sort_of_change)
     findings = [_tell(organization_id, list(group)) for _, group in groupby(changes, _sort_of_change)]
     if findings:

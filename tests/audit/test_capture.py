@@ -265,7 +265,8 @@ def test_a_stranger_sees_none_of_it(acme: Tenant, globex: Tenant, unguarded: psy
 def test_a_change_is_tied_only_to_an_event_that_tells_of_it(acme: Tenant, unguarded: psycopg.Connection) -> None:
     unguarded.execute("UPDATE tenants_project SET name = 'Mine'")
     ((pk,),) = noted(unguarded, "id")
-    for event in (uuid.uuid4(), unguarded.execute("SELECT id FROM audit_event LIMIT 1").fetchone()[0]):
+    others = unguarded.execute("SELECT id FROM audit_event LIMIT 1").fetchall()
+    for event in (uuid.uuid4(), others[0][0]):
         with pytest.raises(DatabaseError, match="no such event"), connection.cursor() as cursor:
             cursor.execute("SELECT audit_report_changes(%s, %s)", [[pk], event])
     assert noted(unguarded, "event_id") == [(None,)]
