@@ -164,10 +164,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     SELECT DISTINCT organization_id FROM audit_unattributedchange WHERE event_id IS NULL
 $$;
 
+-- What no event of one log tells of yet: of the organization whose scope is open, or of the installation.
 CREATE FUNCTION audit_unreported_changes(p_organization uuid) RETURNS SETOF audit_unattributedchange
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     SELECT * FROM audit_unattributedchange
     WHERE event_id IS NULL AND organization_id IS NOT DISTINCT FROM p_organization
+      AND (p_organization IS NULL OR p_organization = current_setting('app.organization')::uuid)
     ORDER BY time, id LIMIT 10000
 $$;
 

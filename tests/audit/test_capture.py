@@ -262,6 +262,16 @@ def test_a_stranger_sees_none_of_it(acme: Tenant, globex: Tenant, unguarded: psy
         assert not UnattributedChange.objects.visible_to(actor).exists()
 
 
+def test_no_function_hands_out_what_another_scope_holds(
+    acme: Tenant, globex: Tenant, unguarded: psycopg.Connection
+) -> None:
+    unguarded.execute("UPDATE tenants_project SET name = 'Mine' WHERE organization_id = %s", [acme.organization.pk])
+    for tenant, count in ((acme, 1), (globex, 0)):
+        with tenant_scope(tenant.organization), connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM audit_unreported_changes(%s)", [acme.organization.pk])
+            assert cursor.fetchone() == (count,)
+
+
 def test_a_change_is_tied_only_to_an_event_that_tells_of_it(acme: Tenant, unguarded: psycopg.Connection) -> None:
     unguarded.execute("UPDATE tenants_project SET name = 'Mine'")
     ((pk,),) = noted(unguarded, "id")
