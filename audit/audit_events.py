@@ -13,8 +13,9 @@ AUDIT_LOG_EXPORTED = catalogue.add(Action("audit_log.exported", "Exported the au
 
 # The vault lies below this app, so that its data keys are governed from here.
 records(vault.data_key_created, "data_key.created", "Made the organization's first data key")
-records(vault.data_keys_rewrapped, "data_key.rewrapped", "Wrapped the data keys under another key-encryption key")
+records(vault.data_keys_rewrapped, "data_key.rewrapped", "Wrapped a data key under another key-encryption key")
 records(vault.data_key_rotated, "data_key.rotated", "Changed the data key and encrypted all secrets again")
+records(vault.data_key_retired, "data_key.retired", "Retired a data key")
 records(vault.data_key_destroyed, "data_key.destroyed", "Destroyed a data key")
 vault.rows_reencrypted.connect(record_reencryption, dispatch_uid="audit:rows_reencrypted")
 

@@ -78,6 +78,8 @@ DECLARE
     width integer := array_length(NEW.refs, 2);
     unnamed bigint := NEW.rows;
     unnamed_keys text[] := NEW.refs;
+    names text[];
+    known integer;
     had_event boolean;
 BEGIN
     IF NEW.operation = 'TRUNCATE' THEN
@@ -96,41 +98,48 @@ BEGIN
             RETURN NULL;
         END IF;
         unnamed_keys := ARRAY[NEW.refs[1][1]];
+    ELSE
+        unnamed_keys := ARRAY(SELECT unnest(NEW.refs[1:20][1:1]));
     END IF;
-    FOR step IN CASE WHEN NEW.rows = 1 THEN 1 ELSE 0 END .. CASE NEW.operation WHEN 'TRUNCATE' THEN -1 ELSE 1 END LOOP
-        WITH named AS MATERIALIZED (
-            SELECT e.target_id FROM audit_event e
-            WHERE e.xid = NEW.xid AND e.time BETWEEN since AND until
-              AND (NEW.installation OR e.organization_id = NEW.organization)
-        ), stood_for AS MATERIALIZED (  -- looked for only where the events alone do not explain everything
-            SELECT unnest(ARRAY[r.key, r.other]) AS name
+    -- More than one row, or one that no event names directly. First the events' own targets count, then what the rows
+    -- that they name stand for, and so on: a removed membership names its person, whose keys name their secrets.
+    names := ARRAY(
+        SELECT DISTINCT e.target_id FROM audit_event e
+        WHERE e.xid = NEW.xid AND e.time BETWEEN since AND until
+          AND (NEW.installation OR e.organization_id = NEW.organization)
+    );
+    had_event := names <> '{}';
+    IF NEW.organization::text = ANY (names) AND NEW.operation <> 'TRUNCATE' THEN
+        RETURN NULL;
+    END IF;
+    WHILE had_event AND NEW.operation <> 'TRUNCATE' LOOP
+        SELECT count(*), (array_agg(key))[:20] INTO unnamed, unnamed_keys FROM (
+            SELECT min(v) FILTER (WHERE (n - 1) % width = 0) AS key
+            FROM unnest(NEW.refs) WITH ORDINALITY AS u(v, n)
+            GROUP BY (n - 1) / width
+            HAVING NOT coalesce(bool_or(v IN (SELECT unnest(names))), false)
+        ) r;
+        IF unnamed = 0 THEN
+            RETURN NULL;
+        END IF;
+        known := cardinality(names);
+        names := ARRAY(
+            SELECT unnest(names)
+            UNION
+            SELECT unnest(ARRAY[r.key, r.other])
             FROM audit_pendingchange p, LATERAL (
                 SELECT min(v) FILTER (WHERE (n - 1) % array_length(p.refs, 2) = 0) AS key,
                        min(v) FILTER (WHERE p.stands_for AND (n - 1) % array_length(p.refs, 2) = 1) AS other
                 FROM unnest(p.refs) WITH ORDINALITY AS u(v, n)
                 GROUP BY (n - 1) / array_length(p.refs, 2)
-                HAVING bool_or(v IN (SELECT target_id FROM named))
+                HAVING bool_or(v IN (SELECT unnest(names)))
             ) r
-            WHERE step = 1 AND p.xid = NEW.xid AND p.operation <> 'TRUNCATE'
+            WHERE p.xid = NEW.xid AND p.operation <> 'TRUNCATE'
               AND (p.organization = NEW.organization OR NEW.installation)
-        ), changed AS (
-            SELECT min(v) FILTER (WHERE (n - 1) % width = 0) AS key,
-                   coalesce(bool_or(v IN (SELECT target_id FROM named) OR v IN (SELECT name FROM stood_for)), false)
-                   AS is_named
-            FROM unnest(NEW.refs) WITH ORDINALITY AS u(v, n)
-            WHERE NOT EXISTS (SELECT FROM named WHERE target_id = NEW.organization::text)
-            GROUP BY (n - 1) / width
-        )
-        SELECT count(*), (array_agg(key))[:20] INTO unnamed, unnamed_keys FROM changed WHERE NOT is_named;
-        IF unnamed = 0 THEN
-            RETURN NULL;
-        END IF;
+        );
+        names := array_remove(names, NULL);
+        EXIT WHEN cardinality(names) = known;
     END LOOP;
-    had_event := EXISTS (
-        SELECT FROM audit_event e
-        WHERE e.xid = NEW.xid AND e.time BETWEEN since AND until
-          AND (NEW.installation OR e.organization_id = NEW.organization)
-    );
     IF NOT had_event AND current_setting('session_replication_role') <> 'replica' THEN
         RAISE EXCEPTION 'A change of % was refused: its transaction wrote no audit event.', NEW.table_name
             USING ERRCODE = 'integrity_constraint_violation',

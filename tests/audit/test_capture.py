@@ -10,7 +10,9 @@ from django.core.checks import run_checks
 from django.db import DatabaseError, connection, transaction
 from psycopg import errors, sql
 
+from accounts.key_format import KeyKind
 from accounts.models import User
+from accounts.services.api_keys import create_api_key, revoke_api_key
 from audit.capture import inspect_capture, refuse_gaps, repair
 from audit.models import UnattributedChange
 from isolation.actor import SYSTEM
@@ -154,6 +156,24 @@ def test_what_services_do_is_named(acme: Tenant, superuser: psycopg.Connection) 
         add_group_member(group=group, membership=acme.membership("viewer"), actor=actor)
         update_project(project=acme.project, name="Other", environment="staging", actor=actor)
         remove_member(membership=acme.membership("viewer"), actor=actor)
+    assert noted(superuser) == []
+
+
+def test_what_goes_with_a_named_row_is_named(acme: Tenant, superuser: psycopg.Connection) -> None:
+    """A removed member names their person, whose revoked key names its secret: none of these has an event any more."""
+    with acme.acting("member") as actor:
+        key = create_api_key(
+            organization=acme.organization,
+            kind=KeyKind.PERSONAL,
+            name="Laptop",
+            scopes=["traces:read"],
+            user=acme.member,
+            actor=actor,
+        ).key
+        revoke_api_key(key=key, actor=actor)
+    with acme.acting("owner") as actor:
+        remove_member(membership=acme.membership("member"), actor=actor)
+    assert superuser.execute("SELECT count(*) FROM accounts_apikeysecret").fetchone() == (0,)
     assert noted(superuser) == []
 
 
