@@ -85,6 +85,7 @@ BEGIN
     IF NEW.operation = 'TRUNCATE' THEN
         NULL;  -- its rows were not read one by one: no event names them
     ELSIF NEW.rows = 1 THEN
+        -- Written so that the index on (xid, target_id) is the only one that helps: a target may have many events.
         IF EXISTS (
             SELECT FROM audit_event e
             WHERE e.xid = NEW.xid AND e.target_id = ANY (NEW.refs)
@@ -93,7 +94,7 @@ BEGIN
         ) OR EXISTS (
             SELECT FROM audit_event e
             WHERE e.xid = NEW.xid AND e.target_id = NEW.organization::text
-              AND e.time BETWEEN since AND until AND e.organization_id = NEW.organization
+              AND e.time BETWEEN since AND until AND e.organization_id IS NOT DISTINCT FROM NEW.organization
         ) THEN
             RETURN NULL;
         END IF;
