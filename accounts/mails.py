@@ -15,6 +15,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from audit.reconciliation import Finding
 from console.links import root_url
 from isolation.context import current_origin
 from tenants.access import user_actor
@@ -28,6 +29,8 @@ from .sessions.words import place_of
 from .sso_door import SsoDoor
 
 logger = logging.getLogger("gatehouse.mail")
+
+_FINDINGS_SHOWN = 20
 
 
 def send_leak_notice(key: ApiKey, *, source_url: str) -> None:
@@ -282,6 +285,31 @@ def audit_log_alerts(organization_id: UUID | None, problems: list[str]) -> list[
         messages = _to_each(addresses, "audit_log_altered", context)
     context = {"name": name, "link": f"{_link('admin/audit/checkpoint/')}{log}", **shown}
     return [*messages, *_to_each(sorted(operators), "audit_log_altered", context)]
+
+
+def unattributed_change_alerts(
+    organization_id: UUID | None, findings: Sequence[Finding]
+) -> list[EmailMultiAlternatives]:
+    """Return the mails about changes that carry no audit event: to the operators, and to the owners of the open scope.
+
+    Args:
+        organization_id: whose log tells of them; None is the installation's.
+        findings: what was found.
+    """
+    organization = Organization.objects.filter(pk=organization_id).first() if organization_id else None
+    context: dict[str, Any] = {
+        "organization": organization.name if organization else "",
+        "findings": findings[:_FINDINGS_SHOWN],
+        "more": max(0, len(findings) - _FINDINGS_SHOWN),
+    }
+    operators = set(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
+    messages = _to_each(
+        sorted(operators), "unattributed_changes", {**context, "link": _link("admin/audit/unattributed/")}
+    )
+    if organization:
+        link = _link(f"o/{organization.slug}/audit/unattributed/")
+        messages += _to_each(_owners(), "unattributed_changes", {**context, "link": link})
+    return messages
 
 
 def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:

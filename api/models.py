@@ -17,6 +17,7 @@ class StoredResponse(models.Model):
     """
 
     tenant_column = "organization_id"
+    audit_exempt = True
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization_id = models.UUIDField()

@@ -8,21 +8,22 @@ from vault import signals as vault
 
 from . import signals
 from .catalogue import Action, catalogue
-from .recorder import attribute_to_data_key, record, records
+from .recorder import record, record_reencryption, records
 
 AUDIT_LOG_EXPORTED = catalogue.add(Action("audit_log.exported", "Exported the audit log"))
 
 # The vault lies below this app, so that its data keys are governed from here.
 records(vault.data_key_created, "data_key.created", "Made the organization's first data key")
-records(vault.data_keys_rewrapped, "data_key.rewrapped", "Wrapped the data keys under another key-encryption key")
+records(vault.data_keys_rewrapped, "data_key.rewrapped", "Wrapped a data key under another key-encryption key")
 records(vault.data_key_rotated, "data_key.rotated", "Changed the data key and encrypted all secrets again")
+records(vault.data_key_retired, "data_key.retired", "Retired a data key")
 records(vault.data_key_destroyed, "data_key.destroyed", "Destroyed a data key")
 
 records(signals.saved_search_created, "saved_search.created", "Saved a search", "saved the search {target}")
 records(signals.saved_search_updated, "saved_search.updated", "Changed a saved search")
 records(signals.saved_search_deleted, "saved_search.deleted", "Deleted a saved search", "deleted the search {target}")
 
-vault.rows_reencrypted.connect(attribute_to_data_key, dispatch_uid="audit:rows_reencrypted")
+vault.rows_reencrypted.connect(record_reencryption, dispatch_uid="audit:rows_reencrypted")
 
 
 def record_export(actor: Actor, organization_id: UUID | None, told: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Collate
 from django.utils import timezone
@@ -11,10 +12,21 @@ from isolation.actor import ActorKind
 from isolation.context import Via
 from isolation.managers import TenantManager
 
-from .querysets import EventQuerySet, SavedSearchQuerySet
+from .querysets import EventQuerySet, SavedSearchQuerySet, UnattributedChangeQuerySet
 from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
 
-__all__ = ["Event", "Leaf", "LeafText", "Node", "Outcome", "SavedSearch", "SignedCheckpoint", "Verification"]
+__all__ = [
+    "Event",
+    "Leaf",
+    "LeafText",
+    "Node",
+    "Outcome",
+    "SavedSearch",
+    "SignedCheckpoint",
+    "UnattributedChange",
+    "Verification",
+    "Why",
+]
 
 
 class Outcome(models.TextChoices):
@@ -33,6 +45,7 @@ class Event(models.Model):
     """
 
     tenant_column = "organization_id"
+    audit_exempt = True
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     time = models.DateTimeField(default=timezone.now)
@@ -180,3 +193,51 @@ class SavedSearch(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Why(models.TextChoices):
+    """Why a change counts as unattributed."""
+
+    NO_EVENT = "no_event", "The transaction wrote no event"
+    NOT_NAMED = "not_named", "No event of the transaction names it"
+    SCHEMA = "schema", "The schema was changed outside a migration"
+
+
+class UnattributedChange(models.Model):
+    """A write that committed without an event that names it, as the database itself noted it.
+
+    Only the database writes these rows; nobody changes one. `event_id` is the event that tells of it in the log.
+    """
+
+    tenant_column = "organization_id"
+    audit_exempt = True
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    time = models.DateTimeField(default=timezone.now)
+    organization_id = models.UUIDField(null=True)
+    why = models.CharField(max_length=12, choices=Why.choices)
+    table_name = models.CharField("table", max_length=200)
+    operation = models.CharField(max_length=40)
+    rows = models.BigIntegerField(null=True)
+    keys = ArrayField(models.TextField())
+    database_user = models.CharField(max_length=63)
+    database_role = models.CharField(max_length=63)
+    application_name = models.CharField(max_length=200)
+    client_address = models.GenericIPAddressField(null=True)
+    transaction_id = models.BigIntegerField("transaction")
+    event_id = models.UUIDField(null=True)
+
+    objects: Any = TenantManager.from_queryset(UnattributedChangeQuerySet)()
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = ()
+        ordering: ClassVar[list[str]] = ["-time", "-id"]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["organization_id", "-time", "-id"], name="audit_unattributed_newest"),
+            models.Index(fields=["-time", "-id"], name="audit_unattributed_anywhere"),
+            models.Index(fields=["organization_id"], name="audit_unattributed_new", condition=models.Q(event_id=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} on {self.table_name} by {self.database_user}"

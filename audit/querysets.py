@@ -41,6 +41,14 @@ class SavedSearchQuerySet(TenantQuerySet):
         return self.filter(own | Q(is_shared=True) if actor.can(READ) else own)
 
 
+class UnattributedChangeQuerySet(TenantQuerySet):
+    """Changes that carry no event; they name no project, so that only who reads the whole log sees them."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """Return the changes that `actor` may see: all of the scope's, or none."""
+        return self.all() if actor.can(READ) else self.none()
+
+
 def may_somewhere(actor: Actor, permission: str = READ) -> bool:
     """Return whether the actor may read (or export) any part of the log."""
     return actor.authority.allows_somewhere(permission)

@@ -5,14 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import connections, models
+from django.db import models
 from django.dispatch import Signal
 from django.utils import timezone
 
 from isolation import context
 from isolation.actor import Actor
 from isolation.managers import tenant_column
-from isolation.scope import APP, INSTALLATION, on_scope_exit, tenant_scope
+from isolation.scope import INSTALLATION, on_scope_exit, tenant_scope
 from isolation.signals import access_denied, operator_scope_entered
 
 from .catalogue import Action, catalogue
@@ -20,6 +20,7 @@ from .models import Event, Outcome
 from .redaction import changes
 
 ACCESS_DENIED = catalogue.add(Action("access.denied", "Was refused access"))
+SECRETS_REENCRYPTED = catalogue.add(Action("secrets.reencrypted", "Encrypted stored secrets again"))
 OPERATOR_SCOPE_ENTERED = catalogue.add(Action("operator.scope_entered", "Read across organizations"))
 
 
@@ -79,7 +80,7 @@ def record(
     origin = context.current_origin()
     event = Event(
         time=timezone.now(),
-        organization_id=organization_id,
+        organization_id=None if organization_id == INSTALLATION else organization_id,
         actor_kind=actor.kind,
         actor_id=actor.id,
         actor_label=actor.label[:320],
@@ -135,22 +136,21 @@ def organization_of(target: models.Model | None) -> UUID | None:
     return getattr(target, column) if column else None
 
 
-def attribute_to_data_key(sender: object, *, data_key: models.Model, **kwargs: Any) -> None:
-    """Let the running transaction encrypt rows again without an event of its own.
+def record_reencryption(sender: object, *, data_key: models.Model, **kwargs: Any) -> None:
+    """Write that the running transaction encrypted rows of an organization again.
 
-    What the rows say does not change; the event that made their data key stands for every batch of the rotation.
-
-    Raises:
-        LookupError: there is no such event.
+    What the rows say does not change; the event names the organization, and so stands for all of the batch.
     """
     organization_id = organization_of(data_key)
-    if not Event.objects.filter(organization_id=organization_id, target_id=str(data_key.pk)).exists():
-        raise LookupError(f"No audit event tells of the data key {data_key.pk}.")
-    with connections[APP].cursor() as cursor:
-        # What audit_require_event() notes itself once it has found a transaction's event.
-        memo = "pg_current_xact_id()::text || ':' || %s"
-        governed = "installation" if organization_id == INSTALLATION else str(organization_id)
-        cursor.execute(f"SELECT set_config('app.attributed', {memo}, true)", [governed])
+    record(
+        SECRETS_REENCRYPTED,
+        actor=context.current_actor(),
+        organization_id=organization_id,
+        target_type="secrets",
+        target_id=str(organization_id),
+        target_label="Stored secrets",
+        after={"data_key": str(data_key)},
+    )
 
 
 def _project_of(obj: models.Model | None) -> models.Model | None:

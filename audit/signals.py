@@ -57,3 +57,8 @@ saved_search_deleted = ChangeSignal()
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
 problems (list of sentences)."""
+unattributed_changes_found = Signal()
+"""Changes that carry no event were written into a log. Sends: organization_id (None: the installation's), findings.
+
+The transaction of the events is open, and so is the organization's scope.
+"""

@@ -1,10 +1,13 @@
-"""Housekeeping of the event table; sealing, witnesses, verification."""
+"""Housekeeping of the event table; sealing, witnesses, verification, the search for changes that carry no event."""
 
 from celery import shared_task
 from django.db import connections
 
-from isolation.scope import APP
+from isolation.actor import SYSTEM
+from isolation.context import acting_as
+from isolation.scope import APP, settling
 
+from .reconciliation import logs_to_reconcile, reconcile
 from .sealing.database import can_seal
 from .sealing.sealer import seal
 from .watching import watch
@@ -55,3 +58,19 @@ def verify_log() -> int:
         In how many logs something is wrong.
     """
     return watch() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.reconcile_changes")
+def reconcile_changes() -> int:
+    """Write the event of each change that committed without one, and sweep what statements noted.
+
+    Returns:
+        how many findings there were.
+    """
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT audit_sweep_pending()")
+    found = 0
+    for organization_id in logs_to_reconcile():
+        with settling(), acting_as(SYSTEM):
+            found += len(reconcile(organization_id))
+    return found

@@ -37,6 +37,14 @@ WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
   AND c.relname ~ '^audit_(leaf|leaftext|node|checkpoint|signingkey|sealer|verification|witness)(_|$)'
   AND (has_table_privilege(c.oid, 'INSERT') OR has_table_privilege(c.oid, 'UPDATE')
        OR has_table_privilege(c.oid, 'DELETE'))
+UNION ALL
+-- Which transaction wrote an event is the server's word, and what was written without one as well.
+SELECT 'may write ' || c.relname || '.' || a.attname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE n.nspname = 'public' AND a.attnum > 0 AND NOT a.attisdropped
+  AND (c.relname = 'audit_event' AND a.attname = 'xid'
+       OR c.relname IN ('audit_pendingchange', 'audit_unattributedchange'))
+  AND has_column_privilege(c.oid, a.attnum, 'INSERT, UPDATE')
 """
 
 _UNPROTECTED = """

@@ -71,6 +71,11 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "look for changes that carry no audit event": {
+        "task": "audit.tasks.reconcile_changes",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),

@@ -137,7 +137,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     "operator": _database("OPERATOR_DATABASE_URL", "gatehouse_operator"),
 }
 # Only the machine that migrates needs the migrator's password.
-if migrator := _database("MIGRATOR_DATABASE_URL", "gatehouse_migrator", "-c role=gatehouse_owner", required=False):
+MIGRATING = "-c role=gatehouse_owner -c app.migration=on"
+if migrator := _database("MIGRATOR_DATABASE_URL", "gatehouse_migrator", MIGRATING, required=False):
     DATABASES["migrator"] = migrator
 # Only the worker seals the audit log; each of its transactions sees one moment.
 if sealer := _database("SEALER_DATABASE_URL", "gatehouse_sealer", required=False):

@@ -57,7 +57,7 @@ class Outcome:
 
 
 def rewrap(organization_id: UUID, *, actor: Actor) -> int:
-    """Wrap an organization's data keys under the active key-encryption key; one event.
+    """Wrap an organization's data keys under the active key-encryption key; an event for each.
 
     The providers are asked outside of any transaction; what changed meanwhile is left to the next run.
 
@@ -84,19 +84,19 @@ def rewrap(organization_id: UUID, *, actor: Actor) -> int:
                 wrapped=fresh[data_key.pk], wrapped_by=number
             )
         ]
-        if changed:
+        for data_key in changed:
             signals.announce(
                 signals.data_keys_rewrapped,
-                changed[-1],
+                data_key,
                 actor=actor,
-                before={"key_encryption_key": sorted({data_key.wrapped_by for data_key in changed})},
+                before={"key_encryption_key": [data_key.wrapped_by]},
                 after={"key_encryption_key": [number]},
             )
     return len(changed)
 
 
 def begin(organization_id: UUID, *, rotation: datetime, actor: Actor) -> bool:
-    """Give an organization a new data key and retire the present one; the rotation's one event.
+    """Give an organization a new data key and retire the present one; an event for each of the two.
 
     Returns:
         False when this rotation gave it one already, or when it has no data key.
@@ -113,6 +113,7 @@ def begin(organization_id: UUID, *, rotation: datetime, actor: Actor) -> bool:
         fresh = data_keys.new_data_key(organization_id, version=version, rotation=rotation)
         DataKey.objects.filter(pk=active.pk).update(retired_at=timezone.now())
         fresh.save(force_insert=True)
+        signals.announce(signals.data_key_retired, active, actor=actor, before={"version": active.version})
         signals.announce(
             signals.data_key_rotated,
             fresh,
@@ -216,11 +217,12 @@ def _seal_again(store: Store) -> Iterator[tuple[int, list[str]]]:
         changed, unreadable = False, []
         with tenant_scope(store.organization_id):
             active = data_keys.hold_active(store.organization_id)
-            signals.rows_reencrypted.send(sender=DataKey, data_key=active)
             try:
                 changed = store.seal_again(row)
             except CannotDecrypt:
                 unreadable.append(f"{store.name} {row}")
+            if changed:
+                signals.rows_reencrypted.send(sender=DataKey, data_key=active)
         yield int(changed), unreadable
 
 

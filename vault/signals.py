@@ -1,6 +1,6 @@
 """What happened to an organization's data keys; the audit app, which lies above, ties them to its actions.
 
-The first four carry what `audit.signals.ChangeSignal` carries: target, actor, before, after, project, organization_id,
+The first five carry what `audit.signals.ChangeSignal` carries: target, actor, before, after, project, organization_id,
 reason.
 """
 
@@ -14,16 +14,19 @@ data_key_created = Signal()
 """An organization stored its first secret."""
 
 data_keys_rewrapped = Signal()
-"""All of an organization's data keys are wrapped under another key-encryption key now."""
+"""A data key is wrapped under another key-encryption key now."""
 
 data_key_rotated = Signal()
 """A new data key took over; every secret of the organization is encrypted again under it."""
+
+data_key_retired = Signal()
+"""A data key encrypts nothing more; what it encrypted is encrypted again under the next."""
 
 data_key_destroyed = Signal()
 """A data key is gone, and with it whatever ciphertext still names it."""
 
 rows_reencrypted = Signal()
-"""Rows were encrypted again in this transaction; the event of their data key's creation stands for it.
+"""Rows were encrypted again in this transaction, which is an event of its own.
 
 Sends: data_key (the one they are encrypted under now).
 """
@@ -41,7 +44,7 @@ def announce(
     """Tell that a data key changed.
 
     Args:
-        signal: one of the first four.
+        signal: one of the first five.
         target: the data key.
         actor: who did it.
         before: JSON values before.

@@ -15,10 +15,11 @@ FOREIGN_KEYS = (
     ("accounts_ssosession", "membership_id", "tenants_membership"),
 )
 # What a provider says of itself is no change, nor is which certificate people were warned of.
-CONNECTION_BEFORE = (
+WATCHED_BEFORE = (
     "organization_id, name, provider, issuer, client_id, client_secret, email_claim, name_claim, external_id_claim,"
     " groups_claim, scopes, joining, role_id, is_enabled"
 )
+BEFORE = RequireAuditEvent("accounts_ssoconnection", watched=WATCHED_BEFORE)
 CONNECTION = (
     "organization_id, protocol, name, provider, issuer, client_id, client_secret, metadata_url, subject_attribute,"
     " signs_requests, allows_idp_initiated, email_claim, name_claim, external_id_claim, groups_claim, scopes, joining,"
@@ -313,9 +314,6 @@ class Migration(migrations.Migration):
         *(CompositeForeignKey(table, column, parent) for table, column, parent in FOREIGN_KEYS),
         *(ForceRowLevelSecurity(table) for table in TABLES),
         RequireAuditEvent("accounts_samlkey"),
-        migrations.RunSQL(
-            "DROP TRIGGER audit_event_required ON accounts_ssoconnection;",
-            RequireAuditEvent("accounts_ssoconnection", watched=CONNECTION_BEFORE).sql,
-        ),
+        migrations.RunSQL(BEFORE.reverse_sql or "", BEFORE.sql),
         RequireAuditEvent("accounts_ssoconnection", watched=CONNECTION),
     ]

@@ -37,6 +37,8 @@ class SamlKey(TenantModel):
 class SamlMessage(TenantModel):
     """An assertion or logout request that was accepted: none counts twice."""
 
+    audit_exempt = True
+
     connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
     digest = models.CharField(max_length=64, editable=False)
     expires_at = models.DateTimeField(editable=False)
@@ -54,6 +56,8 @@ class SamlMessage(TenantModel):
 
 class SamlCertificateWarning(TenantModel):
     """People were told that a certificate expires in so many days."""
+
+    audit_exempt = True
 
     connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
     fingerprint = models.CharField(max_length=64, editable=False)

@@ -10,6 +10,8 @@ from tenants.models.base import TenantModel, same_organization
 class ScimRequest(TenantModel):
     """One request of a connection. Kept for a while; the audit log holds what changed."""
 
+    audit_exempt = True
+
     connection = same_organization("accounts.ScimConnection", related_name="+", editable=False)
     time = models.DateTimeField(auto_now_add=True)
     method = models.CharField(max_length=8)

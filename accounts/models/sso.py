@@ -199,6 +199,8 @@ class SsoLogout(TenantModel):
     Without a session's name it ends every session that the subject has through the connection so far.
     """
 
+    audit_exempt = True
+
     connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
     issuer = models.CharField(max_length=LONGEST_URL, editable=False)
     jti = models.CharField(max_length=LONGEST_SUBJECT, editable=False)
@@ -224,6 +226,8 @@ class SsoLogout(TenantModel):
 
 class SsoSession(TenantModel):
     """Somebody's session at an identity provider that opened one here: where it ends, ours ends too."""
+
+    audit_exempt = True
 
     connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
     membership = same_organization("tenants.Membership", related_name="+", editable=False)
@@ -272,6 +276,8 @@ class SsoGroupMapping(TenantModel):
 
 class SsoLogin(TenantModel):
     """How a sign-in went: for whoever looks for the reason of a failure. Kept for a while; the audit log stays."""
+
+    audit_exempt = True
 
     connection = same_organization("accounts.SsoConnection", related_name="+", editable=False)
     time = models.DateTimeField(auto_now_add=True)

@@ -4,6 +4,7 @@ from console.sites import operator_site, tenant_site
 
 from .checkpoint import CheckpointPages, OperatorCheckpointPages
 from .log import AuditLog, OperatorAuditLog
+from .unattributed import OperatorUnattributedChanges, UnattributedChanges
 
 tenant_log = AuditLog(tenant_site)
 tenant_log.add_pages(menu=("Compliance", 10), description="Who did what, when and from where, in this organization.")
@@ -15,3 +16,9 @@ operator_log.add_pages(
 
 CheckpointPages(tenant_site).add_pages()
 OperatorCheckpointPages(operator_site).add_pages()
+UnattributedChanges(tenant_site).add_page(
+    menu=("Compliance", 11), description="What changed in the database without an event that tells of it."
+)
+OperatorUnattributedChanges(operator_site).add_page(
+    menu=("Compliance", 11), description="What changed in the database without an event, in any organization."
+)

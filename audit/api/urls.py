@@ -4,7 +4,7 @@ from django.urls import path
 
 import api.converters  # noqa: F401 - registers `reference`
 
-from . import checkpoints, events, saved_searches
+from . import checkpoints, events, saved_searches, unattributed
 
 PREFIX = "organizations/<reference:organization>/audit-events"
 SEARCHES = "organizations/<reference:organization>/audit-searches"
@@ -13,6 +13,7 @@ EVIDENCE = "organizations/<reference:organization>/audit"
 urlpatterns = [
     path(PREFIX, events.Events.as_view()),
     path(f"{PREFIX}/export", events.Export.as_view()),
+    path("organizations/<reference:organization>/unattributed-changes", unattributed.UnattributedChanges.as_view()),
     path(f"{PREFIX}/<uuid:event>", events.OneEvent.as_view()),
     path(SEARCHES, saved_searches.SavedSearches.as_view()),
     path(f"{SEARCHES}/<uuid:search>", saved_searches.OneSavedSearch.as_view()),

@@ -10,12 +10,22 @@ from django.db import connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import errors, sql
 
+from audit.models import Event
 from isolation.roles import inspect_role, refuse_excess_power
 from isolation.scope import tenant_scope
 from tenants.lookups import invitation_by_digest, memberships_of, open_invitations, organization_id_of
 from tests import database
 from tests.isolation.tables import SEALED_TABLES, TENANT_TABLES
 from tests.people import Tenant
+
+ROLES = [
+    "gatehouse_owner",
+    "gatehouse_audit",
+    "gatehouse_lookup",
+    "gatehouse_operator",
+    "gatehouse_migrator",
+    "gatehouse_sealer",
+]
 
 
 @pytest.fixture
@@ -59,6 +69,7 @@ def test_the_roles_are_what_roles_sql_says(superuser) -> None:
     ).fetchall()
     assert rows == [
         ("gatehouse_app", True, False, False),
+        ("gatehouse_audit", False, True, False),
         ("gatehouse_lookup", False, True, False),
         ("gatehouse_migrator", True, False, False),
         ("gatehouse_operator", True, True, False),
@@ -67,9 +78,7 @@ def test_the_roles_are_what_roles_sql_says(superuser) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "role", ["gatehouse_owner", "gatehouse_lookup", "gatehouse_operator", "gatehouse_migrator", "gatehouse_sealer"]
-)
+@pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("running", ["gatehouse_app", "gatehouse_operator", "gatehouse_sealer"])
 def test_nobody_becomes_another_role(running: str, role: str, connected) -> None:
     if running == role:
@@ -92,6 +101,21 @@ def test_nobody_becomes_another_role(running: str, role: str, connected) -> None
         "SET session_replication_role = replica",
         "UPDATE audit_event SET reason = 'nothing happened'",
         "DELETE FROM audit_event",
+        "TRUNCATE audit_unattributedchange",
+        "DELETE FROM audit_unattributedchange",
+        "UPDATE audit_unattributedchange SET event_id = NULL",
+        "INSERT INTO audit_unattributedchange (id) VALUES (gen_random_uuid())",
+        "SELECT * FROM audit_pendingchange",
+        "DELETE FROM audit_pendingchange",
+        "INSERT INTO audit_pendingchange (table_name) VALUES ('x')",
+        "INSERT INTO audit_event (xid) VALUES (pg_current_xact_id())",
+        "ALTER TABLE audit_event DISABLE TRIGGER ALL",
+        "ALTER TABLE audit_pendingchange DISABLE TRIGGER audit_event_required",
+        "DROP TRIGGER audit_capture_update ON tenants_project",
+        "CREATE OR REPLACE FUNCTION audit_judge_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "SELECT audit_note_schema('x', '{}', 'x')",
+        "ALTER EVENT TRIGGER gatehouse_ddl DISABLE",
+        "SET CONSTRAINTS audit_event_required IMMEDIATE; DROP TABLE audit_event",
         "ALTER ROLE gatehouse_app BYPASSRLS",
         "SELECT pg_read_file('/etc/hostname')",
     ],
@@ -100,6 +124,44 @@ def test_nobody_becomes_another_role(running: str, role: str, connected) -> None
 def test_running_roles_cannot_go_around_the_rules(role: str, statement: str, connected) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         connected(role).execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_event SET reason = ''",
+        "DELETE FROM audit_event",
+        "TRUNCATE audit_event",
+        "ALTER TABLE audit_event DISABLE TRIGGER ALL",
+        "DROP TABLE audit_event",
+        "DROP FUNCTION audit_refuse_rewrite() CASCADE",
+        "INSERT INTO audit_leaf (seq) VALUES (0)",
+        "TRUNCATE audit_leaftext",
+        "UPDATE audit_checkpoint SET root = ''",
+        "DROP TABLE audit_node",
+        "ALTER TABLE audit_leaf DISABLE TRIGGER ALL",
+        "SELECT wrapped FROM audit_signingkey",
+        "UPDATE audit_sealer SET snapshot = NULL",
+        "DELETE FROM audit_unattributedchange",
+        "ALTER TABLE audit_pendingchange DISABLE TRIGGER ALL",
+        "INSERT INTO audit_event (xid) VALUES (pg_current_xact_id())",
+        "SET session_replication_role = replica",
+        "ALTER EVENT TRIGGER gatehouse_ddl DISABLE",
+    ],
+)
+def test_the_migrators_everyday_role_does_not_own_the_log(statement: str, db: None, connected) -> None:
+    migrator = connected("gatehouse_migrator")
+    migrator.execute("SET ROLE gatehouse_owner")
+    with pytest.raises(errors.InsufficientPrivilege):
+        migrator.execute(statement)
+
+
+def test_the_app_inserts_what_the_model_has_and_no_more(superuser) -> None:
+    rows = superuser.execute(
+        "SELECT attname::text FROM pg_attribute WHERE attrelid = 'audit_event'::regclass AND attnum > 0"
+        " AND NOT attisdropped AND has_column_privilege('gatehouse_app', attrelid, attnum, 'INSERT')"
+    ).fetchall()
+    assert {name for (name,) in rows} == {field.column for field in Event._meta.concrete_fields}
 
 
 def test_row_security_cannot_be_switched_off(acme: Tenant, connected) -> None:
@@ -202,7 +264,6 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("accounts_ssosetuplink", "SELECT"),
         ("accounts_user", "SELECT"),
         ("api_storedresponse", "DELETE,SELECT"),
-        ("audit_event", "SELECT"),
         ("tenants_domain", "SELECT"),
         ("tenants_invitation", "SELECT"),
         ("tenants_membership", "SELECT"),

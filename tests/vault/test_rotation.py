@@ -85,6 +85,14 @@ def test_data_keys_change_and_every_secret_with_them(acme: Tenant, globex: Tenan
         assert raw(superuser, note) != before[note.pk]
     assert len(events(acme, "data_key.rotated")) == 1, "one event for the organization, whatever the number of rows"
     assert len(events(acme, "data_key.destroyed")) == 1
+    (retired,) = events(acme, "data_key.retired")
+    assert retired.target_id == str(old.pk)
+    batches = events(acme, "secrets.reencrypted")
+    assert {event.after["data_key"] for event in batches} == {str(new)}
+    unexplained = superuser.execute(
+        "SELECT * FROM audit_unattributedchange WHERE table_name = 'vault_datakey'"
+    ).fetchall()
+    assert unexplained == [], "each changed data key has its event"
 
 
 def test_an_instance_read_before_the_rotation_does_not_bring_the_old_ciphertext_back(acme: Tenant) -> None:

@@ -17,6 +17,7 @@ from audit.watching import watch
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 from tenants.services.exceptions import grant_to_member
+from tests import database
 from tests.api.calls import by
 from tests.audit.events import write
 from tests.audit.sealing.stage import write as write_raw
@@ -223,7 +224,7 @@ def test_a_personal_value_is_opened_only_while_its_salt_is_there(erased: bool, a
     seal()
     event = events(acme)[0]
     if erased:
-        superuser.execute("SET session_replication_role = replica")
+        superuser.execute(database.TRIGGERS_OFF)
         superuser.execute("UPDATE audit_leaftext SET salts = decode(repeat('00', length(salts)), 'hex')")
     with tenant_scope(acme.organization):
         assert bool(inclusion(event)["openings"]) is not erased

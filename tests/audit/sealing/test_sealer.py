@@ -155,7 +155,7 @@ def test_a_leaf_says_nothing_personal_and_opens_what_it_hides(db: None, superuse
 def test_no_event_however_odd_stops_the_sealer(odd: str, db: None, superuser) -> None:
     with writer() as other:
         event = write(other, HERE)
-        other.execute("SET session_replication_role = replica")
+        other.execute(database.TRIGGERS_OFF)
         other.execute(
             "UPDATE audit_event SET after = %s, action = 'a\"b\\c', target_id = '\U0001f600' WHERE id = %s",
             [odd, event],
@@ -262,7 +262,7 @@ def test_after_a_restore_into_another_cluster_nothing_is_lost_or_doubled(db: Non
     with writer() as other:
         for _ in range(30):
             write(other, HERE)
-        other.execute("SET session_replication_role = replica")
+        other.execute(database.TRIGGERS_OFF)
         # Restored with the numbers of a cluster that had counted further; unsealed when it was dumped.
         other.execute(
             "UPDATE audit_event SET xid = (xid::text::bigint + 3)::text::xid8 WHERE organization_id = %s", [HERE]
@@ -294,7 +294,7 @@ def test_nothing_is_signed_on_top_of_a_forged_checkpoint(db: None, superuser, ca
         write(other, HERE)
         write(other, THERE)
     seal()
-    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(database.TRIGGERS_OFF)
     superuser.execute("UPDATE audit_checkpoint SET edge = sha256('forged') WHERE organization_id = %s", [HERE])
     with writer() as other:
         write(other, HERE)

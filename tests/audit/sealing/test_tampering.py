@@ -23,6 +23,7 @@ from audit.sealing.sealer import seal
 from audit.verification import LogVerifier, compare_with_witness, verify_keys
 from audit.verifier import gatehouse_verify
 from isolation.actor import SYSTEM
+from tests import database
 from tests.audit.sealing.stage import write, write_many, writer
 
 LOG = UUID("0f3e0f5c-59f6-4a8b-9f57-1f6a0f0a3c11")
@@ -40,7 +41,7 @@ def sealed(db: None, superuser: psycopg.Connection) -> psycopg.Connection:
             write_many(connection, LOG, size)
             write(connection, OTHER)
         seal()
-    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(database.TRIGGERS_OFF)
     return superuser
 
 
@@ -341,7 +342,7 @@ def test_the_end_of_the_log_cut_off_is_told_by_a_witness(sealed, tmp_path) -> No
     with writer() as connection:
         for _ in range(302):
             write(connection, LOG)
-    sealed.execute("SET session_replication_role = origin")
+    sealed.execute(database.TRIGGERS_ON)
     seal()
     problems = compare_with_witness(kept)[LOG]
     assert "rewritten" in problems[-1].text
@@ -351,7 +352,7 @@ def test_the_end_of_the_log_cut_off_is_told_by_a_witness(sealed, tmp_path) -> No
 
 
 def test_a_forged_history_of_keys(sealed, tmp_path) -> None:
-    sealed.execute("SET session_replication_role = origin")
+    sealed.execute(database.TRIGGERS_ON)
     rotate_key(actor=SYSTEM, reason="Ceremony")
     with writer() as connection:
         write(connection, LOG)

@@ -10,19 +10,20 @@ from audit import watching
 from audit.sealing.sealer import seal
 from audit.tasks import publish_checkpoints, verify_log
 from audit.verification import LogVerifier
+from tests import database
 from tests.audit.sealing.stage import write, writer
 from tests.people import Tenant, signed_in
 from tests.tenants.stage import events
 
 
 def tamper(superuser: psycopg.Connection, tenant: Tenant, reason: str = "altered") -> None:
-    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(database.TRIGGERS_OFF)
     superuser.execute(
         "UPDATE audit_event e SET reason = %s FROM audit_leaf l"
         " WHERE l.event_id = e.id AND l.organization_id = %s AND l.seq = 1",
         [reason, tenant.organization.pk],
     )
-    superuser.execute("SET session_replication_role = origin")
+    superuser.execute(database.TRIGGERS_ON)
 
 
 def state(superuser: psycopg.Connection, tenant: Tenant) -> tuple[int, list[str], bool]:
@@ -94,9 +95,9 @@ def test_owners_and_operators_are_told_once(acme: Tenant, operator: User, superu
 
 def test_a_tampered_installation_log_is_told_to_operators_alone(operator: User, acme: Tenant, superuser) -> None:
     seal()
-    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(database.TRIGGERS_OFF)
     superuser.execute("UPDATE audit_event SET reason = 'altered' WHERE organization_id IS NULL")
-    superuser.execute("SET session_replication_role = origin")
+    superuser.execute(database.TRIGGERS_ON)
     mail.outbox.clear()
     assert verify_log() == 1
     assert [message.to for message in mail.outbox] == [["operator@gatehouse.example"]]
@@ -120,11 +121,11 @@ def test_a_log_that_is_shorter_than_it_was_is_rolled_back(acme: Tenant, superuse
     seal()
     verify_log()
     size = state(superuser, acme)[0]
-    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(database.TRIGGERS_OFF)
     for table in ("audit_leaf", "audit_leaftext", "audit_checkpoint"):
         superuser.execute(f"DELETE FROM {table} WHERE organization_id = %s", [acme.organization.pk])
     superuser.execute("DELETE FROM audit_event WHERE organization_id = %s", [acme.organization.pk])
-    superuser.execute("SET session_replication_role = origin")
+    superuser.execute(database.TRIGGERS_ON)
     problems = LogVerifier(acme.organization.pk, start=size).run().problems
     assert [problem.kind for problem in problems] == ["rolled back"]
 
@@ -137,13 +138,13 @@ def test_the_file_of_a_witness_is_compared_too(acme: Tenant, superuser, settings
         seal()
         publish_checkpoints()
     assert verify_log() == 0
-    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(database.TRIGGERS_OFF)
     superuser.execute(
         "DELETE FROM audit_checkpoint WHERE id = (SELECT max(id) FROM audit_checkpoint WHERE organization_id = %s)",
         [acme.organization.pk],
     )
     superuser.execute("DELETE FROM audit_verification")
-    superuser.execute("SET session_replication_role = origin")
+    superuser.execute(database.TRIGGERS_ON)
     assert verify_log() == 1
     assert any("a witness has a checkpoint" in text for text in state(superuser, acme)[1])
 
