@@ -26,9 +26,9 @@ def tell_of_retention(
     sender: object, *, target: RetentionChange, actor: Actor, before: dict[str, Any], **kwargs: Any
 ) -> None:
     """Tell that events are kept for another time."""
+    now, former = _months(target.months), _months(before["months"])
     sentences = [
-        f"{actor.label} changed how long the events of the audit log are kept: {_months(target.months)}; "
-        f"it was {_months(before['months'])}.",
+        f"{actor.label} changed how long the events of the audit log are kept: {now}; it was {former}.",
         _from_when(target),
     ]
     if target.effective_at > target.announced_at:
@@ -42,8 +42,7 @@ def tell_of_hold(sender: object, *, target: LegalHold, actor: Actor, **kwargs: A
     who = f"{actor.label}, an operator," if target.by_operator else actor.label
     sentences = [
         f"{who} set the legal hold “{target.name}” on the audit log: {target.reason}",
-        "What it is about is not retired, nobody is erased from it, and the organization is not deleted until it is "
-        "released.",
+        "Until it is released what it is about stays, nobody is erased from it, and the organization is not deleted.",
     ]
     _send(target, "a legal hold was set", sentences)
 
@@ -64,7 +63,7 @@ def tell_of_erasure(sender: object, *, target: ErasureRequest, actor: Actor, **k
     """Tell that somebody will be erased."""
     sentences = [
         f"{actor.label} asked to erase a person from the audit log: {target.reason}",
-        f"Their name, addresses and what else is personal of them are taken out after {_moment(target.due_at)}, for good.",
+        f"Name, addresses and what else is personal of them go after {_moment(target.due_at)}, for good.",
         _DOUBT.format(undo="call it off before then"),
     ]
     _send(target, "a person will be erased from the audit log", sentences)

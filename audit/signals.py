@@ -59,6 +59,7 @@ legal_hold_set = ChangeSignal()
 legal_hold_released = ChangeSignal()
 erasure_requested = ChangeSignal()
 erasure_cancelled = ChangeSignal()
+deleted_log_opened = ChangeSignal()
 
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),

@@ -16,7 +16,7 @@ from isolation.managers import TenantManager
 
 MOST_MONTHS = 1_200
 HOLDS_ON = timedelta(days=7)
-"""How long a hold goes on after its release, so that whoever misses it can set another; audit_holds_on() says the same."""
+"""How long a hold goes on after its release, so that whoever misses it can set another; as audit_holds_on() says."""
 
 
 class _Kept(models.Model):

@@ -59,8 +59,8 @@ def request_erasure(*, organization_id: UUID, person: str, reason: str, actor: A
 
     Raises:
         MissingPermission: without ``audit_retention:manage``.
-        DomainError: the log knows nobody of that name, they are an active member, a legal hold keeps what concerns them,
-            there is nothing of theirs, or it was asked for already.
+        DomainError: the log knows nobody of that name, they are an active member, a legal hold keeps what concerns
+            them, there is nothing of theirs, or it was asked for already.
     """
     by_operator = require_keeper(actor)
     preview = preview_erasure(organization_id=organization_id, person=person, actor=actor)

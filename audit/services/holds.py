@@ -39,7 +39,8 @@ def set_hold(
         reason: why; owners, auditors and operators read it.
         actor: who sets it.
         subject: only what somebody did and what was done to them: an address, a name, an id; "" for everything.
-        since, until: only events from then on, and before then; None: no bound.
+        since: only events from then on; None: from the beginning.
+        until: only events before then; None: no bound.
 
     Raises:
         MissingPermission: without ``audit_retention:manage``.

@@ -35,8 +35,7 @@ def change_retention(*, organization_id: UUID, months: int | None, actor: Actor)
     now, minimum = timezone.now(), minimum_months()
     if months is not None and not minimum <= months <= MOST_MONTHS:
         raise DomainError(
-            f"Choose {minimum} to {MOST_MONTHS} months, or nothing: this installation keeps events for {minimum} months "
-            "at least.",
+            f"Choose {minimum} to {MOST_MONTHS} months, or nothing: {minimum} is the least in this installation.",
             field="months",
             code="out_of_range",
         )
