@@ -14,6 +14,8 @@ class AccountsConfig(AppConfig):
         """Listen to what Django, allauth and the organizations tell; say which peppers are in use."""
         from accounts import (  # noqa: PLC0415 - they need the app registry
             audit_alerts,  # noqa: F401
+            audit_keeping,  # noqa: F401
+            audit_people,  # noqa: F401
             key_receivers,  # noqa: F401
             peppers,
             provisioning_receivers,  # noqa: F401

@@ -312,6 +312,22 @@ def unattributed_change_alerts(
     return messages
 
 
+def audit_keeping_notices(organization_id: UUID | None, context: dict[str, Any]) -> list[EmailMultiAlternatives]:
+    """Return the mails about what is kept of an audit log: to the owners of the open scope, or to the operators.
+
+    Args:
+        organization_id: whose log; None is the installation's.
+        context: `title`, and `sentences`: what happened, and what to do about it.
+    """
+    organization = Organization.objects.filter(pk=organization_id).first() if organization_id else None
+    if organization is None:
+        operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
+        link = f"{_link('admin/audit/retention/')}{f'?log={organization_id}' if organization_id else ''}"
+        return _to_each(sorted(operators), "audit_log_kept", {"name": "Gatehouse", "link": link, **context})
+    link = _link(f"o/{organization.slug}/audit/retention/")
+    return _to_each(_owners(), "audit_log_kept", {"name": organization.name, "link": link, **context})
+
+
 def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:
     """Send several mails now; one address that is refused keeps no other waiting.
 

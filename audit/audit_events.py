@@ -23,6 +23,13 @@ records(signals.saved_search_created, "saved_search.created", "Saved a search", 
 records(signals.saved_search_updated, "saved_search.updated", "Changed a saved search")
 records(signals.saved_search_deleted, "saved_search.deleted", "Deleted a saved search", "deleted the search {target}")
 
+records(signals.retention_announced, "retention.announced", "Changed how long the audit log is kept")
+records(signals.legal_hold_set, "legal_hold.set", "Set a legal hold", "set the legal hold {target}")
+records(signals.legal_hold_released, "legal_hold.released", "Released a legal hold", "released the legal hold {target}")
+records(signals.erasure_requested, "erasure.requested", "Asked to erase a person from the audit log")
+records(signals.erasure_cancelled, "erasure.cancelled", "Called off an erasure")
+records(signals.deleted_log_opened, "deleted_log.opened", "Opened the log of a deleted organization")
+
 vault.rows_reencrypted.connect(record_reencryption, dispatch_uid="audit:rows_reencrypted")
 
 

@@ -37,7 +37,7 @@ JOIN (VALUES ('audit_append_only'), ('audit_no_truncate'), ('audit_event_require
 LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = wanted.trigger
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
   AND (c.relname IN ('audit_unattributedchange', 'audit_pendingchange')
-       OR c.relname IN ('audit_leaf', 'audit_node', 'audit_checkpoint')
+       OR c.relname IN ('audit_leaf', 'audit_node', 'audit_checkpoint', 'audit_receipt')
        OR c.oid IN (SELECT relid FROM pg_partition_tree('audit_event'))
        OR c.oid IN (SELECT relid FROM pg_partition_tree('audit_leaftext')))
   AND t.tgenabled IS DISTINCT FROM 'A'

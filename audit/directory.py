@@ -11,7 +11,7 @@ class Directory(Protocol):
     """Gives names to the ids in events."""
 
     def organizations(self, ids: Collection[UUID]) -> dict[UUID, str]:
-        """Return the identifier of each organization that still exists; operators only."""
+        """Return the identifier of each organization, also of deleted ones; operators only."""
 
     def find_organization(self, text: str) -> UUID | None:
         """Return the organization with this identifier, or None; operators only."""

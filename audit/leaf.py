@@ -157,6 +157,21 @@ ERASED_VALUES = ("", "[erased]")
 """What may stand in an event's column once its salt is gone."""
 
 
+def erased_in(salts: bytes) -> int:
+    """Return how many of an event's salts were erased."""
+    if ERASED not in salts:
+        return 0
+    return sum(salts[at : at + SALT_BYTES] == ERASED for at in range(0, len(salts), SALT_BYTES))
+
+
+def erased_names(text: str, salts: bytes) -> list[str]:
+    """Return the names of a leaf's commitments whose salts were erased."""
+    if not erased_in(salts):
+        return []
+    names = sorted_names(json.loads(text).get("commitments", {}))
+    return [name for at, name in enumerate(names) if salts[at * SALT_BYTES : (at + 1) * SALT_BYTES] == ERASED]
+
+
 def parsed(text: str) -> Any:
     """Return a JSON text's value as it is committed: a number that a double does not hold is its text."""
     try:

@@ -13,14 +13,20 @@ from isolation.context import Via
 from isolation.managers import TenantManager
 
 from .querysets import EventQuerySet, SavedSearchQuerySet, UnattributedChangeQuerySet
+from .retention.models import DeletedLog, ErasureRequest, LegalHold, RetentionChange, RetirementReceipt
 from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
 
 __all__ = [
+    "DeletedLog",
+    "ErasureRequest",
     "Event",
     "Leaf",
     "LeafText",
+    "LegalHold",
     "Node",
     "Outcome",
+    "RetentionChange",
+    "RetirementReceipt",
     "SavedSearch",
     "SignedCheckpoint",
     "UnattributedChange",

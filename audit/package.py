@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from isolation.exceptions import DomainError
 
-from .leaf import openings, values_of
+from .leaf import erased_names, openings, values_of
 from .merkle import Edge
 from .proofs import edge_at
+from .receipts import receipt_notes
 from .sealing.keys import key_history
 from .sealing.reading import SealedEvent, sealed_events
 
@@ -52,6 +53,7 @@ def write_package(cursor: Any, log: UUID, directory: Path, *, first: int = 0, en
     directory.mkdir(parents=True)
     files = {
         "keys.ndjson": _lines({"statement": key.statement} for key in key_history(cursor)),
+        "receipts.ndjson": _lines({"note": note} for note in receipt_notes(cursor, log)),
         "checkpoints.ndjson": _lines(_checkpoints(cursor, log, first, end)),
         "events.ndjson": _lines(event_line(event) for event in sealed_events(cursor, log, first, end)),
     }
@@ -73,10 +75,12 @@ def write_package(cursor: Any, log: UUID, directory: Path, *, first: int = 0, en
 
 
 def event_line(event: SealedEvent) -> dict[str, Any]:
-    """Return a sealed event as a line of a package."""
+    """Return a sealed event as a line of a package; of one that was retired only the hash of its leaf is left."""
     line: dict[str, Any] = {"seq": event.seq, "hash": b64encode(event.hash).decode(), "leaf": event.body}
     if event.body is not None and event.row is not None:
         line["openings"] = openings(event.body, event.salts, values_of(event.row))
+        if erased := erased_names(event.body, event.salts):
+            line["erased"] = erased
     return line
 
 

@@ -11,6 +11,8 @@ from isolation.managers import TenantQuerySet
 READ = "audit_log:read"
 EXPORT = "audit_log:export"
 MANAGE = "organization:manage"
+READ_RETENTION = "audit_retention:read"
+MANAGE_RETENTION = "audit_retention:manage"
 
 
 class EventQuerySet(TenantQuerySet):

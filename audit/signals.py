@@ -54,6 +54,13 @@ saved_search_created = ChangeSignal()
 saved_search_updated = ChangeSignal()
 saved_search_deleted = ChangeSignal()
 
+retention_announced = ChangeSignal()
+legal_hold_set = ChangeSignal()
+legal_hold_released = ChangeSignal()
+erasure_requested = ChangeSignal()
+erasure_cancelled = ChangeSignal()
+deleted_log_opened = ChangeSignal()
+
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
 problems (list of sentences)."""

@@ -8,6 +8,8 @@ from isolation.context import acting_as
 from isolation.scope import APP, settling
 
 from .reconciliation import logs_to_reconcile, reconcile
+from .retention.erasing import carry_out
+from .retention.retiring import retire
 from .sealing.database import can_seal
 from .sealing.sealer import seal
 from .watching import watch
@@ -74,3 +76,23 @@ def reconcile_changes() -> int:
         with settling(), acting_as(SYSTEM):
             found += len(reconcile(organization_id))
     return found
+
+
+@shared_task(name="audit.tasks.retire_events")
+def retire_events() -> int:
+    """Retire what is out of time.
+
+    Returns:
+        How many events went.
+    """
+    return retire() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.carry_out_erasures")
+def carry_out_erasures() -> int:
+    """Erase the people whose notice is over.
+
+    Returns:
+        How many erasures were carried out.
+    """
+    return carry_out() if can_seal() else 0

@@ -1,4 +1,7 @@
-"""Verifies a log in the database: events against leaves, leaves against the tree, its root as it was signed."""
+"""Verifies a log in the database: events against leaves, leaves against the tree, its root as it was signed.
+
+What a receipt names is retired, and its leaf's hash alone stays; what is gone without one is missing.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -8,9 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from . import notes
-from .leaf import differences
+from .leaf import differences, erased_in
 from .merkle import Edge, leaf_hash
 from .notes import INSTALLATION, Checkpoint, MalformedNote, origin_of
+from .receipts import Receipt, Retired, opened, receipt_notes
 from .sealing.database import sealer_cursor
 from .sealing.keys import KeyRow, key_history
 from .sealing.reading import SealedEvent, sealed_events
@@ -80,12 +84,16 @@ class Findings:
         log: whose log.
         verified: up to which number the log was read.
         events: how many events were compared.
+        retired: how many are retired under receipts.
+        erased: how many personal values were erased from the others.
         problems: what is wrong; empty: nothing.
     """
 
     log: UUID
     verified: int = 0
     events: int = 0
+    retired: int = 0
+    erased: int = 0
     problems: list[Problem] = field(default_factory=list)
 
     def add(
@@ -131,6 +139,7 @@ class LogVerifier:
         self._progress = progress
         self._edge: Edge | None = Edge() if start == 0 else None
         self._begun = start == 0
+        self._retired: Retired | None = None
         self._since: datetime | None = None  # up to this time events without a leaf were looked for
 
     def run(self, *, limit: int | None = None) -> Findings:
@@ -158,6 +167,8 @@ class LogVerifier:
             if not heads:
                 self._end(cursor)
                 return False
+            if self._retired is None:
+                self._retired = self._receipts(cursor, list(keys.values()), installation)
             position = self.findings.verified
             events = sealed_events(cursor, self._log, position, heads[-1].size)
             times: list[datetime] = []
@@ -228,6 +239,9 @@ class LogVerifier:
         """Compare an event with its leaf."""
         self.findings.events += 1
         seq = event.seq
+        if event.body is None and event.row is None and self._retired is not None and seq in self._retired:
+            self.findings.retired += 1
+            return
         if event.body is None:
             self.findings.add_missing("text of event", seq, seq, event.event_id)
             return
@@ -240,6 +254,19 @@ class LogVerifier:
         if wrong := differences(event.body, event.salts, event.row):
             fields = ", ".join(wrong)
             self.findings.add("altered", f"event {seq} was altered: {fields}", seq, event=event.event_id)
+            return
+        self.findings.erased += erased_in(event.salts)
+
+    def _receipts(self, cursor: Any, keys: list[KeyRow], installation: UUID) -> Retired:
+        """Return what the log's receipts name; one that nobody signed names nothing, and is a problem."""
+        origin, found = origin_of(installation, self._log), list[Receipt]()
+        for note in receipt_notes(cursor, self._log):
+            try:
+                found.append(opened(note, origin, keys))
+            except MalformedNote:
+                month = note.partition("\nmonth ")[2].partition("\n")[0]
+                self.findings.add("forged", f"the receipt of {month or 'a month'} is not what was signed")
+        return Retired(found)
 
     def _missing(self, first: int, last: int) -> None:
         self.findings.add_missing("leaf of event", first, last)

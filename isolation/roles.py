@@ -34,7 +34,7 @@ UNION ALL
 -- What proves the log is written by gatehouse_sealer alone.
 SELECT 'may write ' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')
-  AND c.relname ~ '^audit_(leaf|leaftext|node|checkpoint|signingkey|sealer|verification|witness)(_|$)'
+  AND c.relname ~ '^audit_(leaf|leaftext|node|checkpoint|receipt|signingkey|sealer|verification|witness)(_|$)'
   AND (has_table_privilege(c.oid, 'INSERT') OR has_table_privilege(c.oid, 'UPDATE')
        OR has_table_privilege(c.oid, 'DELETE'))
 UNION ALL

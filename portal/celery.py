@@ -71,6 +71,14 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "retire what is out of time in the audit log": {
+        "task": "audit.tasks.retire_events",
+        "schedule": crontab(minute="25", hour="3"),
+    },
+    "erase people from the audit log whose notice is over": {
+        "task": "audit.tasks.carry_out_erasures",
+        "schedule": crontab(minute="35"),
+    },
     "look for changes that carry no audit event": {
         "task": "audit.tasks.reconcile_changes",
         "schedule": 60,

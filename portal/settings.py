@@ -531,6 +531,18 @@ AUDIT_BUCKET = (
     else None
 )
 
+# --- Retention of the audit log ------------------------------------------------------------------------
+_months = env.integer("AUDIT_RETENTION_MONTHS", default=0, minimum=0, maximum=1_200)
+AUDIT_RETENTION_MINIMUM_MONTHS = env.integer("AUDIT_RETENTION_MINIMUM_MONTHS", default=12, minimum=1, maximum=1_200)
+if 0 < _months < AUDIT_RETENTION_MINIMUM_MONTHS:
+    raise ConfigurationError(
+        "AUDIT_RETENTION_MONTHS",
+        f"{_months} is less than AUDIT_RETENTION_MINIMUM_MONTHS, {AUDIT_RETENTION_MINIMUM_MONTHS}",
+    )
+AUDIT_RETENTION_MONTHS = _months or None
+AUDIT_RETENTION_NOTICE_DAYS = env.integer("AUDIT_RETENTION_NOTICE_DAYS", default=30, minimum=7, maximum=365)
+AUDIT_ERASURE_NOTICE_DAYS = env.integer("AUDIT_ERASURE_NOTICE_DAYS", default=3, minimum=1, maximum=30)
+
 # --- Log: one format, to stdout ------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
 ACCESS_LOG = env.boolean("ACCESS_LOG", default=False)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from audit.models import DeletedLog
 from isolation.actor import Actor
 
 from .models import Organization, Project
@@ -19,8 +20,14 @@ class TenantDirectory:
     """Answers from the tables of this app, within the scope that is open."""
 
     def organizations(self, ids: Collection[UUID]) -> dict[UUID, str]:
-        """Return the identifier of each organization that still exists."""
-        return dict(Organization.objects.filter(pk__in=ids).values_list("pk", "slug")) if ids else {}
+        """Return the identifier of each organization; of one that was deleted, with that word."""
+        if not ids:
+            return {}
+        names = dict(Organization.objects.filter(pk__in=ids).values_list("pk", "slug"))
+        if gone := set(ids) - names.keys():
+            rows = DeletedLog.objects.filter(organization_id__in=gone).values_list("organization_id", "slug")
+            names |= {pk: f"{slug} (deleted)" for pk, slug in rows}
+        return names
 
     def find_organization(self, text: str) -> UUID | None:
         """Return the organization with this identifier, or None."""

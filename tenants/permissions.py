@@ -16,6 +16,8 @@ class P(StrEnum):
     API_KEYS_ROTATE = "api_keys:rotate"
     AUDIT_LOG_EXPORT = "audit_log:export"
     AUDIT_LOG_READ = "audit_log:read"
+    AUDIT_RETENTION_MANAGE = "audit_retention:manage"
+    AUDIT_RETENTION_READ = "audit_retention:read"
     DASHBOARDS_DELETE = "dashboards:delete"
     DASHBOARDS_READ = "dashboards:read"
     DASHBOARDS_WRITE = "dashboards:write"
@@ -67,6 +69,7 @@ class P(StrEnum):
 
 SENSITIVE: frozenset[P] = frozenset(
     {
+        P.AUDIT_RETENTION_MANAGE,
         P.DOMAINS_MANAGE,
         P.ORGANIZATION_DELETE,
         P.PROJECTS_DELETE,
@@ -384,6 +387,21 @@ CATALOGUE: tuple[PermissionGroup, ...] = (
             ),
         ),
     ),
+    PermissionGroup(
+        "Retention of the audit log",
+        (
+            _organization(
+                P.AUDIT_RETENTION_READ,
+                "See retention and holds",
+                "See how long events are kept, which legal holds are set, who was erased, and receipts.",
+            ),
+            _organization(
+                P.AUDIT_RETENTION_MANAGE,
+                "Manage retention and holds",
+                "Change how long events are kept, set and release legal holds, erase people from the log.",
+            ),
+        ),
+    ),
     _data_plane("Traces", P.TRACES_READ, P.TRACES_WRITE, P.TRACES_DELETE),
     _data_plane("Prompts", P.PROMPTS_READ, P.PROMPTS_WRITE, P.PROMPTS_DELETE),
     _data_plane("Datasets", P.DATASETS_READ, P.DATASETS_WRITE, P.DATASETS_DELETE),
@@ -436,15 +454,16 @@ BUILTIN_ROLES: dict[BuiltinRole, RoleDefinition] = {
     BuiltinRole.OWNER: RoleDefinition("Owner", "Everything, deleting the organization included.", ALL),
     BuiltinRole.ADMIN: RoleDefinition(
         "Admin",
-        "Everything but deleting the organization, moving projects out of it and changing the sign-in policy.",
-        ALL - {P.ORGANIZATION_DELETE, P.PROJECTS_TRANSFER, P.SIGN_IN_POLICY_MANAGE},
+        "Everything but deleting the organization, moving projects out of it, changing the sign-in policy and what is "
+        "kept of the audit log.",
+        ALL - {P.AUDIT_RETENTION_MANAGE, P.ORGANIZATION_DELETE, P.PROJECTS_TRANSFER, P.SIGN_IN_POLICY_MANAGE},
     ),
     BuiltinRole.MEMBER: RoleDefinition("Member", "Works in the projects: reads and writes their data.", _MEMBER),
     BuiltinRole.VIEWER: RoleDefinition("Viewer", "Reads, changes nothing.", _VIEWER),
     BuiltinRole.AUDITOR: RoleDefinition(
         "Auditor",
         "Reads and exports the audit log, and nothing else.",
-        frozenset({P.AUDIT_LOG_READ, P.AUDIT_LOG_EXPORT}),
+        frozenset({P.AUDIT_LOG_READ, P.AUDIT_LOG_EXPORT, P.AUDIT_RETENTION_READ}),
     ),
     BuiltinRole.NONE: RoleDefinition(
         "None",

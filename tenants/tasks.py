@@ -1,10 +1,13 @@
 """What happens by itself: deleting for good what was scheduled, and checking verified domains."""
 
+import logging
+
 from celery import shared_task
 from django.utils import timezone
 
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
+from isolation.exceptions import DomainError
 from isolation.scope import operator_scope
 from isolation.tasks import TenantTask
 
@@ -13,6 +16,8 @@ from .selectors import domains_to_check
 from .services.domains import recheck_domain
 from .services.organizations import purge_organization
 from .services.projects import purge_project
+
+logger = logging.getLogger("gatehouse.tenants")
 
 
 @shared_task(name="tenants.tasks.purge_due")
@@ -38,7 +43,12 @@ def purge_due_in(organization_id: str) -> None:
     if organization is None:
         return
     if organization.is_due():
-        purge_organization(organization=organization, actor=SYSTEM)
+        try:
+            purge_organization(organization=organization, actor=SYSTEM)
+        except DomainError as error:
+            if error.code != "legal_hold":
+                raise
+            logger.warning("The organization %s is not deleted: %s", organization.slug, error)
         return
     for project_id in Project.objects.filter(purge_at__lte=timezone.now()).values_list("pk", flat=True):
         purge_due_project.delay(organization_id, str(project_id))

@@ -3,7 +3,9 @@
 from console.sites import operator_site, tenant_site
 
 from .checkpoint import CheckpointPages, OperatorCheckpointPages
+from .deleted import DeletedLogPages
 from .log import AuditLog, OperatorAuditLog
+from .retention import OperatorRetentionPages, RetentionPages
 from .unattributed import OperatorUnattributedChanges, UnattributedChanges
 
 tenant_log = AuditLog(tenant_site)
@@ -21,4 +23,9 @@ UnattributedChanges(tenant_site).add_page(
 )
 OperatorUnattributedChanges(operator_site).add_page(
     menu=("Compliance", 11), description="What changed in the database without an event, in any organization."
+)
+RetentionPages(tenant_site).add_pages(description="How long events are kept, legal holds, erasures, receipts.")
+OperatorRetentionPages(operator_site).add_pages(description="How long events of a log are kept, legal holds, erasures.")
+DeletedLogPages(operator_site).add_pages(
+    menu=("Compliance", 13), description="The logs of organizations that are gone, as long as they are kept."
 )

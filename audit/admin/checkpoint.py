@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 
@@ -15,6 +16,8 @@ from audit.querysets import READ
 from console.access import actor_of, require
 from console.sites import ConsoleSite
 from isolation.exceptions import DomainError
+
+from .deleted import without_closed_logs
 
 AT_MOST = 200
 
@@ -86,7 +89,7 @@ class CheckpointPages:
         Raises:
             Http404: there is no such event that the actor may see, or it is not sealed yet.
         """
-        event = Event.objects.visible_to(actor_of(request)).filter(pk=event_id).first()
+        event = self.events(request).filter(pk=event_id).first()
         if event is None:
             raise Http404("There is no such event here.")
         try:
@@ -97,6 +100,11 @@ class CheckpointPages:
         return HttpResponse(text, content_type="application/json", headers=headers)
 
     # What differs on the operator console ----------------------------------------------------------
+
+    def events(self, request: HttpRequest) -> "QuerySet[Any]":
+        """Return the events that the actor may see."""
+        found: QuerySet[Any] = Event.objects.visible_to(actor_of(request))
+        return found
 
     def log(self, request: HttpRequest) -> UUID:
         """Return whose log is shown."""
@@ -115,6 +123,10 @@ class OperatorCheckpointPages(CheckpointPages):
     """The same of every log, the installation's first."""
 
     across = True
+
+    def events(self, request: HttpRequest) -> "QuerySet[Any]":
+        """Return the events of every log but those of deleted organizations that were not opened."""
+        return without_closed_logs(request, super().events(request))
 
     def log(self, request: HttpRequest) -> UUID:
         """Return the log that the address names, the installation's when it names none.

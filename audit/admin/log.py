@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from audit import export
@@ -26,6 +27,7 @@ from isolation.scope import tenant_scope
 
 from .base import AT_VAR
 from .chart import chart_of
+from .deleted import without_closed_logs
 from .events import EventPages
 from .live import LivePages
 from .searches import SearchPages
@@ -199,6 +201,10 @@ class OperatorAuditLog(AuditLog):
 
     across = True
     follow_every = 15  # each question is itself written to the log
+
+    def visible(self, request: HttpRequest, permission: str = READ) -> "QuerySet[Any]":
+        """Return the events of every log but those of deleted organizations that were not opened."""
+        return without_closed_logs(request, super().visible(request, permission))
 
     def filter_form(self, request: HttpRequest, permission: str = READ) -> FilterForm:
         """Return the filter form with the choice of a log."""

@@ -4,7 +4,7 @@ from django.urls import path
 
 import api.converters  # noqa: F401 - registers `reference`
 
-from . import checkpoints, events, saved_searches, unattributed
+from . import checkpoints, events, retention, saved_searches, unattributed
 
 PREFIX = "organizations/<reference:organization>/audit-events"
 SEARCHES = "organizations/<reference:organization>/audit-searches"
@@ -20,4 +20,12 @@ urlpatterns = [
     path(f"{EVIDENCE}/checkpoint", checkpoints.LatestCheckpoint.as_view()),
     path(f"{EVIDENCE}/proofs/inclusion", checkpoints.InclusionProof.as_view()),
     path(f"{EVIDENCE}/proofs/consistency", checkpoints.ConsistencyProof.as_view()),
+    path(f"{EVIDENCE}/retention", retention.RetentionView.as_view()),
+    path(f"{EVIDENCE}/holds", retention.LegalHolds.as_view()),
+    path(f"{EVIDENCE}/holds/<uuid:hold>", retention.OneLegalHold.as_view()),
+    path(f"{EVIDENCE}/holds/<uuid:hold>/release", retention.LegalHoldRelease.as_view()),
+    path(f"{EVIDENCE}/erasures", retention.Erasures.as_view()),
+    path(f"{EVIDENCE}/erasures/preview", retention.ErasureDryRun.as_view()),
+    path(f"{EVIDENCE}/erasures/<uuid:erasure>", retention.OneErasure.as_view()),
+    path(f"{EVIDENCE}/receipts", retention.Receipts.as_view()),
 ]

@@ -14,6 +14,7 @@ import sys
 import tarfile
 import zipfile
 from base64 import b64decode, b64encode
+from bisect import bisect_right
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 PACKAGE, VERSION = "gatehouse-audit-package", 1
 KEY_HEADER = "gatehouse-audit-key/v1"
+RECEIPT_HEADER = "gatehouse-audit-receipt/v1"
 DASH = "\u2014 "
 HASH_BYTES, ID_BYTES = 32, 4
 GRACE = timedelta(minutes=5)  # a batch that was under way when the key changed is signed by the old one
@@ -178,6 +180,18 @@ class Key:
         return hashlib.sha256(self.public).hexdigest()
 
 
+@dataclass(frozen=True)
+class Receipt:
+    """What a receipt says: which events of a month were retired, and how big the log was then."""
+
+    origin: str
+    month: str
+    kept: int
+    ranges: list[list[int]]
+    size: int
+    time: datetime
+
+
 def base64_bytes(text: str) -> bytes:
     """Return what a base64 text says; raises ValueError."""
     return b64decode(text.encode("ascii"), validate=True)
@@ -272,6 +286,35 @@ class Keys:
                 return found
         raise ValueError(f"{what} is signed by no key of the history")
 
+    def receipt(self, note: Any) -> Receipt:
+        """Return a receipt of retired events; raises ValueError with what is wrong with it."""
+        try:
+            header, origin, month, kept, *events, count, checkpoint, time = note.partition("\n\n")[0].split("\n")
+            ranges = [[int(end) for end in each.split(" ")[1].split("-")] for each in events]
+            found = Receipt(
+                origin,
+                month.split(" ")[1],
+                int(kept.split(" ")[1]),
+                ranges,
+                int(checkpoint.split(" ")[1]),
+                moment(time),
+            )
+            year, number = map(int, found.month.split("-"))
+            whole = count == f"count {sum(last - first + 1 for first, last in ranges)}"
+        except (ValueError, IndexError, AttributeError):
+            raise ValueError("a receipt cannot be read") from None
+        what = f"the receipt of {found.month}"
+        if header != RECEIPT_HEADER or not whole or (self.name and not origin.startswith(self.name + "/")):
+            raise ValueError(f"{what} is not of this log, or of a kind that is unknown here")
+        if not any(signed_by(note, origin, key.public) for key in self.history):
+            raise ValueError(f"{what} is signed by no key of the history")
+        over = year * 12 + number + found.kept
+        if found.kept < 1 or (found.time.year * 12 + found.time.month - 1) < over:
+            raise ValueError(f"{what} was signed before the events were out of time")
+        if any(first > last or last >= found.size for first, last in ranges):
+            raise ValueError(f"{what} names events that were not in the log")
+        return found
+
     def trusted(self) -> bool:
         """Return whether a key that the auditor named is in the history."""
         return bool(self.pinned & {key.public for key in self.history})
@@ -302,6 +345,9 @@ class Report:
     proven_until: int = 0
     checkpoints: int = 0
     withheld: int = 0
+    erased: int = 0
+    retired: int = 0
+    receipts: int = 0
     keys: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -331,6 +377,31 @@ def missing_text(first: Optional[int], last: Optional[int]) -> str:
     return f"event {first} is missing" if first == last else f"events {first} to {last} are missing"
 
 
+def merged(ranges: Iterable[list[int]]) -> list[list[int]]:
+    """Return ranges in order, neighbours joined."""
+    found: list[list[int]] = []
+    for first, last in sorted(ranges):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = [found[-1][0], max(last, found[-1][1])]
+        else:
+            found.append([first, last])
+    return found
+
+
+def without(first: int, last: int, taken: list[list[int]]) -> list[list[int]]:
+    """Return what is left of a range when others are taken out of it."""
+    left = []
+    for start, end in taken:
+        if end < first or start > last:
+            continue
+        if start > first:
+            left.append([first, start - 1])
+        first = end + 1
+    if first <= last:
+        left.append([first, last])
+    return left
+
+
 # The events -----------------------------------------------------------------------------------------
 
 
@@ -346,6 +417,7 @@ class Verifier:
         self.gaps: list[list[int]] = []
         self.known: dict[int, Checkpoint] = {}
         self.waiting: list[Checkpoint] = []
+        self.retired: list[list[int]] = []
         self.lost = False  # since the last checkpoint events were missing
         self.sound = 0  # up to here the tree is known to be what was signed
         self.since = first or 0  # events from here on are not proven yet
@@ -357,6 +429,24 @@ class Verifier:
                 self.keys.add(statement)
             except ValueError as error:
                 self.report.add("forged", str(error))
+
+    def add_receipt(self, note: Any) -> None:
+        """Add a receipt: what it names is retired and not missing."""
+        try:
+            found = self.keys.receipt(note)
+        except ValueError as error:
+            self.report.add("forged", str(error))
+            return
+        if self.origin and found.origin != self.origin:
+            self.report.add("foreign", f"the receipt of {found.month} is of another log, {found.origin}")
+            return
+        self.report.receipts += 1
+        self.retired = merged([*self.retired, *found.ranges])
+
+    def is_retired(self, seq: int) -> bool:
+        """Return whether a receipt names an event."""
+        place = bisect_right(self.retired, [seq, sys.maxsize])
+        return place > 0 and seq <= self.retired[place - 1][1]
 
     def add_edge(self, size: int, edge: Iterable[str]) -> None:
         """Begin at a tree whose edge is given; the next checkpoint proves it."""
@@ -426,6 +516,8 @@ class Verifier:
             return
         if "keys" in line:
             self.add_keys(line["keys"])
+        for note in line.get("receipts") or ():
+            self.add_receipt(note)
         if "consistency" in line:
             self.add_consistency(line["consistency"])
         if "seq" in line:
@@ -433,6 +525,9 @@ class Verifier:
 
     def _event(self, line: dict[str, Any], number: int) -> None:
         seq, leaf = line["seq"], line.get("leaf")
+        if leaf is None and isinstance(line.get("hash"), str) and isinstance(seq, int) and not isinstance(seq, bool):
+            self._gone(line, seq)
+            return
         if not isinstance(seq, int) or isinstance(seq, bool) or seq < 0 or not isinstance(leaf, str):
             self.report.add("altered", f"line {number} has no event number, or no leaf")
             return
@@ -461,6 +556,27 @@ class Verifier:
         if proof is None and checkpoint is not None:
             self.add_checkpoint(checkpoint.get("note"), checkpoint.get("edge"))
 
+    def _gone(self, line: dict[str, Any], seq: int) -> None:
+        """Take the hash that is left of an event: a receipt says that it was retired, or it is missing."""
+        try:
+            digest = base64_bytes(line["hash"])
+        except ValueError:
+            digest = b""
+        if len(digest) != HASH_BYTES:
+            self.report.add("altered", f"event {seq} has no leaf, and no hash of it", seq)
+            return
+        if self.is_retired(seq):
+            self.report.retired += 1
+        else:
+            self.report.add("missing", missing_text(seq, seq), seq, seq)
+        if not self.filtered:
+            self._place(seq, digest, None, proven=False)
+        checkpoint = line.get("checkpoint")
+        if isinstance(checkpoint, str):
+            checkpoint = {"note": checkpoint}
+        if checkpoint is not None:
+            self.add_checkpoint(checkpoint.get("note"), checkpoint.get("edge"))
+
     def _check_leaf(self, line: dict[str, Any], seq: int, leaf: str) -> Optional[str]:
         """Check what an event's leaf, its openings and its plain copy say; return the event's id."""
         try:
@@ -486,7 +602,9 @@ class Verifier:
                 self.report.add(
                     "altered", f"event {seq} was altered: its {name} is not what was sealed", seq, event=event
                 )
-        self.report.withheld += sum(name not in openings for name in commitments)
+        erased = {name for name in line.get("erased") or () if name in commitments and name not in openings}
+        self.report.erased += len(erased)
+        self.report.withheld += sum(name not in openings and name not in erased for name in commitments)
         plain = line.get("event")
         if isinstance(plain, dict):
             self._check_plain(plain, said, openings, seq)
@@ -624,8 +742,10 @@ class Verifier:
                     "foreign", f"events {end} to {expected - 1} are more than the copy says it has", end, expected - 1
                 )
             for first, last in sorted(self.gaps):
-                report.add("missing", missing_text(first, last), first, last)
-            if report.events and self.since < expected:
+                for lost in without(first, last, self.retired):
+                    report.add("missing", missing_text(*lost), *lost)
+                report.retired += last - first + 1 - sum(b - a + 1 for a, b in without(first, last, self.retired))
+            if (report.events or report.retired) and self.since < expected:
                 words = f"events {self.since} to {expected - 1} have no checkpoint over them: they are not proven"
                 report.add("unproven", words, self.since, expected - 1)
         self._check_rollback(expected if end is None else end)
@@ -785,6 +905,9 @@ def _verify_files(files: Files, keys: Keys, witnesses: Iterable[tuple[str, str]]
             verifier.add_edge(int(line["size"]), line["edge"])
         else:
             verifier.add_checkpoint(line["note"], line.get("edge"))
+    if "receipts.ndjson" in files.names:
+        for line in _json_lines(files, "receipts.ndjson"):
+            verifier.add_receipt(line.get("note"))
     add_witnesses(verifier, witnesses)
     digest = hashlib.sha256()
     with files.open("events.ndjson") as file:
@@ -867,6 +990,9 @@ def add_witnesses(verifier: Verifier, witnesses: Iterable[tuple[str, str]]) -> N
         for note in notes_in(text):
             if note.startswith(KEY_HEADER + "\n"):
                 verifier.add_keys([note])
+            elif note.startswith(RECEIPT_HEADER + "\n"):
+                if not verifier.origin or note.split("\n")[1] == verifier.origin:
+                    verifier.add_receipt(note)
             elif not verifier.origin or note.startswith(verifier.origin + "\n"):
                 verifier.add_checkpoint(note, source=name)
 
@@ -897,8 +1023,12 @@ def words(report: Report) -> str:
         else f"Checkpoints {report.checkpoints:,}"
     )
     lines += [f"Key {key['number']:<8}since {key['since']}, {key['fingerprint']}" for key in report.keys]
+    if report.retired:
+        lines.append(f"Retired     {report.retired:,} events are gone under {report.receipts:,} signed receipts")
+    if report.erased:
+        lines.append(f"Erased      {report.erased:,} personal values were erased")
     if report.withheld:
-        lines.append(f"Withheld    {report.withheld:,} personal values are erased or left out of this copy")
+        lines.append(f"Withheld    {report.withheld:,} personal values are left out of this copy, or erased")
     lines += [f"Note        {warning}" for warning in report.warnings]
     lines += [
         f"PROBLEM     {each.kind}: {each.text}{f' ({each.event})' if each.event else ''}" for each in report.problems

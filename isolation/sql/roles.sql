@@ -97,10 +97,10 @@ BEGIN
   CREATE OR REPLACE FUNCTION public.gatehouse_note_ddl() RETURNS event_trigger
   LANGUAGE plpgsql SET search_path = pg_catalog, public AS $ddl$
   DECLARE
-    -- The migrator's connection says that it migrates; the app becomes gatehouse_audit only in the function that makes
-    -- partitions.
+    -- The migrator's connection says that it migrates; app and sealer become gatehouse_audit only in the functions that
+    -- make partitions, and drop empty ones.
     expected boolean := session_user = 'gatehouse_migrator' AND current_setting('app.migration', true) = 'on'
-                        OR session_user = 'gatehouse_app' AND current_user = 'gatehouse_audit';
+                        OR session_user IN ('gatehouse_app', 'gatehouse_sealer') AND current_user = 'gatehouse_audit';
     touched text[];
   BEGIN
     IF expected OR to_regproc('public.audit_note_schema') IS NULL THEN

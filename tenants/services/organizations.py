@@ -9,6 +9,8 @@ from django.utils import timezone
 from api.models import StoredResponse
 from audit.models import SavedSearch
 from audit.redaction import snapshot
+from audit.services.deleted_logs import keep_name
+from audit.services.holds import refuse_held
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
@@ -128,10 +130,11 @@ def request_deletion(*, organization: Organization, actor: Actor, reason: str = 
 
     Raises:
         MissingPermission: without ``organization:delete``.
-        DomainError: it is scheduled already.
+        DomainError: it is scheduled already, or a legal hold is in force.
     """
     actor.require(P.ORGANIZATION_DELETE, organization)
     stored = locked_organization(organization.pk)
+    refuse_held("the organization is deleted")
     before = snapshot(stored)
     schedule_deletion(stored)
     signals.organization_deletion_requested.announce(
@@ -196,19 +199,21 @@ def resume_organization(*, organization: Organization, actor: Actor) -> Organiza
 
 @transaction.atomic
 def purge_organization(*, organization: Organization, actor: Actor) -> None:
-    """Delete an organization and everything in it for good; its audit events stay. Only the system does this.
+    """Delete an organization and everything in it for good; its audit log stays. Only the system does this.
 
     Raises:
-        DomainError: the grace period is not over, or a person asks.
+        DomainError: the grace period is not over, a legal hold is in force, or a person asks.
     """
     if actor.kind is not ActorKind.SYSTEM:
         raise DomainError("Only the system deletes for good, after the grace period.", code="system_only")
     stored = locked_organization(organization.pk)
     refuse_purge_before_due(stored)
+    refuse_held("the organization is deleted")
     before = snapshot(stored)
     # Before the last event: what a backup still holds of the organization's secrets does not open either.
     data_keys.shred(organization_id=stored.pk, actor=actor, reason="The organization was deleted for good")
     signals.organization_purged.announce(stored, actor=actor, before=before)
+    keep_name(organization_id=stored.pk, slug=stored.slug, name=stored.name)
     # default_role protects nothing, but points back at a role of the same organization.
     stored.default_role = None
     stored.save(update_fields=["default_role"])

@@ -12,9 +12,12 @@ from accounts.services.scim_tokens import create_scim_token
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from accounts.services.sign_in_policy import add_sign_in_exception
 from audit.models import Event, SignedCheckpoint
+from audit.recorder import ACCESS_DENIED, record
 from audit.sealing.sealer import seal
+from audit.services.erasures import request_erasure
+from audit.services.holds import set_hold
 from audit.services.saved_searches import save_search
-from isolation.actor import SYSTEM
+from isolation.actor import SYSTEM, Actor, ActorKind
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.access import user_actor
@@ -29,6 +32,7 @@ from tests.api.calls import Caller, anybody, by
 from tests.people import Tenant
 from tests.sso.stored import stored_connection
 
+LEFT = "left@acme.example"
 ROLES = ("owner", "admin", "member", "viewer", "auditor", "none")
 
 
@@ -113,9 +117,16 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "search": str(search.pk),
             "event": str(Event.objects.first().pk),
         }
+        somebody = Actor(kind=ActorKind.USER, id=uuid4(), label=LEFT)
+        record(ACCESS_DENIED, actor=somebody, organization_id=organization.pk)
+        held = "held@acme.example"
+        record(ACCESS_DENIED, actor=Actor(kind=ActorKind.USER, id=uuid4(), label=held), organization_id=organization.pk)
+        hold = set_hold(organization_id=organization.pk, name="Acme case", reason="Court", subject=held, actor=owner)
+        places["hold"] = str(hold.pk)
     seal()
-    with tenant_scope(tenant.organization):
-        return places | {"from": str(SignedCheckpoint.objects.get().size)}
+    with tenant_scope(tenant.organization), acting_as(SYSTEM):
+        erasure = request_erasure(organization_id=organization.pk, person=LEFT, reason="Article 17", actor=owner)
+        return places | {"from": str(SignedCheckpoint.objects.get().size), "erasure": str(erasure.pk)}
 
 
 def own_places_of(tenant: Tenant) -> dict[str, dict[str, str]]:

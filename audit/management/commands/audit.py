@@ -104,6 +104,8 @@ class Command(ScopedCommand):
                     "log": "installation" if found.log == INSTALLATION else str(found.log),
                     "events": found.events,
                     "verified": found.verified,
+                    "retired": found.retired,
+                    "erased": found.erased,
                     "problems": [problem.as_json() for problem in found.problems],
                 }
                 for found in findings
@@ -144,7 +146,9 @@ def _lines(findings: list[Findings], wrong_keys: list[Any]) -> list[str]:
     lines = [f"PROBLEM keys: {problem.text}" for problem in wrong_keys]
     for found in findings:
         name = "installation" if found.log == INSTALLATION else str(found.log)
-        lines.append(f"{name}: {found.verified} sealed events, {len(found.problems)} problems")
+        retired = f", {found.retired} retired under receipts" if found.retired else ""
+        erased = f", {found.erased} personal values erased" if found.erased else ""
+        lines.append(f"{name}: {found.verified} sealed events{retired}{erased}, {len(found.problems)} problems")
         lines += [
             f"PROBLEM {name}: {problem.kind}: {problem.text}{f' ({problem.event})' if problem.event else ''}"
             for problem in found.problems
