@@ -22,6 +22,17 @@ records(signals.saved_search_created, "saved_search.created", "Saved a search", 
 records(signals.saved_search_updated, "saved_search.updated", "Changed a saved search")
 records(signals.saved_search_deleted, "saved_search.deleted", "Deleted a saved search", "deleted the search {target}")
 
+records(signals.sink_created, "sink.created", "Added a sink")
+records(signals.sink_updated, "sink.updated", "Changed a sink")
+records(signals.sink_deleted, "sink.deleted", "Removed a sink")
+records(signals.sink_paused, "sink.paused", "Paused a sink", "paused the sink {target}")
+records(signals.sink_resumed, "sink.resumed", "Resumed a sink", "resumed the sink {target}")
+records(signals.sink_replayed, "sink.replayed", "Let a sink receive events again")
+records(signals.sink_tested, "sink.tested", "Sent a test event to a sink", "sent a test event to the sink {target}")
+records(signals.sink_secret_rotated, "sink.secret_rotated", "Changed a sink's signing secret")
+records(signals.dead_letters_retried, "sink.dead_letters_retried", "Had refused events sent again")
+records(signals.dead_letters_dismissed, "sink.dead_letters_dismissed", "Dismissed refused events")
+
 vault.rows_reencrypted.connect(attribute_to_data_key, dispatch_uid="audit:rows_reencrypted")
 
 

@@ -13,8 +13,25 @@ from isolation.managers import TenantManager
 
 from .querysets import EventQuerySet, SavedSearchQuerySet
 from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
+from .sinks.models import DeadLetter, DeadLetterState, RecordFormat, Sink, SinkCursor, SinkHour, SinkState
 
-__all__ = ["Event", "Leaf", "LeafText", "Node", "Outcome", "SavedSearch", "SignedCheckpoint", "Verification"]
+__all__ = [
+    "DeadLetter",
+    "DeadLetterState",
+    "Event",
+    "Leaf",
+    "LeafText",
+    "Node",
+    "Outcome",
+    "RecordFormat",
+    "SavedSearch",
+    "SignedCheckpoint",
+    "Sink",
+    "SinkCursor",
+    "SinkHour",
+    "SinkState",
+    "Verification",
+]
 
 
 class Outcome(models.TextChoices):

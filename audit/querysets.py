@@ -11,6 +11,8 @@ from isolation.managers import TenantQuerySet
 READ = "audit_log:read"
 EXPORT = "audit_log:export"
 MANAGE = "organization:manage"
+SINKS_READ = "sinks:read"
+SINKS_MANAGE = "sinks:manage"
 
 
 class EventQuerySet(TenantQuerySet):

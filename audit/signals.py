@@ -54,6 +54,20 @@ saved_search_created = ChangeSignal()
 saved_search_updated = ChangeSignal()
 saved_search_deleted = ChangeSignal()
 
+sink_created = ChangeSignal()
+sink_updated = ChangeSignal()
+sink_deleted = ChangeSignal()
+sink_paused = ChangeSignal()
+sink_resumed = ChangeSignal()
+sink_replayed = ChangeSignal()
+sink_tested = ChangeSignal()
+sink_secret_rotated = ChangeSignal()
+dead_letters_retried = ChangeSignal()
+dead_letters_dismissed = ChangeSignal()
+
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
 problems (list of sentences)."""
+
+sink_failing = Signal()
+"""A sink receives no events. Sends: cursor (`SinkCursor`; its organization's scope is open), reason (a sentence)."""

@@ -1,4 +1,4 @@
-"""Housekeeping of the event table; sealing, witnesses, verification."""
+"""Housekeeping of the event table; sealing, witnesses, verification, delivery to sinks."""
 
 from celery import shared_task
 from django.db import connections
@@ -7,10 +7,15 @@ from isolation.scope import APP
 
 from .sealing.database import can_seal
 from .sealing.sealer import seal
+from .sinks.claims import wake
+from .sinks.delivery import deliver
 from .watching import watch
 from .witnesses.publishing import publish
 
 MONTHS_AHEAD = 12
+
+DELIVERING_SECONDS = 20
+"""How long one task goes on giving turns; the next second's task helps it meanwhile."""
 
 
 @shared_task(name="audit.tasks.ensure_partitions")
@@ -55,3 +60,14 @@ def verify_log() -> int:
         In how many logs something is wrong.
     """
     return watch() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.deliver_events")
+def deliver_events() -> int:
+    """Let sinks know of what was sealed, and deliver what is due.
+
+    Returns:
+        How many turns sinks had.
+    """
+    wake()
+    return deliver(DELIVERING_SECONDS)

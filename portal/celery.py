@@ -61,6 +61,11 @@ app.conf.beat_schedule = {
         "schedule": 1,
         "options": {"expires": 10},  # a worker that was away finds one message that counts, not a heap
     },
+    "deliver sealed events to sinks": {
+        "task": "audit.tasks.deliver_events",
+        "schedule": 1,
+        "options": {"expires": 10, "queue": "delivery"},
+    },
     "let witnesses keep the newest checkpoints": {
         "task": "audit.tasks.publish_checkpoints",
         "schedule": 60,
