@@ -30,6 +30,7 @@ records(signals.sink_resumed, "sink.resumed", "Resumed a sink", "resumed the sin
 records(signals.sink_replayed, "sink.replayed", "Let a sink receive events again")
 records(signals.sink_tested, "sink.tested", "Sent a test event to a sink", "sent a test event to the sink {target}")
 records(signals.sink_secret_rotated, "sink.secret_rotated", "Changed a sink's signing secret")
+records(signals.redaction_changed, "redaction.changed", "Changed what is withheld of events that leave")
 records(signals.dead_letters_retried, "sink.dead_letters_retried", "Had refused events sent again")
 records(signals.dead_letters_dismissed, "sink.dead_letters_dismissed", "Dismissed refused events")
 

@@ -11,6 +11,7 @@ from isolation.actor import ActorKind
 from isolation.context import Via
 from isolation.managers import TenantManager
 
+from .masking.models import RedactionPolicy
 from .querysets import EventQuerySet, SavedSearchQuerySet
 from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
 from .sinks.models import DeadLetter, DeadLetterState, RecordFormat, Sink, SinkCursor, SinkHour, SinkState
@@ -24,6 +25,7 @@ __all__ = [
     "Node",
     "Outcome",
     "RecordFormat",
+    "RedactionPolicy",
     "SavedSearch",
     "SignedCheckpoint",
     "Sink",

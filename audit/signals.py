@@ -62,6 +62,7 @@ sink_resumed = ChangeSignal()
 sink_replayed = ChangeSignal()
 sink_tested = ChangeSignal()
 sink_secret_rotated = ChangeSignal()
+redaction_changed = ChangeSignal()
 dead_letters_retried = ChangeSignal()
 dead_letters_dismissed = ChangeSignal()
 

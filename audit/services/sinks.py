@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit import signals
+from audit.masking.rules import rules_of
 from audit.models import RecordFormat, Sink, SinkCursor
 from audit.places import LogPlaces
 from audit.query import QueryError, conditions_of, parse
@@ -23,13 +24,17 @@ from audit.sinks.registry import DESTINATIONS
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 
+from .redaction import ensured_policy
+
 MOST = 50
 """Sinks of one organization."""
 LONGEST_NAME = 80
 LARGEST_BATCH_EVENTS, SMALLEST_BATCH_BYTES = 10_000, 1_000
 LONGEST_BATCH_SECONDS = 3_600
 
-_COMMON = frozenset({"name", "format", "query", "has_proofs", "batch_events", "batch_bytes", "batch_seconds"})
+_COMMON = frozenset(
+    {"name", "format", "query", "redaction", "has_proofs", "batch_events", "batch_bytes", "batch_seconds"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +264,16 @@ def _set(sink: Sink, values: Mapping[str, Any], receiver: type[Destination], act
         raise DomainError("A batch waits an hour at most.", field="batch_seconds", code="invalid")
     if "query" in values:
         sink.query = _query(sink.query, actor)
+    if "redaction" in values:
+        sink.redaction = _redaction(sink, actor)
+
+
+def _redaction(sink: Sink, actor: Actor) -> dict[str, Any]:
+    checked = rules_of(sink.redaction, b"")
+    if not checked:
+        return {}
+    ensured_policy(sink.organization_id, actor)  # it holds the key of the hashes
+    return {"fields": dict(checked.fields), "detectors": dict(checked.detectors)}
 
 
 def _query(text: str, actor: Actor) -> str:

@@ -46,6 +46,8 @@ class Sink(models.Model):
     """A JSON object: the secret options by their names."""
     format = models.CharField(max_length=16, choices=RecordFormat.choices, default=RecordFormat.NATIVE)
     query = models.CharField("only events that match", max_length=500, blank=True)
+    redaction = models.JSONField(default=dict)
+    """What this sink withholds besides its organization's `RedactionPolicy`, in the same form."""
     has_proofs = models.BooleanField("with proofs", default=True)
     batch_events = models.PositiveIntegerField("events in a batch", default=500)
     batch_bytes = models.PositiveIntegerField("bytes in a batch", default=1_000_000)

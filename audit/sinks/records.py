@@ -12,6 +12,9 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from audit.leaf import parsed
+from audit.masking.application import redacted
+from audit.masking.policies import rules_for
+from audit.masking.rules import Rules
 from audit.models import Event
 from audit.package import edge_texts, event_line
 from audit.places import LogPlaces
@@ -88,10 +91,11 @@ def stretch(sink: Sink, log: UUID, start: int, end: int, limits: Limits) -> Stre
             size: {"note": note, "edge": edge_texts(bytes(edge), size)} for size, note, edge in cursor.fetchall()
         }
         wanted = _wanted(sink, events)
+    rules = _rules(sink)
     for event in events:
         if event.row is None or (wanted is not None and event.event_id not in wanted):
             continue
-        text = record(event, has_proofs=sink.has_proofs, checkpoint=checkpoints.get(event.seq + 1))
+        text = record(redacted(event, rules), has_proofs=sink.has_proofs, checkpoint=checkpoints.get(event.seq + 1))
         item = Item(event.seq, event.event_id, log, event.event_time, str(event.row["action"]), text)
         if limits.item is not None and len(text.encode()) > limits.item:
             too_large.append(item)
@@ -108,7 +112,7 @@ def one(sink: Sink, log: UUID, seq: int) -> Item | None:
     with reading(log) as cursor:
         for event in sealed_events(cursor, log, seq, seq + 1):
             if event.row is not None:
-                text = record(event, has_proofs=sink.has_proofs)
+                text = record(redacted(event, _rules(sink)), has_proofs=sink.has_proofs)
                 return Item(seq, event.event_id, log, event.event_time, str(event.row["action"]), text)
     return None
 
@@ -154,6 +158,11 @@ def waiting_since(log: UUID, seq: int) -> datetime | None:
         cursor.execute(_SEALED_AT, [log, seq])
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _rules(sink: Sink) -> Rules:
+    with tenant_scope(sink.organization_id):
+        return rules_for(sink.organization_id, sink.redaction)
 
 
 def _wanted(sink: Sink, events: list[SealedEvent]) -> set[str] | None:

@@ -502,6 +502,9 @@ class Verifier:
             values.update({name[len(prefix) :]: each[1] for name, each in openings.items() if name.startswith(prefix)})
             if isinstance(plain.get(column), dict):
                 sealed[column] = values
+                unopened = {name for name in said.get("commitments", {}) if name not in openings}
+                hidden = {name[len(prefix) :] for name in unopened if name.startswith(prefix)}
+                plain = {**plain, column: {name: each for name, each in plain[column].items() if name not in hidden}}
         for name, value in plain.items():
             expected = sealed.get(name)
             withheld = name in said.get("commitments", {}) and name not in openings
