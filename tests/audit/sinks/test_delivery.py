@@ -220,11 +220,11 @@ def test_a_stuck_sink_does_not_delay_another(acme: Tenant, globex: Tenant, recei
         slow.rule = late
         webhook(acme, slow.url, from_beginning=True)
         happen(acme, 3)
-        webhook(globex, receiver.url, from_beginning=True)
-        happen(globex, 3)
         wake()
         first = claim()
         assert first is not None
+        webhook(globex, receiver.url, from_beginning=True)
+        happen(globex, 3)
         worker = apart(Turn(first).run)
         try:
             turns()
