@@ -22,6 +22,24 @@ records(signals.saved_search_created, "saved_search.created", "Saved a search", 
 records(signals.saved_search_updated, "saved_search.updated", "Changed a saved search")
 records(signals.saved_search_deleted, "saved_search.deleted", "Deleted a saved search", "deleted the search {target}")
 
+records(
+    signals.evidence_export_requested,
+    "evidence_export.requested",
+    "Requested an evidence export",
+    "asked for an evidence export",
+)
+records(signals.evidence_export_completed, "evidence_export.completed", "Completed an evidence export")
+records(signals.evidence_export_failed, "evidence_export.failed", "Could not complete an evidence export")
+records(
+    signals.evidence_export_downloaded,
+    "evidence_export.downloaded",
+    "Downloaded an evidence export",
+    "downloaded the evidence export {target}",
+)
+records(signals.evidence_export_canceled, "evidence_export.canceled", "Canceled an evidence export")
+records(signals.evidence_export_deleted, "evidence_export.deleted", "Deleted an evidence export")
+records(signals.evidence_export_expired, "evidence_export.expired", "Deleted an evidence export that had expired")
+
 vault.rows_reencrypted.connect(attribute_to_data_key, dispatch_uid="audit:rows_reencrypted")
 
 

@@ -11,10 +11,22 @@ from isolation.actor import ActorKind
 from isolation.context import Via
 from isolation.managers import TenantManager
 
+from .exports.models import EvidenceExport, ExportState
 from .querysets import EventQuerySet, SavedSearchQuerySet
 from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
 
-__all__ = ["Event", "Leaf", "LeafText", "Node", "Outcome", "SavedSearch", "SignedCheckpoint", "Verification"]
+__all__ = [
+    "Event",
+    "EvidenceExport",
+    "ExportState",
+    "Leaf",
+    "LeafText",
+    "Node",
+    "Outcome",
+    "SavedSearch",
+    "SignedCheckpoint",
+    "Verification",
+]
 
 
 class Outcome(models.TextChoices):

@@ -54,6 +54,14 @@ saved_search_created = ChangeSignal()
 saved_search_updated = ChangeSignal()
 saved_search_deleted = ChangeSignal()
 
+evidence_export_requested = ChangeSignal()
+evidence_export_completed = ChangeSignal()
+evidence_export_failed = ChangeSignal()
+evidence_export_downloaded = ChangeSignal()
+evidence_export_canceled = ChangeSignal()
+evidence_export_deleted = ChangeSignal()
+evidence_export_expired = ChangeSignal()
+
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
 problems (list of sentences)."""
