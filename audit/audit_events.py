@@ -33,6 +33,23 @@ records(signals.sink_secret_rotated, "sink.secret_rotated", "Changed a sink's si
 records(signals.redaction_changed, "redaction.changed", "Changed what is withheld of events that leave")
 records(signals.dead_letters_retried, "sink.dead_letters_retried", "Had refused events sent again")
 records(signals.dead_letters_dismissed, "sink.dead_letters_dismissed", "Dismissed refused events")
+records(
+    signals.evidence_export_requested,
+    "evidence_export.requested",
+    "Requested an evidence export",
+    "asked for an evidence export",
+)
+records(signals.evidence_export_completed, "evidence_export.completed", "Completed an evidence export")
+records(signals.evidence_export_failed, "evidence_export.failed", "Could not complete an evidence export")
+records(
+    signals.evidence_export_downloaded,
+    "evidence_export.downloaded",
+    "Downloaded an evidence export",
+    "downloaded the evidence export {target}",
+)
+records(signals.evidence_export_canceled, "evidence_export.canceled", "Canceled an evidence export")
+records(signals.evidence_export_deleted, "evidence_export.deleted", "Deleted an evidence export")
+records(signals.evidence_export_expired, "evidence_export.expired", "Deleted an evidence export that had expired")
 
 vault.rows_reencrypted.connect(attribute_to_data_key, dispatch_uid="audit:rows_reencrypted")
 

@@ -11,6 +11,7 @@ from isolation.actor import ActorKind
 from isolation.context import Via
 from isolation.managers import TenantManager
 
+from .exports.models import EvidenceExport, ExportState
 from .masking.models import RedactionPolicy
 from .querysets import EventQuerySet, SavedSearchQuerySet
 from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
@@ -20,6 +21,8 @@ __all__ = [
     "DeadLetter",
     "DeadLetterState",
     "Event",
+    "EvidenceExport",
+    "ExportState",
     "Leaf",
     "LeafText",
     "Node",

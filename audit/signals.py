@@ -65,6 +65,13 @@ sink_secret_rotated = ChangeSignal()
 redaction_changed = ChangeSignal()
 dead_letters_retried = ChangeSignal()
 dead_letters_dismissed = ChangeSignal()
+evidence_export_requested = ChangeSignal()
+evidence_export_completed = ChangeSignal()
+evidence_export_failed = ChangeSignal()
+evidence_export_downloaded = ChangeSignal()
+evidence_export_canceled = ChangeSignal()
+evidence_export_deleted = ChangeSignal()
+evidence_export_expired = ChangeSignal()
 
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),

@@ -11,7 +11,7 @@ from isolation.operations import ForceRowLevelSecurity
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0006_sinks"),
+        ("audit", "0007_sinks"),
     ]
 
     operations = [

@@ -16,7 +16,7 @@ SQL = Path(__file__).with_name("sinks.sql")
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0005_sealing"),
+        ("audit", "0006_evidence_exports"),
     ]
 
     operations = [
