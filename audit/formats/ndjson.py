@@ -26,12 +26,13 @@ _TEXTS = tuple(
 )
 
 
-def line(event: SealedEvent, extra: str = "") -> bytes:
+def line(event: SealedEvent, extra: str = "", *, unproven: bool = False) -> bytes:
     """Return a sealed event as a line.
 
     Args:
         event: the event.
         extra: further members, each with a comma before it.
+        unproven: whether the plain copy keeps what stands in the place of values that were withheld.
     """
     digest = b2a_base64(event.hash, newline=False).decode()
     row, body = event.row, event.body
@@ -39,12 +40,19 @@ def line(event: SealedEvent, extra: str = "") -> bytes:
         leaf = "null" if body is None else quoted(body)
         return f'{{"seq":{event.seq},"hash":"{digest}","leaf":{leaf}{extra}}}\n'.encode()
     opened, erased = _openings(body, event.salts, row)
-    if erased:
+    if erased and not unproven:
         row = _without(row, erased)
     return (
         f'{{"seq":{event.seq},"hash":"{digest}","leaf":{quoted(body)},"openings":{{{",".join(opened)}}},"event":{_event(row)}'
         f"{extra}}}\n"
     ).encode()
+
+
+def plain_line(event: SealedEvent) -> bytes:
+    """Return a sealed event as a short line: number, hash and plain copy, without what proves it."""
+    digest = b2a_base64(event.hash, newline=False).decode()
+    copy = "null" if event.row is None else _event(event.row)
+    return f'{{"seq":{event.seq},"hash":"{digest}","event":{copy}}}\n'.encode()
 
 
 def record(event: SealedEvent) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """An event as plain values: the columns that every format shows, whether it was read as a model or sealed."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from audit.models import Event
@@ -45,6 +46,11 @@ def sealed_record(event: SealedEvent) -> dict[str, Any] | None:
     for name in CHANGES:
         record[name] = json.loads(record[name] or "{}")
     return record
+
+
+def milliseconds(time: str) -> int:
+    """Return a record's time in milliseconds since 1970."""
+    return int(datetime.fromisoformat(time).astimezone(UTC).timestamp() * 1000)
 
 
 def _plain(value: Any) -> Any:

@@ -20,7 +20,12 @@ from vault.fields import EncryptedField
 class RecordFormat(models.TextChoices):
     """What a record looks like."""
 
-    NATIVE = "native", "Gatehouse JSON"
+    NATIVE = "ndjson", "Gatehouse JSON, which can be verified"
+    OCSF = "ocsf", "OCSF 1.7"
+    ECS = "ecs", "Elastic Common Schema"
+    CLOUDEVENTS = "cloudevents", "CloudEvents 1.0"
+    CEF = "cef", "CEF (ArcSight)"
+    LEEF = "leef", "LEEF 2.0 (QRadar)"
 
 
 class SinkState(models.TextChoices):

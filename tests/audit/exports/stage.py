@@ -69,7 +69,10 @@ def taken(export: EvidenceExport, actor: Actor = SHELL) -> bytes:
 def verified(path: Path, *more: str) -> Found:
     """Run the auditor's program as a process of its own."""
     run = subprocess.run(
-        [sys.executable, str(VERIFIER), "--json", "--quiet", *more, str(path)], capture_output=True, text=True, check=False
+        [sys.executable, str(VERIFIER), "--json", "--quiet", *more, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode in {0, 1}, run.stderr
     return Found(run.returncode, json.loads(run.stdout))

@@ -74,7 +74,7 @@ def test_filtered_ndjson_verifies_line_by_line(acme: Tenant, tmp_path: Path) -> 
 
 def test_lines_hold_the_openings_that_the_leaf_has(acme: Tenant) -> None:
     strange = {
-        "before": {"a\"b": "ä", "c.d": "x", "e}f": ["\u2028"], "n": 1, "big": 2**60, "float": 1e300, "none": None},
+        "before": {'a"b': "ä", "c.d": "x", "e}f": ["\u2028"], "n": 1, "big": 2**60, "float": 1e300, "none": None},
         "after": {"\U0001f511": "k", "z": {"deep": [1, {"x": "y"}]}, "yes": True, "commitments": "{"},
         "actor_label": 'A "quoted" \\ name\n',
         "request_id": "A" * 43 + "=",
