@@ -12,23 +12,36 @@ from isolation.actor import ActorKind
 from isolation.context import Via
 from isolation.managers import TenantManager
 
+from .exports.models import EvidenceExport, ExportState
+from .masking.models import RedactionPolicy
 from .querysets import EventQuerySet, SavedSearchQuerySet, UnattributedChangeQuerySet
 from .retention.models import DeletedLog, ErasureRequest, LegalHold, RetentionChange, RetirementReceipt
 from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
+from .sinks.models import DeadLetter, DeadLetterState, RecordFormat, Sink, SinkCursor, SinkHour, SinkState
 
 __all__ = [
+    "DeadLetter",
+    "DeadLetterState",
     "DeletedLog",
     "ErasureRequest",
     "Event",
+    "EvidenceExport",
+    "ExportState",
     "Leaf",
     "LeafText",
     "LegalHold",
     "Node",
     "Outcome",
+    "RecordFormat",
+    "RedactionPolicy",
     "RetentionChange",
     "RetirementReceipt",
     "SavedSearch",
     "SignedCheckpoint",
+    "Sink",
+    "SinkCursor",
+    "SinkHour",
+    "SinkState",
     "UnattributedChange",
     "Verification",
     "Why",

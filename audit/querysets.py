@@ -13,6 +13,8 @@ EXPORT = "audit_log:export"
 MANAGE = "organization:manage"
 READ_RETENTION = "audit_retention:read"
 MANAGE_RETENTION = "audit_retention:manage"
+SINKS_READ = "sinks:read"
+SINKS_MANAGE = "sinks:manage"
 
 
 class EventQuerySet(TenantQuerySet):
@@ -49,6 +51,14 @@ class UnattributedChangeQuerySet(TenantQuerySet):
     def visible_to(self, actor: Actor) -> Self:
         """Return the changes that `actor` may see: all of the scope's, or none."""
         return self.all() if actor.can(READ) else self.none()
+
+
+class EvidenceExportQuerySet(TenantQuerySet):
+    """Evidence exports, which hold the log of every project."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """Return all of them to who may export the whole log, none to anybody else."""
+        return self if actor.authority.allows_everywhere(EXPORT) else self.none()
 
 
 def may_somewhere(actor: Actor, permission: str = READ) -> bool:

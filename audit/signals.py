@@ -60,6 +60,24 @@ legal_hold_released = ChangeSignal()
 erasure_requested = ChangeSignal()
 erasure_cancelled = ChangeSignal()
 deleted_log_opened = ChangeSignal()
+sink_created = ChangeSignal()
+sink_updated = ChangeSignal()
+sink_deleted = ChangeSignal()
+sink_paused = ChangeSignal()
+sink_resumed = ChangeSignal()
+sink_replayed = ChangeSignal()
+sink_tested = ChangeSignal()
+sink_secret_rotated = ChangeSignal()
+redaction_changed = ChangeSignal()
+dead_letters_retried = ChangeSignal()
+dead_letters_dismissed = ChangeSignal()
+evidence_export_requested = ChangeSignal()
+evidence_export_completed = ChangeSignal()
+evidence_export_failed = ChangeSignal()
+evidence_export_downloaded = ChangeSignal()
+evidence_export_canceled = ChangeSignal()
+evidence_export_deleted = ChangeSignal()
+evidence_export_expired = ChangeSignal()
 
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
@@ -69,3 +87,6 @@ unattributed_changes_found = Signal()
 
 The transaction of the events is open, and so is the organization's scope.
 """
+
+sink_failing = Signal()
+"""A sink receives no events. Sends: cursor (`SinkCursor`; its organization's scope is open), reason (a sentence)."""

@@ -1,21 +1,30 @@
-"""Housekeeping of the event table; sealing, witnesses, verification, the search for changes that carry no event."""
+"""Housekeeping of the event table; sealing, witnesses, verification, retention, exports, delivery to sinks."""
+
+from uuid import UUID
 
 from celery import shared_task
 from django.db import connections
 
 from isolation.actor import SYSTEM
-from isolation.context import acting_as
+from isolation.context import Origin, acting_as, originating
 from isolation.scope import APP, settling
 
+from .exports import storage
+from .exports.making import make, sweep
 from .reconciliation import logs_to_reconcile, reconcile
 from .retention.erasing import carry_out
 from .retention.retiring import retire
 from .sealing.database import can_seal
 from .sealing.sealer import seal
+from .sinks.claims import wake
+from .sinks.delivery import deliver
 from .watching import watch
 from .witnesses.publishing import publish
 
 MONTHS_AHEAD = 12
+
+DELIVERING_SECONDS = 20
+"""How long one task goes on giving turns; the next second's task helps it meanwhile."""
 
 
 @shared_task(name="audit.tasks.ensure_partitions")
@@ -96,3 +105,45 @@ def carry_out_erasures() -> int:
         How many erasures were carried out.
     """
     return carry_out() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.deliver_events")
+def deliver_events() -> int:
+    """Let sinks know of what was sealed, and deliver what is due.
+
+    Returns:
+        How many turns sinks had.
+    """
+    wake()
+    return deliver(DELIVERING_SECONDS)
+
+
+@shared_task(name="audit.tasks.sweep_exports")
+def sweep_exports() -> int:
+    """Go on with exports whose worker ended or whose message was lost, and delete those whose time is over.
+
+    Returns:
+        How many are being made.
+    """
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT organization_id, id FROM audit_exports_to_do()")
+        found = cursor.fetchall()
+    with originating(Origin()), acting_as(SYSTEM):
+        for organization_id in {row[0] for row in found if row[1] is None} | set(storage.organizations()):
+            sweep(organization_id)
+    running = [row for row in found if row[1] is not None]
+    for organization_id, export_id in running:
+        make_export.delay(str(organization_id), str(export_id))
+    return len(running)
+
+
+@shared_task(name="audit.tasks.make_export")
+def make_export(organization_id: str, export_id: str) -> None:
+    """Work on an export; what is left after some minutes is for another task.
+
+    It opens a transaction for each piece itself: somebody who is killed repeats no more than that.
+    """
+    with originating(Origin()), acting_as(SYSTEM):
+        more = make(UUID(organization_id), UUID(export_id))
+    if more:
+        make_export.delay(organization_id, export_id)

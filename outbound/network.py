@@ -27,6 +27,10 @@ class Deadline:
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 
+    def restart(self) -> None:
+        """Begin to count again: for the next exchange over the same connection."""
+        self._end = time.monotonic() + self.seconds
+
     def left(self) -> float:
         """Return the seconds that are left, more than zero.
 

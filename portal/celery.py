@@ -61,6 +61,11 @@ app.conf.beat_schedule = {
         "schedule": 1,
         "options": {"expires": 10},  # a worker that was away finds one message that counts, not a heap
     },
+    "deliver sealed events to sinks": {
+        "task": "audit.tasks.deliver_events",
+        "schedule": 1,
+        "options": {"expires": 10, "queue": "delivery"},
+    },
     "let witnesses keep the newest checkpoints": {
         "task": "audit.tasks.publish_checkpoints",
         "schedule": 60,
@@ -81,6 +86,11 @@ app.conf.beat_schedule = {
     },
     "look for changes that carry no audit event": {
         "task": "audit.tasks.reconcile_changes",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
+    "go on with evidence exports, and delete those whose time is over": {
+        "task": "audit.tasks.sweep_exports",
         "schedule": 60,
         "options": {"expires": 60},
     },

@@ -118,7 +118,11 @@ def commands(settings: Any) -> dict[str, list[str]]:
     worker += ["--pool", "threads", "--concurrency", "2", "--loglevel", settings.LOG_LEVEL]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker += ["--schedule", settings.CELERY_BEAT_SCHEDULE_FILENAME]
-    return {"web": web, "gateway": gateway, "worker": worker}
+    # Apart from the others: a receiver that does not answer keeps a thread here, and nothing else waits for it.
+    delivery = [sys.executable, "-m", "celery", "--app", "portal", "--quiet", "worker", "--queues", "delivery"]
+    delivery += ["--pool", "threads", "--concurrency", "8", "--loglevel", settings.LOG_LEVEL]
+    delivery += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--hostname", "delivery@%h"]
+    return {"web": web, "gateway": gateway, "worker": worker, "delivery": delivery}
 
 
 class LogPrinter(Printer):  # type: ignore[misc] # honcho has no types

@@ -7,7 +7,8 @@ from accounts.models.provisioned import LONGEST_EMAIL
 from accounts.social_providers import SocialProvider
 from accounts.sso.attempt import Attempt
 from accounts.sso.exceptions import SignInRefused
-from outbound.client import Reply, get, post
+from outbound.client import get, post
+from outbound.exchange import Reply
 from tenants.domain_names import mail_domain
 
 from .addresses import redirect_uri

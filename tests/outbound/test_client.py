@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from outbound.client import Reply, get, post
+from outbound.client import get, post
 from outbound.exceptions import Refused, Unreachable, Unusable
+from outbound.exchange import Reply
 from tests.outbound.servers import Answer, Visit, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\n"

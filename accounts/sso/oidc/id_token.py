@@ -11,7 +11,7 @@ from joserfc import jwk, jwt
 from joserfc.errors import JoseError
 
 from accounts.sso.exceptions import SignInRefused
-from outbound.client import storable
+from outbound.exchange import storable
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures by a private key only: never "none", and never HMAC, whose key could be a published one."""

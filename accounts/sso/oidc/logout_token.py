@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts.sso.exceptions import SignInRefused
-from outbound.client import storable
+from outbound.exchange import storable
 
 from .id_token import LEEWAY, LONGEST_NAME, header_of, is_number, is_one_of, signed_claims
 
