@@ -1,9 +1,16 @@
 """The destinations that a sink can have, by their kinds."""
 
 from .base import Destination
+from .destinations.splunk_hec import SplunkHec
 from .destinations.webhook import Webhook
 
-DESTINATIONS: dict[str, type[Destination]] = {each.kind: each for each in (Webhook,)}
+DESTINATIONS: dict[str, type[Destination]] = {
+    each.kind: each
+    for each in (
+        Webhook,
+        SplunkHec,
+    )
+}
 
 
 def destination(kind: str) -> type[Destination]:
