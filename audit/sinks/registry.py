@@ -1,6 +1,7 @@
 """The destinations that a sink can have, by their kinds."""
 
 from .base import Destination
+from .destinations.elasticsearch import Elasticsearch
 from .destinations.splunk_hec import SplunkHec
 from .destinations.webhook import Webhook
 
@@ -9,6 +10,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
     for each in (
         Webhook,
         SplunkHec,
+        Elasticsearch,
     )
 }
 
