@@ -1,6 +1,7 @@
 """The destinations that a sink can have, by their kinds."""
 
 from .base import Destination
+from .destinations.datadog import Datadog
 from .destinations.elasticsearch import Elasticsearch
 from .destinations.splunk_hec import SplunkHec
 from .destinations.webhook import Webhook
@@ -11,6 +12,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
         Webhook,
         SplunkHec,
         Elasticsearch,
+        Datadog,
     )
 }
 
