@@ -3,6 +3,7 @@
 from .base import Destination
 from .destinations.datadog import Datadog
 from .destinations.elasticsearch import Elasticsearch
+from .destinations.sentinel import Sentinel
 from .destinations.splunk_hec import SplunkHec
 from .destinations.webhook import Webhook
 
@@ -13,6 +14,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
         SplunkHec,
         Elasticsearch,
         Datadog,
+        Sentinel,
     )
 }
 
