@@ -3,6 +3,7 @@
 from .base import Destination
 from .destinations.datadog import Datadog
 from .destinations.elasticsearch import Elasticsearch
+from .destinations.google_secops import GoogleSecOps
 from .destinations.sentinel import Sentinel
 from .destinations.splunk_hec import SplunkHec
 from .destinations.webhook import Webhook
@@ -15,6 +16,7 @@ DESTINATIONS: dict[str, type[Destination]] = {
         Elasticsearch,
         Datadog,
         Sentinel,
+        GoogleSecOps,
     )
 }
 
