@@ -70,7 +70,7 @@ class Item:
     @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
-        return len(self.text) + 64
+        return len(self.text.encode()) + 64
 
 
 @dataclass(frozen=True, slots=True)

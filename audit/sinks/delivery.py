@@ -174,14 +174,26 @@ class Turn:
                 self._send(receiver, items[:middle], done)
                 self._send(receiver, items[middle:], done)
                 return
-            done.suspects.append((items[0], error.reason))
-            if len(done.suspects) == SUSPECTS and not done.accepted and not self._acknowledged:
-                raise Blocked(f"It refuses every event. {error.reason}") from error
+            self._suspect([(items[0], error.reason)], done)
         else:
-            done.accepted += len(items) - len(rejections)
-            done.rejected += [(items[each.position], each.reason) for each in rejections]
-            done.newest = items[-1].time
+            refused = [(items[each.position], each.reason) for each in rejections]
+            if len(refused) == len(items):
+                self._suspect(refused, done)
+            else:
+                done.accepted += len(items) - len(refused)
+                done.rejected += refused
+                done.newest = items[-1].time
         done.until = items[-1].seq + 1
+
+    def _suspect(self, refused: Sequence[tuple[Item, str]], done: _Progress) -> None:
+        """Note events that were refused with none beside them that was accepted.
+
+        Raises:
+            Blocked: there are so many that it is not the events.
+        """
+        done.suspects += refused
+        if len(done.suspects) >= SUSPECTS and not done.accepted and not self._acknowledged:
+            raise Blocked(f"It refuses every event. {refused[-1][1]}")
 
     def _send_letters(self, sink: Sink, receiver: Destination) -> None:
         """Send the events again for which somebody asked; each by itself."""

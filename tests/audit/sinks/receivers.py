@@ -30,7 +30,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a receiver says."""
+    """What a receiver says; with status 0 nothing: it closes the connection."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -70,6 +70,9 @@ class Receiver:
                 request = Request(self.command, self.path, headers, body)
                 receiver.requests.append(request)
                 answer = receiver.rule(request)
+                if not answer.status:
+                    self.close_connection = True
+                    return
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
