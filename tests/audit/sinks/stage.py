@@ -17,12 +17,17 @@ from tests.people import Tenant
 
 def webhook(tenant: Tenant, url: str, who: str = "owner", **values: Any) -> Sink:
     """Return a new webhook of an organization's; what it is told of its own making is delivered already."""
+    return sink_of(tenant, "webhook", {"url": url}, who, **values)
+
+
+def sink_of(tenant: Tenant, kind: str, options: dict[str, Any], who: str = "owner", **values: Any) -> Sink:
+    """Return a new sink of an organization's that waits for no more events."""
     with tenant.acting(who) as actor:
         made = create_sink(
             organization_id=tenant.organization.pk,
-            kind="webhook",
+            kind=kind,
             name=values.pop("name", "Our SIEM"),
-            options={"url": url},
+            options=options,
             actor=actor,
             **{"batch_seconds": 0, **values},
         )
