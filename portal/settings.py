@@ -530,6 +530,10 @@ AUDIT_BUCKET = (
     else None
 )
 
+# --- Sinks of the installation: where those that write files may do so --------------------------------------
+_directory = env.text("AUDIT_SINK_DIRECTORY")
+AUDIT_SINK_DIRECTORY = Path(_directory).absolute() if _directory else None
+
 # --- Log: one format, to stdout ------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
 ACCESS_LOG = env.boolean("ACCESS_LOG", default=False)
