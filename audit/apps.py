@@ -15,7 +15,7 @@ class AuditConfig(AppConfig):
         """Load the recorder and each app's `audit_events` module."""
         from vault import usage  # noqa: PLC0415 - needs the app registry to be loaded
 
-        from . import checks, recorder  # noqa: F401, PLC0415 - the same
+        from . import checks, export_receivers, recorder  # noqa: F401, PLC0415 - the same
         from .sealing.keys import wrapping_keys  # noqa: PLC0415 - the same
 
         usage.register_wrapped("signing keys", wrapping_keys)

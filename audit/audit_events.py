@@ -30,8 +30,26 @@ records(signals.sink_resumed, "sink.resumed", "Resumed a sink", "resumed the sin
 records(signals.sink_replayed, "sink.replayed", "Let a sink receive events again")
 records(signals.sink_tested, "sink.tested", "Sent a test event to a sink", "sent a test event to the sink {target}")
 records(signals.sink_secret_rotated, "sink.secret_rotated", "Changed a sink's signing secret")
+records(signals.redaction_changed, "redaction.changed", "Changed what is withheld of events that leave")
 records(signals.dead_letters_retried, "sink.dead_letters_retried", "Had refused events sent again")
 records(signals.dead_letters_dismissed, "sink.dead_letters_dismissed", "Dismissed refused events")
+records(
+    signals.evidence_export_requested,
+    "evidence_export.requested",
+    "Requested an evidence export",
+    "asked for an evidence export",
+)
+records(signals.evidence_export_completed, "evidence_export.completed", "Completed an evidence export")
+records(signals.evidence_export_failed, "evidence_export.failed", "Could not complete an evidence export")
+records(
+    signals.evidence_export_downloaded,
+    "evidence_export.downloaded",
+    "Downloaded an evidence export",
+    "downloaded the evidence export {target}",
+)
+records(signals.evidence_export_canceled, "evidence_export.canceled", "Canceled an evidence export")
+records(signals.evidence_export_deleted, "evidence_export.deleted", "Deleted an evidence export")
+records(signals.evidence_export_expired, "evidence_export.expired", "Deleted an evidence export that had expired")
 
 vault.rows_reencrypted.connect(attribute_to_data_key, dispatch_uid="audit:rows_reencrypted")
 

@@ -11,6 +11,8 @@ from isolation.actor import ActorKind
 from isolation.context import Via
 from isolation.managers import TenantManager
 
+from .exports.models import EvidenceExport, ExportState
+from .masking.models import RedactionPolicy
 from .querysets import EventQuerySet, SavedSearchQuerySet
 from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
 from .sinks.models import DeadLetter, DeadLetterState, RecordFormat, Sink, SinkCursor, SinkHour, SinkState
@@ -19,11 +21,14 @@ __all__ = [
     "DeadLetter",
     "DeadLetterState",
     "Event",
+    "EvidenceExport",
+    "ExportState",
     "Leaf",
     "LeafText",
     "Node",
     "Outcome",
     "RecordFormat",
+    "RedactionPolicy",
     "SavedSearch",
     "SignedCheckpoint",
     "Sink",

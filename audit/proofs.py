@@ -1,9 +1,10 @@
 """Proofs of a log's tree, from the stored leaves and nodes; whoever reads them reads through row-level security."""
 
+from collections import OrderedDict
 from typing import Any
 from uuid import UUID
 
-from .merkle import STORED_EVERY, Edge, Subtree, consistency_proof, fold, inclusion_proof
+from .merkle import STORED_EVERY, Edge, Subtree, consistency_proof, fold, inclusion_proof, node_hash
 
 _LEAVES = "SELECT hash FROM audit_leaf WHERE organization_id = %s AND seq >= %s AND seq < %s ORDER BY seq"
 _NODES = """
@@ -53,6 +54,57 @@ def edge_at(cursor: Any, log: UUID, size: int) -> Edge:
             hashes.append(subtree(level, start >> level))
             start += 1 << level
     return Edge(size, hashes)
+
+
+class Tree:
+    """A log's tree for many proofs, one after the other: it reads and folds 256 hashes once, not for each proof.
+
+    Args:
+        cursor: of a role that may read the log.
+        log: the organization, or `notes.INSTALLATION`.
+    """
+
+    _KEPT = 64
+
+    def __init__(self, cursor: Any, log: UUID) -> None:
+        self._cursor, self._log = cursor, log
+        self._blocks: OrderedDict[tuple[int, int], list[list[bytes]]] = OrderedDict()
+
+    def prove(self, seq: int, size: int) -> list[bytes]:
+        """Return the audit path of an event in the tree of `size` leaves.
+
+        Raises:
+            ValueError: there is no such event in a tree of that size.
+            IncompleteTree: the stored tree has holes.
+        """
+        return inclusion_proof(seq, size, self._subtree)
+
+    def _subtree(self, level: int, place: int) -> bytes:
+        above, stored = level % STORED_EVERY, level - level % STORED_EVERY
+        block, offset = divmod(place << above, 1 << STORED_EVERY)
+        rows = self._block(stored, block)
+        try:
+            return rows[above][offset >> above]
+        except IndexError:
+            raise IncompleteTree(f"The tree of {self._log} lacks hashes of level {stored}, block {block}.") from None
+
+    def _block(self, stored: int, block: int) -> list[list[bytes]]:
+        """Return the hashes of 256 neighbours of a stored level, and of the levels above them."""
+        key = (stored, block)
+        if key in self._blocks:
+            self._blocks.move_to_end(key)
+            return self._blocks[key]
+        first = block << STORED_EVERY
+        bounds = [first, first + (1 << STORED_EVERY)]
+        self._cursor.execute(*((_NODES, [self._log, stored, *bounds]) if stored else (_LEAVES, [self._log, *bounds])))
+        rows = [[bytes(row[0]) for row in self._cursor.fetchall()]]
+        for _ in range(STORED_EVERY - 1):
+            below = rows[-1]
+            rows.append([node_hash(below[at], below[at + 1]) for at in range(0, len(below) - 1, 2)])
+        self._blocks[key] = rows
+        if len(self._blocks) > self._KEPT:
+            self._blocks.popitem(last=False)
+        return rows
 
 
 def _subtrees(cursor: Any, log: UUID) -> Subtree:

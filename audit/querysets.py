@@ -43,6 +43,14 @@ class SavedSearchQuerySet(TenantQuerySet):
         return self.filter(own | Q(is_shared=True) if actor.can(READ) else own)
 
 
+class EvidenceExportQuerySet(TenantQuerySet):
+    """Evidence exports, which hold the log of every project."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        """Return all of them to who may export the whole log, none to anybody else."""
+        return self if actor.authority.allows_everywhere(EXPORT) else self.none()
+
+
 def may_somewhere(actor: Actor, permission: str = READ) -> bool:
     """Return whether the actor may read (or export) any part of the log."""
     return actor.authority.allows_somewhere(permission)

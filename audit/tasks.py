@@ -1,10 +1,16 @@
-"""Housekeeping of the event table; sealing, witnesses, verification, delivery to sinks."""
+"""Housekeeping of the event table; sealing, witnesses, verification, evidence exports, delivery to sinks."""
+
+from uuid import UUID
 
 from celery import shared_task
 from django.db import connections
 
+from isolation.actor import SYSTEM
+from isolation.context import Origin, acting_as, originating
 from isolation.scope import APP
 
+from .exports import storage
+from .exports.making import make, sweep
 from .sealing.database import can_seal
 from .sealing.sealer import seal
 from .sinks.claims import wake
@@ -71,3 +77,34 @@ def deliver_events() -> int:
     """
     wake()
     return deliver(DELIVERING_SECONDS)
+
+
+@shared_task(name="audit.tasks.sweep_exports")
+def sweep_exports() -> int:
+    """Go on with exports whose worker ended or whose message was lost, and delete those whose time is over.
+
+    Returns:
+        How many are being made.
+    """
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT organization_id, id FROM audit_exports_to_do()")
+        found = cursor.fetchall()
+    with originating(Origin()), acting_as(SYSTEM):
+        for organization_id in {row[0] for row in found if row[1] is None} | set(storage.organizations()):
+            sweep(organization_id)
+    running = [row for row in found if row[1] is not None]
+    for organization_id, export_id in running:
+        make_export.delay(str(organization_id), str(export_id))
+    return len(running)
+
+
+@shared_task(name="audit.tasks.make_export")
+def make_export(organization_id: str, export_id: str) -> None:
+    """Work on an export; what is left after some minutes is for another task.
+
+    It opens a transaction for each piece itself: somebody who is killed repeats no more than that.
+    """
+    with originating(Origin()), acting_as(SYSTEM):
+        more = make(UUID(organization_id), UUID(export_id))
+    if more:
+        make_export.delay(organization_id, export_id)

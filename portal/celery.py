@@ -76,6 +76,11 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "go on with evidence exports, and delete those whose time is over": {
+        "task": "audit.tasks.sweep_exports",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),

@@ -514,6 +514,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_TIME_LIMIT = int(timedelta(minutes=30).total_seconds())
 CELERY_BEAT_SCHEDULE_FILENAME = str(GATEHOUSE_HOME / "beat-schedule")
 
+# --- Evidence exports: files that the worker makes and the web processes send ------------------------------
+AUDIT_EXPORT_DIRECTORY = Path(env.text("AUDIT_EXPORT_DIRECTORY", str(GATEHOUSE_HOME / "exports"))).absolute()
+
 # --- Witnesses of the audit log: where checkpoints are kept beside the database ---------------------------
 _file = env.text("AUDIT_CHECKPOINT_FILE")
 AUDIT_CHECKPOINT_FILE = Path(_file).absolute() if _file else None

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
 
-from audit import export
 from audit.diff import changes_of
+from audit.formats.record import as_record
 from audit.models import Event
 from audit.patience import LIST, TookTooLong, patience
 from audit.querysets import READ
@@ -59,7 +59,7 @@ class EventPages(LogPages):
             "sentence": sentence(event),
             "across": self.across,
             "changes": list(changes_of(event)),
-            "raw": json.dumps(export.as_record(event), indent=2, ensure_ascii=False),
+            "raw": json.dumps(as_record(event), indent=2, ensure_ascii=False),
             "same": self._same(event),
             "timelines": self._timelines(event),
             "kin": self._kin(request, event),

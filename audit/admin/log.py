@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from audit import export
+from audit import download
 from audit.audit_events import record_export
 from audit.directory import directory
 from audit.evidence import standing
@@ -93,9 +93,9 @@ class AuditLog(EventPages, LivePages, SearchPages):
             return self.show_list(request)
         wanted = filters.event_filter()
         form = ExportForm(request.POST if request.method == "POST" else None)
-        count, more = capped_count(self._exported(request, wanted), export.LIMIT)
+        count, more = capped_count(self._exported(request, wanted), download.LIMIT)
         if request.method == "POST" and form.is_valid():
-            return export.send(
+            return download.send(
                 lambda: self._exported(request, wanted),
                 lambda told: self._record_export(request, wanted, told),
                 wanted=wanted,
@@ -108,7 +108,7 @@ class AuditLog(EventPages, LivePages, SearchPages):
             "form": form,
             "count": count,
             "truncated": more,
-            "limit": export.LIMIT,
+            "limit": download.LIMIT,
             "narrowed": wanted.described(),
             "limited_to": WITHOUT_ANCHOR.days if wanted.limited else 0,
             "back_url": f"{self.url('audit_log')}{self.kept(request)}",

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from api.operation import Filter, listing, operation
 from api.serializers import Answer
 from api.views import OrganizationView
-from audit import export
+from audit import download
 from audit.audit_events import record_export
 from audit.models import Event, Outcome
 from audit.querysets import EXPORT, READ
@@ -125,7 +125,9 @@ class Export(OrganizationView):
         media_types=["text/csv", "application/x-ndjson"],
         filters={
             "format": Filter(
-                serializers.ChoiceField(choices=list(export.CONTENT_TYPES), help_text="CSV, or a JSON object a line."),
+                serializers.ChoiceField(
+                    choices=list(download.CONTENT_TYPES), help_text="CSV, or a JSON object a line."
+                ),
                 required=True,
             ),
             **FILTERS,
@@ -134,7 +136,7 @@ class Export(OrganizationView):
     def get(self) -> StreamingHttpResponse:
         """The newest 100,000 events that pass the filter. The export itself is an event."""
         wanted = event_filter(self.query, self.actor, EXPORT)
-        return export.send(
+        return download.send(
             lambda: wanted.apply(Event.objects.visible_to(self.actor, EXPORT)),
             lambda told: record_export(self.actor, self.organization.pk, told),
             wanted=wanted,

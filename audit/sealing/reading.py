@@ -15,11 +15,20 @@ SELECT l.seq, l.hash, l.event_id::text, l.event_time, t.body, t.salts, e.id IS N
 FROM audit_leaf l
 LEFT JOIN audit_leaftext t
   ON t.organization_id = l.organization_id AND t.seq = l.seq AND t.event_time = l.event_time
-LEFT JOIN audit_event e ON e.id = l.event_id AND e.time = l.event_time
+    AND t.event_time BETWEEN %(earliest)s AND %(latest)s
+{{events}}
 LEFT JOIN LATERAL (SELECT {SELECT}) AS row ON true
-WHERE l.organization_id = %s AND l.seq >= %s AND l.seq < %s
+WHERE l.organization_id = %(log)s AND l.seq >= %(start)s AND l.seq < %(end)s
 ORDER BY l.seq
 """  # noqa: S608 - names of ours
+# The times let PostgreSQL pass by the months in which none of these events is.
+_TIMES = """
+SELECT min(event_time), max(event_time) FROM audit_leaf WHERE organization_id = %(log)s AND seq >= %(start)s AND seq < %(end)s
+"""
+_EVERY = "LEFT JOIN audit_event e ON e.id = l.event_id AND e.time = l.event_time AND e.time BETWEEN %(earliest)s AND %(latest)s"
+_SOME = """
+JOIN ({query}) e ON e.id = l.event_id AND e.time = l.event_time AND e.time BETWEEN %(earliest)s AND %(latest)s
+"""
 
 
 @dataclass(slots=True)
@@ -54,7 +63,46 @@ def sealed_events(cursor: Any, log: UUID, start: int, end: int) -> Iterator[Seal
         end: the number after the last one.
     """
     for first in range(start, end, AT_ONCE):
-        cursor.execute(_ROWS, [log, first, min(first + AT_ONCE, end)])
-        for seq, digest, event, time, body, salts, there, *columns in cursor.fetchall():
-            row = dict(zip(FIELDS, columns, strict=True)) if there else None
-            yield SealedEvent(seq, bytes(digest), event, time, body, bytes(salts or b""), row)
+        sql, parameters = sealed_query(cursor, log, first, min(first + AT_ONCE, end))
+        cursor.execute(sql, parameters)
+        yield from map(_sealed, cursor.fetchall())
+
+
+def stream_events(
+    connection: Any, log: UUID, start: int, end: int, *, only: tuple[str, dict[str, Any]] | None = None
+) -> Iterator[SealedEvent]:
+    """Yield the same through a cursor of the server, so that memory stays flat; a transaction must be open.
+
+    Args:
+        connection: of a role that may read the log and its events.
+        log, start, end: as for `sealed_events`.
+        only: a query for `audit_event` rows, with named parameters: leaves of other events are left out.
+    """
+    with connection.cursor() as cursor:
+        sql, parameters = sealed_query(cursor, log, start, end, only=only)
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(sql, parameters)
+        while rows := cursor.fetchmany(AT_ONCE):
+            yield from map(_sealed, rows)
+
+
+def sealed_query(
+    cursor: Any, log: UUID, start: int, end: int, *, only: tuple[str, dict[str, Any]] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Return the statement for leaves and what belongs to them, in their order."""
+    parameters: dict[str, Any] = {"log": log, "start": start, "end": end}
+    cursor.execute(_TIMES, parameters)
+    earliest, latest = cursor.fetchone()
+    events = _EVERY if only is None else _SOME.format(query=only[0])
+    return _ROWS.format(events=events), {
+        **parameters,
+        "earliest": earliest,
+        "latest": latest,
+        **(only[1] if only else {}),
+    }
+
+
+def _sealed(values: tuple[Any, ...]) -> SealedEvent:
+    seq, digest, event, time, body, salts, there, *columns = values
+    row = dict(zip(FIELDS, columns, strict=True)) if there else None
+    return SealedEvent(seq, bytes(digest), event, time, body, bytes(salts or b""), row)

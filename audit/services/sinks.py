@@ -10,6 +10,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit import signals
+from audit.formats import TEXT_FORMATS
+from audit.masking.rules import rules_of
 from audit.models import RecordFormat, Sink, SinkCursor
 from audit.places import LogPlaces
 from audit.query import QueryError, conditions_of, parse
@@ -24,13 +26,17 @@ from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from isolation.scope import INSTALLATION
 
+from .redaction import ensured_policy
+
 MOST = 50
 """Sinks of one organization."""
 LONGEST_NAME = 80
 LARGEST_BATCH_EVENTS, SMALLEST_BATCH_BYTES = 10_000, 1_000
 LONGEST_BATCH_SECONDS = 3_600
 
-_COMMON = frozenset({"name", "format", "query", "has_proofs", "batch_events", "batch_bytes", "batch_seconds"})
+_COMMON = frozenset(
+    {"name", "format", "query", "redaction", "has_proofs", "batch_events", "batch_bytes", "batch_seconds"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +258,17 @@ def _set(sink: Sink, values: Mapping[str, Any], receiver: type[Destination], act
         raise DomainError(f"Give it a name of 1 to {LONGEST_NAME} characters.", field="name", code="invalid")
     if sink.format not in RecordFormat.values:
         raise DomainError(f"There is no format {sink.format!r}.", field="format", code="invalid")
+    if sink.format in TEXT_FORMATS and not receiver.takes_text:
+        text = f"{receiver.label} takes JSON, and {sink.get_format_display()} is none. Choose another format."
+        raise DomainError(text, field="format", code="invalid")
+    _check_batches(sink, receiver)
+    if "query" in values:
+        sink.query = _query(sink.query, actor)
+    if "redaction" in values:
+        sink.redaction = _redaction(sink, actor)
+
+
+def _check_batches(sink: Sink, receiver: type[Destination]) -> None:
     most = min(LARGEST_BATCH_EVENTS, receiver.limits.events)
     if not 1 <= sink.batch_events <= most:
         raise DomainError(f"A batch has 1 to {most:,} events here.", field="batch_events", code="invalid")
@@ -260,8 +277,14 @@ def _set(sink: Sink, values: Mapping[str, Any], receiver: type[Destination], act
         raise DomainError(text, field="batch_bytes", code="invalid")
     if not 0 <= sink.batch_seconds <= LONGEST_BATCH_SECONDS:
         raise DomainError("A batch waits an hour at most.", field="batch_seconds", code="invalid")
-    if "query" in values:
-        sink.query = _query(sink.query, actor)
+
+
+def _redaction(sink: Sink, actor: Actor) -> dict[str, Any]:
+    checked = rules_of(sink.redaction, b"")
+    if not checked:
+        return {}
+    ensured_policy(sink.organization_id, actor)  # it holds the key of the hashes
+    return {"fields": dict(checked.fields), "detectors": dict(checked.detectors)}
 
 
 def _query(text: str, actor: Actor) -> str:

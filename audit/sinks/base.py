@@ -121,6 +121,8 @@ class Destination(ABC):
     limits: ClassVar[Limits] = Limits()
     batch_seconds: ClassVar[int] = 1
     """Seconds that a new sink's batch waits for more."""
+    takes_text: ClassVar[bool] = False
+    """Whether records may be text (CEF, LEEF); the others want JSON."""
     for_operators: ClassVar[bool] = False
     """Whether only the installation can have it: it reaches this machine."""
 

@@ -20,7 +20,12 @@ from vault.fields import EncryptedField
 class RecordFormat(models.TextChoices):
     """What a record looks like."""
 
-    NATIVE = "native", "Gatehouse JSON"
+    NATIVE = "ndjson", "Gatehouse JSON, which can be verified"
+    OCSF = "ocsf", "OCSF 1.7"
+    ECS = "ecs", "Elastic Common Schema"
+    CLOUDEVENTS = "cloudevents", "CloudEvents 1.0"
+    CEF = "cef", "CEF (ArcSight)"
+    LEEF = "leef", "LEEF 2.0 (QRadar)"
 
 
 class SinkState(models.TextChoices):
@@ -46,6 +51,8 @@ class Sink(models.Model):
     """A JSON object: the secret options by their names."""
     format = models.CharField(max_length=16, choices=RecordFormat.choices, default=RecordFormat.NATIVE)
     query = models.CharField("only events that match", max_length=500, blank=True)
+    redaction = models.JSONField(default=dict)
+    """What this sink withholds besides its organization's `RedactionPolicy`, in the same form."""
     has_proofs = models.BooleanField("with proofs", default=True)
     batch_events = models.PositiveIntegerField("events in a batch", default=500)
     batch_bytes = models.PositiveIntegerField("bytes in a batch", default=1_000_000)

@@ -11,9 +11,12 @@ from uuid import UUID
 from django.db import connections, transaction
 from django.utils import timezone
 
-from audit.leaf import parsed
+from audit.formats import RECORD_FORMATS, ndjson
+from audit.masking.application import redacted
+from audit.masking.policies import rules_for
+from audit.masking.rules import Rules
 from audit.models import Event
-from audit.package import edge_texts, event_line
+from audit.package import edge_texts
 from audit.places import LogPlaces
 from audit.query import conditions_of, parse
 from audit.query.qualifiers import names
@@ -23,7 +26,7 @@ from isolation.actor import SYSTEM
 from isolation.scope import APP, INSTALLATION, OPERATOR, tenant_scope
 
 from .base import Item, Limits
-from .models import Sink
+from .models import RecordFormat, Sink
 
 _CHECKPOINTS = """
 SELECT size, note, edge FROM audit_checkpoint WHERE organization_id = %s AND size > %s AND size <= %s
@@ -88,10 +91,11 @@ def stretch(sink: Sink, log: UUID, start: int, end: int, limits: Limits) -> Stre
             size: {"note": note, "edge": edge_texts(bytes(edge), size)} for size, note, edge in cursor.fetchall()
         }
         wanted = _wanted(sink, events)
+    rules = _rules(sink)
     for event in events:
         if event.row is None or (wanted is not None and event.event_id not in wanted):
             continue
-        text = record(event, has_proofs=sink.has_proofs, checkpoint=checkpoints.get(event.seq + 1))
+        text = record(event, sink, rules, checkpoints.get(event.seq + 1))
         item = Item(event.seq, event.event_id, log, event.event_time, str(event.row["action"]), text)
         if limits.item is not None and len(text.encode()) > limits.item:
             too_large.append(item)
@@ -108,29 +112,27 @@ def one(sink: Sink, log: UUID, seq: int) -> Item | None:
     with reading(log) as cursor:
         for event in sealed_events(cursor, log, seq, seq + 1):
             if event.row is not None:
-                text = record(event, has_proofs=sink.has_proofs)
+                text = record(event, sink, _rules(sink))
                 return Item(seq, event.event_id, log, event.event_time, str(event.row["action"]), text)
     return None
 
 
-def record(event: SealedEvent, *, has_proofs: bool, checkpoint: dict[str, Any] | None = None) -> str:
-    """Return a sealed event as one line of docs/audit/format.md.
+def record(event: SealedEvent, sink: Sink, rules: Rules, checkpoint: dict[str, Any] | None = None) -> str:
+    """Return a sealed event as a sink wants it, on one line.
 
     Args:
         event: with its row.
-        has_proofs: whether leaf and openings go with it; they make the copy provable.
-        checkpoint: of the log up to and with this event, if there is one.
+        sink: whose format counts.
+        rules: of redaction.
+        checkpoint: of the log up to and with this event, if there is one; only lines of docs/audit/format.md have them.
     """
-    line = event_line(event)
-    if not has_proofs:
-        line = {"seq": line["seq"], "hash": line["hash"]}
-    row = event.row or {}
-    line["event"] = {
-        name: parsed(value) if name in {"before", "after"} else value for name, value in row.items() if value
-    }
-    if checkpoint is not None and has_proofs:
-        line["checkpoint"] = checkpoint
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+    sent = redacted(event, rules)
+    if sink.format != RecordFormat.NATIVE:
+        return RECORD_FORMATS[sink.format].encode(sent).decode().rstrip("\n")
+    if not sink.has_proofs:
+        return ndjson.plain_line(sent).decode().rstrip("\n")
+    extra = "" if checkpoint is None else f',"checkpoint":{json.dumps(checkpoint)}'
+    return ndjson.line(sent, extra, unproven=sent is not event).decode().rstrip("\n")
 
 
 def head(log: UUID) -> int:
@@ -154,6 +156,11 @@ def waiting_since(log: UUID, seq: int) -> datetime | None:
         cursor.execute(_SEALED_AT, [log, seq])
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _rules(sink: Sink) -> Rules:
+    with tenant_scope(sink.organization_id):
+        return rules_for(sink.organization_id, sink.redaction)
 
 
 def _wanted(sink: Sink, events: list[SealedEvent]) -> set[str] | None:

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 PACKAGE, VERSION = "gatehouse-audit-package", 1
 KEY_HEADER = "gatehouse-audit-key/v1"
 DASH = "\u2014 "
+NIL = "00000000-0000-0000-0000-000000000000"  # in place of an organization: the installation itself
 HASH_BYTES, ID_BYTES = 32, 4
 GRACE = timedelta(minutes=5)  # a batch that was under way when the key changed is signed by the old one
 PROGRESS_EVERY = 100_000
@@ -302,6 +303,7 @@ class Report:
     proven_until: int = 0
     checkpoints: int = 0
     withheld: int = 0
+    retired: int = 0
     keys: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -433,19 +435,14 @@ class Verifier:
 
     def _event(self, line: dict[str, Any], number: int) -> None:
         seq, leaf = line["seq"], line.get("leaf")
-        if not isinstance(seq, int) or isinstance(seq, bool) or seq < 0 or not isinstance(leaf, str):
+        retired = "leaf" in line and leaf is None and isinstance(line.get("hash"), str)
+        if not isinstance(seq, int) or isinstance(seq, bool) or seq < 0 or not (retired or isinstance(leaf, str)):
             self.report.add("altered", f"line {number} has no event number, or no leaf")
             return
         self.report.events += 1
         self.report.first = seq if self.report.first is None else min(self.report.first, seq)
         self.report.last = seq if self.report.last is None else max(self.report.last, seq)
-        digest = hashlib.sha256(b"\x00" + leaf.encode()).digest()
-        event = self._check_leaf(line, seq, leaf)
-        stated = line.get("hash")
-        if stated is not None and stated != b64encode(digest).decode():
-            self.report.add("altered", f"event {seq} was altered: its leaf does not have its hash", seq, event=event)
-            with suppress(ValueError):
-                digest = base64_bytes(str(stated))  # the tree tells which of the two is the true one
+        event, digest = (None, self._retired(line, seq)) if retired else self._leaf(line, seq, leaf)
         checkpoint = line.get("checkpoint")
         if isinstance(checkpoint, str):
             checkpoint = {"note": checkpoint}
@@ -461,6 +458,26 @@ class Verifier:
         if proof is None and checkpoint is not None:
             self.add_checkpoint(checkpoint.get("note"), checkpoint.get("edge"))
 
+    def _leaf(self, line: dict[str, Any], seq: int, leaf: str) -> tuple[Optional[str], bytes]:
+        """Check an event's leaf; return the event's id and the hash for the tree."""
+        digest = hashlib.sha256(b"\x00" + leaf.encode()).digest()
+        event = self._check_leaf(line, seq, leaf)
+        stated = line.get("hash")
+        if stated is not None and stated != b64encode(digest).decode():
+            self.report.add("altered", f"event {seq} was altered: its leaf does not have its hash", seq, event=event)
+            with suppress(ValueError):
+                digest = base64_bytes(str(stated))  # the tree tells which of the two is the true one
+        return event, digest
+
+    def _retired(self, line: dict[str, Any], seq: int) -> bytes:
+        """Return the hash of an event whose text is gone: the tree tells whether it stood in this place."""
+        self.report.retired += 1
+        if line.get("event") or line.get("openings"):
+            self.report.add("altered", f"event {seq} says something that its leaf, which is gone, does not prove", seq)
+        with suppress(ValueError):
+            return base64_bytes(line["hash"])
+        return b""
+
     def _check_leaf(self, line: dict[str, Any], seq: int, leaf: str) -> Optional[str]:
         """Check what an event's leaf, its openings and its plain copy say; return the event's id."""
         try:
@@ -472,7 +489,8 @@ class Verifier:
             return None
         if self.origin:
             log = self.origin.rpartition("/")[2]
-            if (said.get("organization_id") or "installation") != log:
+            whose = said.get("organization_id")
+            if ("installation" if whose in (None, NIL) else whose) != log:
                 self.report.add("foreign", f"event {seq} belongs to another log", seq, event=event)
         openings = line.get("openings") or {}
         for name, opening in openings.items():
@@ -502,6 +520,9 @@ class Verifier:
             values.update({name[len(prefix) :]: each[1] for name, each in openings.items() if name.startswith(prefix)})
             if isinstance(plain.get(column), dict):
                 sealed[column] = values
+                unopened = {name for name in said.get("commitments", {}) if name not in openings}
+                hidden = {name[len(prefix) :] for name in unopened if name.startswith(prefix)}
+                plain = {**plain, column: {name: each for name, each in plain[column].items() if name not in hidden}}
         for name, value in plain.items():
             expected = sealed.get(name)
             withheld = name in said.get("commitments", {}) and name not in openings
@@ -897,6 +918,10 @@ def words(report: Report) -> str:
         else f"Checkpoints {report.checkpoints:,}"
     )
     lines += [f"Key {key['number']:<8}since {key['since']}, {key['fingerprint']}" for key in report.keys]
+    if report.retired:
+        lines.append(
+            f"Retired     {report.retired:,} events are gone; that they were there is proven, what they said is not"
+        )
     if report.withheld:
         lines.append(f"Withheld    {report.withheld:,} personal values are erased or left out of this copy")
     lines += [f"Note        {warning}" for warning in report.warnings]

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from api.models import StoredResponse
-from audit.models import SavedSearch, Sink
+from audit.models import RedactionPolicy, SavedSearch, Sink
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -228,5 +228,6 @@ def _key_lifetime(days: int | None) -> int | None:
 
 def _delete_contents() -> None:
     """Delete the rows that PROTECT roles, before the cascade reaches them, and those that no cascade reaches."""
-    for model in (Invitation, ProjectMembership, GroupRole, Membership, StoredResponse, SavedSearch, Sink):
+    of_tenants = (Invitation, ProjectMembership, GroupRole, Membership)
+    for model in (*of_tenants, StoredResponse, SavedSearch, Sink, RedactionPolicy):
         model.objects.all().delete()

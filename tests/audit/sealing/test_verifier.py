@@ -120,8 +120,13 @@ CHANGES: dict[str, tuple[Callable[[list[Line]], Any], Found]] = {
         [("altered", None, None), ("unproven", 8, 11), ("missing", 9, 9)],
     ),
     "no leaf": (
-        lambda rows: rows[9].update(leaf=None),
+        lambda rows: rows[9].pop("leaf"),
         [("altered", None, None), ("unproven", 8, 11), ("missing", 9, 9)],
+    ),
+    "retired, and saying something": (lambda rows: rows[9].update(leaf=None), [("altered", 9, 9)]),
+    "retired, by another's hash": (
+        lambda rows: rows.__setitem__(9, {"seq": 9, "leaf": None, "hash": rows[8]["hash"]}),
+        [("inconsistent", 8, 11)],
     ),
 }
 

@@ -1,8 +1,11 @@
 """What the tests of sinks share: a sink of acme's, events, and turns of delivery."""
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
+
+from django.db import connections
 
 from audit.models import DeadLetter, Sink, SinkCursor
 from audit.sealing.sealer import seal
@@ -97,3 +100,17 @@ def numbers(bodies: Iterable[Any]) -> list[int]:
 def sealed(tenant: Tenant) -> int:
     """Return how many events of an organization are sealed."""
     return head(UUID(str(tenant.organization.pk)))
+
+
+def apart(work: Callable[[], object]) -> threading.Thread:
+    """Start something in a thread of its own, which closes its database connections at its end."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterable
 
 import pytest
-from django.db import connections
 
 from audit.models import DeadLetterState, SinkState
 from audit.services.sink_delivery import dismiss_dead_letters, replay_sink, retry_dead_letters
@@ -13,7 +12,7 @@ from audit.sinks import claims, delivery
 from audit.sinks.claims import LeaseLost, advance, claim, wake
 from audit.sinks.delivery import FIRST_WAIT, LONGEST_WAIT, Turn, wait
 from tests.audit.sinks.receivers import Answer, Receiver, Request
-from tests.audit.sinks.stage import cursor_of, due, happen, letters_of, numbers, sealed, turns, webhook
+from tests.audit.sinks.stage import apart, cursor_of, due, happen, letters_of, numbers, sealed, turns, webhook
 from tests.people import Tenant
 from tests.tenants.stage import events
 
@@ -213,21 +212,20 @@ def test_an_answer_that_is_lost_makes_the_batch_come_again_with_the_same_ids(acm
 def test_a_stuck_sink_does_not_delay_another(acme: Tenant, globex: Tenant, receiver: Receiver) -> None:
     stuck = threading.Event()
     with Receiver().running() as slow:
-        slow.rule = lambda _request: Answer(200 if stuck.wait(30) else 200)
+
+        def late(_request: Request) -> Answer:
+            stuck.wait(30)
+            return Answer()
+
+        slow.rule = late
         webhook(acme, slow.url, from_beginning=True)
         happen(acme, 3)
-        webhook(globex, receiver.url, from_beginning=True)
-        happen(globex, 3)
         wake()
         first = claim()
         assert first is not None
-
-        def wait_for_it() -> None:
-            Turn(first).run()
-            connections.close_all()
-
-        worker = threading.Thread(target=wait_for_it)
-        worker.start()
+        webhook(globex, receiver.url, from_beginning=True)
+        happen(globex, 3)
+        worker = apart(Turn(first).run)
         try:
             turns()
             assert received(receiver) == list(range(sealed(globex)))

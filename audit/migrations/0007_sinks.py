@@ -16,7 +16,7 @@ SQL = Path(__file__).with_name("sinks.sql")
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0005_sealing"),
+        ("audit", "0006_evidence_exports"),
     ]
 
     operations = [
@@ -30,7 +30,21 @@ class Migration(migrations.Migration):
                 ("kind", models.CharField(editable=False, max_length=24, verbose_name="destination")),
                 ("options", models.JSONField(default=dict, verbose_name="settings")),
                 ("secrets", vault.fields.EncryptedField(null=True)),
-                ("format", models.CharField(choices=[("native", "Gatehouse JSON")], default="native", max_length=16)),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[
+                            ("ndjson", "Gatehouse JSON, which can be verified"),
+                            ("ocsf", "OCSF 1.7"),
+                            ("ecs", "Elastic Common Schema"),
+                            ("cloudevents", "CloudEvents 1.0"),
+                            ("cef", "CEF (ArcSight)"),
+                            ("leef", "LEEF 2.0 (QRadar)"),
+                        ],
+                        default="ndjson",
+                        max_length=16,
+                    ),
+                ),
                 ("query", models.CharField(blank=True, max_length=500, verbose_name="only events that match")),
                 ("has_proofs", models.BooleanField(default=True, verbose_name="with proofs")),
                 ("batch_events", models.PositiveIntegerField(default=500, verbose_name="events in a batch")),

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from audit import export
+from audit import download
 from audit.models import Event
 from isolation import context
 from isolation.actor import SYSTEM
@@ -99,7 +99,7 @@ def test_json_lines_hold_the_whole_event_and_keep_the_filter(acme: Tenant) -> No
     assert exported["id"] == str(event.pk)
     assert exported["time"] == event.time.isoformat()
     assert {name: exported[name] for name in values} == values
-    assert tuple(exported) == export.COLUMNS
+    assert tuple(exported) == download.COLUMNS
 
 
 def test_csv_cells_are_never_formulas(acme: Tenant) -> None:
@@ -110,7 +110,7 @@ def test_csv_cells_are_never_formulas(acme: Tenant) -> None:
     response = signed_in(acme.owner).post(f"{EXPORT}?action=role.updated", {"format": "csv"})
     header, *rows = csv.reader(io.StringIO(text_of(response), newline=""))
 
-    assert tuple(header) == export.COLUMNS
+    assert tuple(header) == download.COLUMNS
     assert len(rows) == len(nasty) + 1
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d"))]
     assert {row[header.index("target_label")] for row in rows} == {f"'{text}" for text in nasty} | {"plain, with comma"}
@@ -141,7 +141,7 @@ def test_an_export_does_not_hold_its_own_event_nor_later_ones(acme: Tenant) -> N
 
 
 def test_more_than_fits_is_told_and_the_newest_leave(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "LIMIT", 4)
+    monkeypatch.setattr(download, "LIMIT", 4)
     write_many(acme.organization.pk, 6, action="role.updated")
     client = signed_in(acme.owner)
 
@@ -162,7 +162,7 @@ def test_batches_are_complete_and_bounded(acme: Tenant, limit: int) -> None:
         with tenant_scope(acme.organization):
             return work()
 
-    lists = list(export.batches(events, run, limit=limit, size=3))
+    lists = list(download.batches(events, run, limit=limit, size=3))
     assert all(0 < len(rows) <= 3 for rows in lists)
     found = [event.pk for rows in lists for event in rows]
     with tenant_scope(acme.organization):

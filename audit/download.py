@@ -1,6 +1,8 @@
-"""The filtered log as a file: CSV or JSON Lines, read in batches while it is sent."""
+"""What is on the screen as a file at once: CSV or JSON Lines of the newest events, read in batches while it is sent.
 
-import csv
+It holds what an actor may see, also of some projects only, and proves nothing: see `exports` for what does.
+"""
+
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
@@ -14,47 +16,17 @@ from console.keyset import KeysetPage, KeysetPaginator
 from console.lists import capped_count
 from isolation.scope import continuation
 
+from .formats.csv_lines import line
+from .formats.record import COLUMNS, as_record
 from .models import Event
 from .selectors import EventFilter
 
 LIMIT = 100_000
-"""Events that one export holds at most; the newest ones."""
+"""Events that one file holds at most; the newest ones."""
 
 BATCH = 1_000
 
-COLUMNS = (
-    "id",
-    "time",
-    "organization_id",
-    "actor_kind",
-    "actor_id",
-    "actor_label",
-    "via",
-    "action",
-    "outcome",
-    "target_type",
-    "target_id",
-    "target_label",
-    "project_id",
-    "project_label",
-    "before",
-    "after",
-    "reason",
-    "request_id",
-    "session",
-    "ip",
-    "user_agent",
-)
-
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
-
-# What a spreadsheet takes for a formula, or for a new cell that begins one (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-
-def as_record(event: Event) -> dict[str, Any]:
-    """Return an event as JSON values, in the order of `COLUMNS`; times are UTC in ISO 8601."""
-    return {name: _plain(getattr(event, name)) for name in COLUMNS}
 
 
 def send(
@@ -65,7 +37,7 @@ def send(
     form: str,
     stem: str,
 ) -> StreamingHttpResponse:
-    """Record an export and return the file, which is read while it is sent.
+    """Record a download and return the file, which is read while it is sent.
 
     Args:
         events: makes the queryset of what may be exported and passes the filter; called inside the scope.
@@ -77,7 +49,7 @@ def send(
     now = timezone.now()
     number, truncated = capped_count(events(), LIMIT)
     record_export({"format": form, "events": number, "truncated": truncated, "filter": wanted.described()})
-    # What is written from now on, this export's own event included, is not part of it.
+    # What is written from now on, this download's own event included, is not part of it.
     lists = batches(lambda: events().filter(time__lte=now), continuation(), limit=number)
     name = f"{stem}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.{form}"
     return StreamingHttpResponse(
@@ -115,11 +87,10 @@ def batches(
 
 
 def csv_lines(lists: Iterable[Sequence[Event]]) -> Iterator[str]:
-    """Yield the CSV text of each list, after a line of column names. A cell never begins like a formula."""
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
+    """Yield the CSV text of each list, after a line of column names."""
+    yield line(COLUMNS)
     for events in lists:
-        yield "".join(writer.writerow([_cell(value) for value in as_record(event).values()]) for event in events)
+        yield "".join(line(as_record(event).values()) for event in events)
 
 
 def json_lines(lists: Iterable[Sequence[Event]]) -> Iterator[str]:
@@ -129,22 +100,3 @@ def json_lines(lists: Iterable[Sequence[Event]]) -> Iterator[str]:
 
 
 _WRITERS = {"csv": csv_lines, "jsonl": json_lines}
-
-
-class _Echo:
-    """A file that returns what is written."""
-
-    def write(self, text: str) -> str:
-        """Return the text."""
-        return text
-
-
-def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, str | dict | list):
-        return value
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _cell(value: Any) -> str:
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
