@@ -60,6 +60,7 @@ class Item:
         time: when it happened.
         action: its action's name.
         text: the record: one line, JSON unless the format is one of text.
+        went_well: whether what it tells of succeeded.
     """
 
     seq: int
@@ -68,6 +69,7 @@ class Item:
     time: datetime
     action: str
     text: str
+    went_well: bool = True
 
     @property
     def size(self) -> int:

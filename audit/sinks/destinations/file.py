@@ -41,6 +41,7 @@ class File(Destination):
         Option("name", "File name", "In the directory AUDIT_SINK_DIRECTORY.", default="audit.ndjson"),
     )  # fmt: skip
     limits = Limits(events=2_000, bytes=4_000_000)
+    takes_text = True
     for_operators = True
 
     def __init__(self, options: Mapping[str, Any], sink_id: UUID) -> None:

@@ -77,6 +77,7 @@ class Kafka(Destination):
         *CONNECTION[:3],
     )  # fmt: skip
     limits = Limits(events=2_000, bytes=2_000_000, item=900_000)
+    takes_text = True
     for_operators = True
 
     def __init__(self, options: Mapping[str, Any], sink_id: UUID) -> None:

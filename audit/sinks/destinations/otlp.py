@@ -23,7 +23,6 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from audit.sinks.base import Entry, Item, Limits, Option, Rejection, refuse
 from audit.sinks.exceptions import Blocked, Later, Refused
 from audit.sinks.http import CONNECTION, HttpDestination, retry_after
-from audit.sinks.outcomes import went_well
 from outbound.exceptions import Refused as NotAllowed
 from outbound.exchange import Reply, checked_headers
 
@@ -123,7 +122,7 @@ class Otlp(HttpDestination):
 
 
 def _record(item: Item, now: int) -> LogRecord:
-    fine = went_well(item)
+    fine = item.went_well
     return LogRecord(
         time_unix_nano=_nanoseconds(item.time),
         observed_time_unix_nano=now,

@@ -14,7 +14,6 @@ from uuid import UUID
 from audit.sinks.base import Destination, Entry, Item, Limits, Option, Rejection, refuse
 from audit.sinks.exceptions import Blocked, Later
 from audit.sinks.http import CONNECTION
-from audit.sinks.outcomes import went_well
 from outbound.addresses import check_url
 from outbound.channel import Channel, address
 from outbound.exceptions import OutboundError
@@ -78,6 +77,7 @@ class Syslog(Destination):
         ),
     )  # fmt: skip
     limits = Limits(events=1_000, bytes=1_000_000)
+    takes_text = True
 
     def __init__(self, options: Mapping[str, Any], sink_id: UUID) -> None:
         super().__init__(options, sink_id)
@@ -162,7 +162,7 @@ class Syslog(Destination):
 
     def message(self, item: Item) -> bytes:
         """Return an event as RFC 5424, 6 has it."""
-        priority = 8 * int(self.given["facility"]) + (_NOTICE if went_well(item) else _WARNING)
+        priority = 8 * int(self.given["facility"]) + (_NOTICE if item.went_well else _WARNING)
         moment = item.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         # None of these values has a character that would have to be escaped (6.3.3).
         data = f'[{STRUCTURED_DATA_ID} id="{item.id}" seq="{item.seq}" log="{item.log}"]'

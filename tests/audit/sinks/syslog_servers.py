@@ -150,7 +150,8 @@ class SyslogNg(SyslogServer):
         program = require_program(str(beside), "syslog-ng", "/usr/sbin/syslog-ng", hint=hint)
         files = {"--cfgfile": configuration}
         files |= {f"--{name}": self._directory / name for name in ("persist-file", "pidfile", "control")}
-        more = [f"--module-path={self.root}/usr/lib/syslog-ng/3.38"] if program == str(beside) else []
+        modules = [str(each) for each in (self.root / "usr/lib/syslog-ng").glob("[0-9]*")]
+        more = [f"--module-path={modules[0]}"] if program == str(beside) else []
         return [program, "--foreground", "--no-caps", *more, *(f"{name}={file}" for name, file in files.items())]
 
     def environment(self) -> dict[str, str]:

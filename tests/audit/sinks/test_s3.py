@@ -179,6 +179,20 @@ def test_security_lake_has_a_folder_for_each_day(acme: Tenant, moto: str, bucket
     assert table.column("seq").to_pylist() == list(range(sealed(acme)))
 
 
+def test_security_lake_takes_ocsf(acme: Tenant, moto: str, bucket: Any) -> None:
+    import pyarrow.parquet  # noqa: PLC0415
+
+    sink = s3(acme, moto, format="ocsf", options={"file": "parquet", "layout": "security_lake"})
+    happen(acme, 20)
+    turns()
+    assert cursor_of(sink).last_error == ""
+    (key,) = keys(bucket)
+    table = pyarrow.parquet.read_table(io.BytesIO(read(bucket, key)))
+    assert len(table) == sealed(acme)
+    assert {type(value) for value in table.column("class_uid").to_pylist()} == {int}
+    assert table.column("metadata").to_pylist()[0]["version"].startswith("1.")
+
+
 def test_a_role_is_assumed(acme: Tenant, moto: str, bucket: Any) -> None:
     sink = s3(acme, moto, options={"role": "arn:aws:iam::123456789012:role/gatehouse", "external_id": "an-external-id"})
     happen(acme, 3)

@@ -14,10 +14,11 @@ from audit.models import Sink, SinkCursor, SinkState
 from audit.services.sink_delivery import replay_sink, test_sink
 from audit.services.sinks import update_sink
 from audit.sinks.claims import claim, open_window, wake
+from audit.sinks.delivery import deliver
 from audit.sinks.destinations.syslog import Syslog
-from isolation.exceptions import DomainError
+from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import tenant_scope
-from tests.audit.sinks.stage import cursor_of, due, happen, letters_of, sealed, sink_of, turns
+from tests.audit.sinks.stage import apart, cursor_of, due, happen, letters_of, sealed, sink_of, turns
 from tests.audit.sinks.syslog_servers import Rsyslog, SyslogNg, SyslogServer, require_gnutls
 from tests.outbound.authority import Authority
 from tests.people import Tenant
@@ -318,6 +319,62 @@ def test_its_private_key_is_in_no_error_and_no_event(
     happen(acme, 1)
     turns()
     assert key not in cursor_of(sink).last_error + caplog.text
+
+
+def test_what_failed_is_a_warning(acme: Tenant, server: SyslogServer, authority: Authority) -> None:
+    sink = syslog(acme, server, authority)
+    with acme.acting("viewer") as actor, pytest.raises(MissingPermission):
+        replay_sink(sink=sink, seq=0, actor=actor)
+    happen(acme, 1)
+    turns()
+    server.wait_for(sealed(acme))
+    priorities = {row[4]: int(row[1]) % 8 for row in server.rows()}
+    assert (priorities["access.denied"], priorities["member.role_changed"]) == (4, 5)
+
+
+def test_two_workers_never_send_one_log_at_once(acme: Tenant, server: SyslogServer, authority: Authority) -> None:
+    syslog(acme, server, authority, batch_events=5)
+    happen(acme, 100)
+    wake()
+    workers = [apart(lambda: deliver(10)) for _ in range(2)]
+    for worker in workers:
+        worker.join()
+    turns()
+    server.wait_for(sealed(acme))
+    assert numbers(server) == list(range(sealed(acme)))
+
+
+@pytest.mark.parametrize("server", [Rsyslog], indirect=True)
+def test_text_formats_are_sent_too(acme: Tenant, server: SyslogServer, authority: Authority) -> None:
+    syslog(acme, server, authority, format="cef", options={"has_bom": False})
+    happen(acme, 1)
+    turns()
+    server.wait_for(sealed(acme))
+    assert all(row[-1].startswith("CEF:") for row in server.rows())
+
+
+def test_a_server_that_reads_slowly_gets_everything(
+    acme: Tenant, server: SyslogServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped again and again, for less than the patience of a step."""
+    syslog(acme, server, authority, batch_events=200)
+    happen(acme, 2_000)
+    over = threading.Event()
+
+    def slow() -> None:
+        while not over.wait(0.1):
+            server.kill(signal.SIGSTOP)
+            over.wait(0.2)
+            server.kill(signal.SIGCONT)
+
+    slowing = apart(slow)
+    try:
+        turns()
+    finally:
+        over.set()
+        slowing.join()
+    server.wait_for(sealed(acme))
+    assert numbers(server) == list(range(sealed(acme)))
 
 
 @pytest.mark.soak
