@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from threading import Thread
+from typing import Any
 
 import httpcore
 
@@ -98,6 +99,10 @@ class Stream(httpcore.NetworkStream):
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return the socket when asked for "socket", for what no stream offers."""
+        return self._socket if info == "socket" else None
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None

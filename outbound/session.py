@@ -20,7 +20,7 @@ from outbound.exchange import Reply, checked_headers, explained, received_body, 
 from outbound.network import CheckedBackend, Deadline
 
 _LARGEST_ANSWER = 1_048_576
-_BROKEN = (ConnectionError, httpcore.RemoteProtocolError)
+_BROKEN = (ConnectionError, httpcore.RemoteProtocolError, httpcore.ConnectionNotAvailable)
 
 
 class Session:

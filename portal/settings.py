@@ -546,6 +546,10 @@ AUDIT_RETENTION_MONTHS = _months or None
 AUDIT_RETENTION_NOTICE_DAYS = env.integer("AUDIT_RETENTION_NOTICE_DAYS", default=30, minimum=7, maximum=365)
 AUDIT_ERASURE_NOTICE_DAYS = env.integer("AUDIT_ERASURE_NOTICE_DAYS", default=3, minimum=1, maximum=30)
 
+# --- Sinks of the installation: where those that write files may do so --------------------------------------
+_directory = env.text("AUDIT_SINK_DIRECTORY")
+AUDIT_SINK_DIRECTORY = Path(_directory).absolute() if _directory else None
+
 # --- Log: one format, to stdout ------------------------------------------------------------------------
 LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO")
 ACCESS_LOG = env.boolean("ACCESS_LOG", default=False)

@@ -65,7 +65,7 @@ def replay_sink(
         raise DomainError(f"The log has {sealed:,} sealed events: choose a number below.", field="seq", code="range")
     cursor.next_seq, cursor.head, cursor.lease, cursor.leased_until = start, sealed, None, None
     cursor.waiting_since = timezone.now() if start < sealed else None
-    cursor.retry_at = None
+    cursor.retry_at = cursor.replay_from = cursor.sent_lately = None
     cursor.save()
     told = {"from": start, "events": sealed - start}
     signals.sink_replayed.announce(stored, actor=actor, before={}, after=told)
@@ -85,6 +85,7 @@ def test_sink(*, sink: Sink, actor: Actor) -> str:
     receiver = known(sink.kind)({**sink.options, **sink.revealed()}, sink.pk)
     try:
         rejections = receiver.send([_test_item(sink)])
+        receiver.settle()
         reason = rejections[0].reason if rejections else ""
     except DeliveryError as error:
         reason = error.reason

@@ -24,6 +24,7 @@ from audit.sinks.records import head, waiting_since
 from audit.sinks.registry import DESTINATIONS
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
+from isolation.scope import INSTALLATION
 
 from .redaction import ensured_policy
 
@@ -79,6 +80,8 @@ def create_sink(
     """
     require_both(actor)
     receiver = known(kind)
+    if receiver.for_operators and organization_id != INSTALLATION:
+        raise DomainError(f"{receiver.label} is for sinks of the installation alone.", field="kind", code="invalid")
     if Sink.objects.count() >= MOST:
         raise DomainError(f"There are {MOST} sinks. Remove one that you do not need.", code="too_many")
     plain, secret = sorted_out(receiver, options)

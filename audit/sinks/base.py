@@ -35,6 +35,7 @@ class Option:
         required: whether it must not be empty.
         default: what a new sink starts with.
         choices: (value, label) of a `CHOICE`.
+        is_address: whether secrets are sent to it, also where it is no URL.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Option:
     required: bool = True
     default: Any = ""
     choices: tuple[tuple[str, str], ...] = ()
+    is_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Item:
         time: when it happened.
         action: its action's name.
         text: the record: one line, JSON unless the format is one of text.
+        went_well: whether what it tells of succeeded.
     """
 
     seq: int
@@ -66,6 +69,7 @@ class Item:
     time: datetime
     action: str
     text: str
+    went_well: bool = True
 
     @property
     def size(self) -> int:
@@ -171,6 +175,18 @@ class Destination(ABC):
             Later: it cannot take the batch now.
             Blocked: it takes nothing until somebody changes something.
             Refused: it does not accept the batch; with fewer events it might.
+        """
+
+    @property
+    def window(self) -> int:
+        """Return for how many seconds before a failure events are sent again; 0 where acknowledgements are given."""
+        return 0
+
+    def settle(self) -> None:  # noqa: B027 - only where nothing is acknowledged
+        """End a turn: make as sure as can be that what was sent has arrived.
+
+        Raises:
+            Later: nothing of this turn counts as delivered.
         """
 
     def close(self) -> None:  # noqa: B027 - most keep none

@@ -14,7 +14,7 @@ from isolation.scope import APP, tenant_scope
 
 from .models import Sink, SinkCursor, SinkHour, SinkState
 
-_FAILURE = ["failures", "failing_since", "state", "last_error", "retry_at", "lease", "leased_until"]
+_FAILURE = ["failures", "failing_since", "state", "last_error", "retry_at", "lease", "leased_until", "next_seq"]
 
 LEASE = timedelta(seconds=60)
 """Longer than any one request takes; it is extended with every batch."""
@@ -71,6 +71,34 @@ def sink_of(held: Claim) -> Sink:
     return found
 
 
+def open_window(held: Claim, seconds: int) -> None:
+    """Begin a turn of a receiver that acknowledges nothing: what may be lost comes again first.
+
+    Args:
+        held: the lease.
+        seconds: what was sent in this time before a failure may be lost.
+
+    Raises:
+        LeaseLost: nothing is noted.
+    """
+    now = timezone.now()
+    with tenant_scope(held.organization_id):
+        cursor = SinkCursor.objects.filter(pk=held.cursor_id, lease=held.lease).first()
+        if cursor is None:
+            raise LeaseLost
+        if cursor.replay_from is not None:  # the turn before failed, or its worker died
+            held.next_seq = min(cursor.replay_from, cursor.next_seq)
+            lately = []
+        else:
+            held.next_seq = cursor.next_seq
+            begun = cursor.sent_lately or []
+            ended = [*(at for _seq, at in begun[1:]), cursor.delivered_at.timestamp() if cursor.delivered_at else 0.0]
+            oldest = now.timestamp() - seconds
+            lately = [turn for turn, end in zip(begun, ended, strict=False) if end >= oldest]
+        lately.append([held.next_seq, now.timestamp()])
+        _write(held, {"next_seq": held.next_seq, "replay_from": lately[0][0], "sent_lately": lately})
+
+
 def advance(held: Claim, *, end: int, delivered: int, refused: int = 0, newest: datetime | None = None) -> None:
     """Note that everything before `end` is dealt with, and hold on.
 
@@ -102,7 +130,7 @@ def release(held: Claim, *, recovered: bool, waiting_since: datetime | None) -> 
         recovered: whether the receiver acknowledged something, so that what failed before is over.
         waiting_since: when the oldest event that still waits was sealed, None when there was none.
     """
-    values: dict[str, Any] = {"lease": None, "leased_until": None}
+    values: dict[str, Any] = {"lease": None, "leased_until": None, "replay_from": None}
     if recovered:
         values |= {"state": SinkState.DELIVERING, "failures": 0, "failing_since": None}
         values |= {"retry_at": None, "last_error": ""}
@@ -135,6 +163,8 @@ def fail(held: Claim, *, state: SinkState, reason: str, pause: Callable[[int], t
         cursor.failures = 1 if afresh else cursor.failures + 1
         cursor.failing_since = now if afresh else cursor.failing_since or now
         cursor.state, cursor.last_error = state, reason
+        if cursor.replay_from is not None:
+            cursor.next_seq = min(cursor.replay_from, cursor.next_seq)
         cursor.retry_at, cursor.lease, cursor.leased_until = now + pause(cursor.failures), None, None
         cursor.save(update_fields=_FAILURE)
         _count(held, failures=1)

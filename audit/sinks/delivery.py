@@ -16,7 +16,7 @@ from isolation.scope import tenant_scope
 
 from .alerts import tell_how_it_went
 from .base import Destination, Item, Limits
-from .claims import Claim, LeaseLost, advance, claim, fail, release, sink_of
+from .claims import Claim, LeaseLost, advance, claim, fail, open_window, release, sink_of
 from .exceptions import Blocked, DeliveryError, Later, Refused
 from .models import DeadLetter, DeadLetterState, Sink, SinkState
 from .records import Stretch, one, stretch, waiting_since
@@ -83,6 +83,7 @@ class Turn:
     def __init__(self, held: Claim) -> None:
         self._held = held
         self._acknowledged = False
+        self._has_window = False
 
     def run(self) -> None:
         """Deliver; whatever goes wrong is noted at the cursor."""
@@ -93,8 +94,12 @@ class Turn:
                 sink = sink_of(held)
                 options = {**sink.options, **sink.revealed()}
             receiver = destination(sink.kind)(options, sink.pk)
+            if receiver.window:
+                self._has_window = True
+                open_window(held, receiver.window)
             self._send_letters(sink, receiver)
             self._send_batches(sink, receiver)
+            receiver.settle()
             since = waiting_since(held.log, held.next_seq) if held.next_seq < held.head else None
             release(held, recovered=self._acknowledged, waiting_since=since)
             tell_how_it_went(held)
@@ -221,7 +226,8 @@ class Turn:
 
     def _fail(self, reason: str, pause: Callable[[int], timedelta], *, state: SinkState = SinkState.RETRYING) -> None:
         held = self._held
-        if fail(held, state=state, reason=reason, pause=pause, afresh=self._acknowledged):
+        afresh = self._acknowledged and not self._has_window  # without an acknowledgement only whole turns count
+        if fail(held, state=state, reason=reason, pause=pause, afresh=afresh):
             tell_how_it_went(held)
 
 

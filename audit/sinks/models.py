@@ -102,6 +102,10 @@ class SinkCursor(models.Model):
     """Events that were sealed in the log when the sink was last woken."""
     waiting_since = models.DateTimeField(null=True)
     """When the oldest event that was not delivered was sealed; None when there is none."""
+    replay_from = models.BigIntegerField(null=True)
+    """Of a receiver that acknowledges nothing: where delivery begins again when the turn that goes on fails."""
+    sent_lately = models.JSONField(null=True)
+    """Of the same: [first number, time] of each turn that may be lost when the receiver fails, oldest first."""
     state = models.CharField(max_length=12, choices=SinkState.choices, default=SinkState.DELIVERING)
     failures = models.PositiveIntegerField(default=0)
     failing_since = models.DateTimeField(null=True)

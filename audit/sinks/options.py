@@ -79,7 +79,7 @@ def changed_options(
     ours = {name: value for name, value in secrets.items() if name not in typed}
     kept = {name: value for name, value in secrets.items() if name in typed}
     changed = {name: value for name, value in given.items() if name not in typed or value}
-    addresses = [option.name for option in receiver.options if option.entry is Entry.URL]
+    addresses = [option.name for option in receiver.options if option.entry is Entry.URL or option.is_address]
     moved = any(name in changed and changed[name] != plain.get(name, "") for name in addresses)
     if moved and not ours:
         for name in kept.keys() - changed.keys():

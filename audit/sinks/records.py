@@ -1,7 +1,7 @@
 """What is sent: the sealed events of a stretch of a log, as a sink wants them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from audit.formats import RECORD_FORMATS, ndjson
 from audit.masking.application import redacted
 from audit.masking.policies import rules_for
 from audit.masking.rules import Rules
-from audit.models import Event
+from audit.models import Event, Outcome
 from audit.package import edge_texts
 from audit.places import LogPlaces
 from audit.query import conditions_of, parse
@@ -96,7 +96,7 @@ def stretch(sink: Sink, log: UUID, start: int, end: int, limits: Limits) -> Stre
         if event.row is None or (wanted is not None and event.event_id not in wanted):
             continue
         text = record(event, sink, rules, checkpoints.get(event.seq + 1))
-        item = Item(event.seq, event.event_id, log, event.event_time, str(event.row["action"]), text)
+        item = _item(event, log, event.row, text)
         if limits.item is not None and len(text.encode()) > limits.item:
             too_large.append(item)
             continue
@@ -113,7 +113,7 @@ def one(sink: Sink, log: UUID, seq: int) -> Item | None:
         for event in sealed_events(cursor, log, seq, seq + 1):
             if event.row is not None:
                 text = record(event, sink, _rules(sink))
-                return Item(seq, event.event_id, log, event.event_time, str(event.row["action"]), text)
+                return _item(event, log, event.row, text)
     return None
 
 
@@ -156,6 +156,11 @@ def waiting_since(log: UUID, seq: int) -> datetime | None:
         cursor.execute(_SEALED_AT, [log, seq])
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _item(event: SealedEvent, log: UUID, row: Mapping[str, Any], text: str) -> Item:
+    fine = row["outcome"] == Outcome.SUCCESS
+    return Item(event.seq, event.event_id, log, event.event_time, str(row["action"]), text, fine)
 
 
 def _rules(sink: Sink) -> Rules:

@@ -40,8 +40,8 @@ class Authority:
         self.file = directory / "authority.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def server(self, *names: str, expired: bool = False) -> ssl.SSLContext:
-        """Return what a server with a certificate for these names, or addresses, speaks TLS by."""
+    def issue(self, *names: str, expired: bool = False) -> tuple[str, str]:
+        """Return a certificate for these names, or addresses, and its private key, both in PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         end = datetime.now(UTC) + (-DAY if expired else DAY)
         certificate = (
@@ -56,11 +56,16 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
             .sign(self._key, hashes.SHA256())
         )
-        file = self._directory / "server.pem"
         private = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+        return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+
+    def server(self, *names: str, expired: bool = False) -> ssl.SSLContext:
+        """Return what a server with a certificate for these names, or addresses, speaks TLS by."""
+        certificate, private = self.issue(*names, expired=expired)
+        file = self._directory / "server.pem"
+        file.write_text(private + certificate)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context

@@ -80,7 +80,7 @@ class Receiver:
                 self.end_headers()
                 self.wfile.write(answer.body)
 
-            do_POST = do_PUT = do_GET = answer  # noqa: N815 - http.server's names
+            do_POST = do_PUT = do_GET = do_HEAD = answer  # noqa: N815 - http.server's names
 
             def log_message(self, *args: Any) -> None:
                 pass

@@ -13,23 +13,51 @@ from audit.services.sinks import create_sink
 from audit.sinks.claims import wake
 from audit.sinks.delivery import deliver
 from audit.sinks.records import head
-from isolation.scope import tenant_scope
+from isolation.actor import SYSTEM
+from isolation.context import acting_as
+from isolation.scope import INSTALLATION, tenant_scope
 from tests.audit.sealing.stage import write_many, writer
 from tests.people import Tenant
 
 
 def webhook(tenant: Tenant, url: str, who: str = "owner", **values: Any) -> Sink:
     """Return a new webhook of an organization's; what it is told of its own making is delivered already."""
+    return sink_of(tenant, "webhook", {"url": url}, who, **values)
+
+
+def sink_of(tenant: Tenant, kind: str, options: dict[str, Any], who: str = "owner", **values: Any) -> Sink:
+    """Return a new sink of an organization's that waits for no more events."""
     with tenant.acting(who) as actor:
         made = create_sink(
             organization_id=tenant.organization.pk,
-            kind="webhook",
+            kind=kind,
             name=values.pop("name", "Our SIEM"),
-            options={"url": url},
+            options=options,
             actor=actor,
             **{"batch_seconds": 0, **values},
         )
     return made.sink
+
+
+def installation_sink(kind: str, options: dict[str, Any], **values: Any) -> Sink:
+    """Return a new sink of the installation: it receives every log."""
+    with tenant_scope(INSTALLATION), acting_as(SYSTEM):
+        made = create_sink(
+            organization_id=INSTALLATION,
+            kind=kind,
+            name="The installation's",
+            options=options,
+            actor=SYSTEM,
+            **{"batch_seconds": 0, **values},
+        )
+    return made.sink
+
+
+def cursor_in(sink: Sink, tenant: Tenant) -> SinkCursor:
+    """Return how far a sink of the installation is in an organization's log."""
+    with tenant_scope(INSTALLATION):
+        found: SinkCursor = SinkCursor.objects.select_related("sink").get(sink=sink, log=tenant.organization.pk)
+        return found
 
 
 def happen(tenant: Tenant, count: int) -> None:
