@@ -60,7 +60,7 @@ EXAMPLE: dict[str, Any] = {
     "health": {
         "state": "up_to_date",
         "title": "Up to date",
-        "advice": "The receiver has acknowledged every sealed event.",
+        "advice": "Every sealed event was acknowledged, or is among those that it refused.",
         "next_seq": 4711,
         "head": 4711,
         "lag_events": 0,

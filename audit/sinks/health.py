@@ -49,7 +49,7 @@ TONES = {
     Standing.BLOCKED: "bad",
 }
 ADVICE = {
-    Standing.UP_TO_DATE: "The receiver has acknowledged every sealed event.",
+    Standing.UP_TO_DATE: "Every sealed event was acknowledged, or is among those that it refused.",
     Standing.DELIVERING: "Events are on their way.",
     Standing.PAUSED: "Nothing is sent. Nothing is lost either: resumed, it goes on where it stopped.",
     Standing.BEHIND: "Events come faster than the receiver takes them. Let it take larger batches, or ask whoever runs "
