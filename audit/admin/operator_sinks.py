@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from audit.directory import directory
 from audit.sinks.base import Destination
 from audit.sinks.registry import DESTINATIONS
+from console.access import actor_of
+from isolation.actor import FRESH_FOR
 from isolation.scope import INSTALLATION, tenant_scope
 
 from .sinks import SinkPages
@@ -22,6 +24,17 @@ class OperatorSinkPages(SinkPages):
         "These receive the log of every organization, and the installation's own. Sinks of one organization are in its "
         "own console."
     )
+
+    # Each question is itself an event, which such a sink delivers.
+    refresh_seconds = 15
+
+    def ask_early(self, request: HttpRequest) -> None:
+        """Ask for a fresh sign-in.
+
+        Raises:
+            FreshSignInNeeded: there would be little time left to fill in a form.
+        """
+        actor_of(request).require_fresh_sign_in(within=FRESH_FOR / 2)
 
     def opened(self, request: HttpRequest) -> AbstractContextManager[None]:
         """Open the installation's own scope."""

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 
 from audit.models import DeadLetter, DeadLetterState, Sink, SinkCursor, SinkHour
-from audit.querysets import SINKS_MANAGE, SINKS_READ
+from audit.querysets import EXPORT, SINKS_MANAGE, SINKS_READ
 from audit.services.sink_delivery import count_replayed, replay_sink, test_sink, try_sink_now
 from audit.services.sinks import create_sink, delete_sink, rotate_sink_secret, set_sink_active, update_sink
 from audit.sink_forms import FROM_BEGINNING, START, ReplayForm, SinkForm
@@ -41,6 +41,8 @@ class SinkPages(LetterPages):
     description: ClassVar[str] = "Deliver every event of the audit log to your SIEM, and see that it arrives."
     intro: ClassVar[str] = "Every sealed event of your audit log is delivered there, in order, at least once."
     position: ClassVar[int] = 20
+    refresh_seconds: ClassVar[int] = 3
+    """How often a page asks again while something moves."""
 
     def __init__(self, site: ConsoleSite) -> None:
         self.site = site
@@ -82,6 +84,9 @@ class SinkPages(LetterPages):
     def names_of(self, logs: Sequence[UUID]) -> dict[UUID, str]:
         """Return the names of logs, outside of the scope of `opened`; a tenant has one log only."""
         return {}
+
+    def ask_early(self, request: HttpRequest) -> None:
+        """Ask for a fresh sign-in before a form is filled in; the permission asks tenants already."""
 
     # List and add -----------------------------------------------------------------------------------
 
@@ -183,6 +188,7 @@ class SinkPages(LetterPages):
             "receiver": about(receiver) if receiver else None,
             "label": label_of(sink),
             "may_change": can(request, SINKS_MANAGE),
+            "may_preview": can(request, EXPORT),
             "rotates": receiver is not None and bool(context["public_key"]),
             "urls": self.urls(sink),
             "logs": self._logs(sink, context["cursors"]),
@@ -366,7 +372,12 @@ class SinkPages(LetterPages):
     # ---------------------------------------------------------------------------------------------
 
     def _page(self, route: str, name: str, title: str, permission: str, view: Callable[..., Any]) -> None:
-        self.site.page(f"sinks/{route}", name=name, title=title, permission=permission)(view)
+        def fresh(request: HttpRequest, **arguments: Any) -> Any:
+            if permission == SINKS_MANAGE and request.method == "GET":
+                self.ask_early(request)
+            return view(request, **arguments)
+
+        self.site.page(f"sinks/{route}", name=name, title=title, permission=permission)(fresh)
 
     def _state(self, request: HttpRequest, sink: Sink) -> dict[str, Any]:
         cursors = list(SinkCursor.objects.filter(sink=sink))
@@ -375,6 +386,7 @@ class SinkPages(LetterPages):
             "cursors": cursors,
             "health": health_of(sink, cursors),
             "state_url": self.url("sink_state", sink.pk),
+            "refresh_seconds": self.refresh_seconds,
         }
 
     def _logs(self, sink: Sink, cursors: list[Any]) -> list[Any]:

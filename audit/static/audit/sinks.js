@@ -2,7 +2,6 @@
 (function () {
   "use strict";
 
-  var EVERY = 3000;
   var LASTS = 30 * 60 * 1000;  // a page that was forgotten asks no more
   var began = Date.now();
   var timer = 0;
@@ -13,7 +12,7 @@
     clearTimeout(timer);
     var shown = box();
     if (!shown || !shown.hasAttribute("data-moving") || document.hidden || Date.now() - began > LASTS) { return; }
-    timer = setTimeout(ask, EVERY);
+    timer = setTimeout(ask, Number(shown.dataset.every) * 1000);
   }
 
   function ask() {

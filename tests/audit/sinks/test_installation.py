@@ -233,6 +233,7 @@ def test_changes_take_a_fresh_sign_in_of_operators_too(operator: User, receiver:
     sink = central(receiver.url)
     browser = stale(operator)
     assert browser.get("/admin/sinks/").status_code == 200
+    assert browser.get("/admin/sinks/new/webhook/").status_code in {302, 403}  # before anything is typed in
     response = browser.post(f"/admin/sinks/{sink.pk}/pause/")
     assert response.status_code in {302, 403}
     with tenant_scope(INSTALLATION):
