@@ -15,6 +15,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from audit.models import SinkCursor
 from audit.reconciliation import Finding
 from console.links import root_url
 from isolation.context import current_origin
@@ -326,6 +327,30 @@ def audit_keeping_notices(organization_id: UUID | None, context: dict[str, Any])
         return _to_each(sorted(operators), "audit_log_kept", {"name": "Gatehouse", "link": link, **context})
     link = _link(f"o/{organization.slug}/audit/retention/")
     return _to_each(_owners(), "audit_log_kept", {"name": organization.name, "link": link, **context})
+
+
+def sink_alerts(cursor: SinkCursor, reason: str) -> list[EmailMultiAlternatives]:
+    """Return the mails that tell who can mend it that a sink receives no events; its organization's scope is open.
+
+    Args:
+        cursor: how far the sink is, with the sink.
+        reason: what is wrong, a sentence or two.
+    """
+    sink = cursor.sink
+    context = {
+        "sink": sink.name,
+        "since": cursor.failing_since or cursor.waiting_since,
+        "reason": reason,
+        "waiting": cursor.lag_events,
+    }
+    if sink.receives_every_log:
+        operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
+        context |= {"name": "this installation", "link": _link(f"admin/sinks/{sink.pk}/")}
+        return _to_each(sorted(operators), "sink_failing", context)
+    organization = Organization.objects.get(pk=sink.organization_id)
+    context |= {"name": organization.name, "link": _link(f"o/{organization.slug}/sinks/{sink.pk}/")}
+    managers = {member.user.email for member in who_holds(P.SINKS_MANAGE)}
+    return _to_each(sorted({*_owners(), *managers}), "sink_failing", context)
 
 
 def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:

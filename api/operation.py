@@ -45,6 +45,7 @@ class Operation:
         permission: a catalogue name, or one of `NO_PERMISSION`.
         anywhere: True for a permission that may be held in some projects only: the handler narrows what it shows by
             `visible_to(actor)`; False: it is asked of the view's `place` before the handler runs.
+        also: further permissions without which the service refuses.
         request: the serializer of the body, or None.
         response: the serializer of the answer; None: 204 without a body.
         status: of a success.
@@ -62,6 +63,7 @@ class Operation:
     summary: str
     permission: str
     anywhere: bool = False
+    also: Sequence[str] = ()
     request: type[serializers.Serializer[Any]] | None = None
     response: type[serializers.Serializer[Any]] | None = None
     status: int = HTTPStatus.OK

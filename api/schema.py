@@ -47,7 +47,9 @@ class OperationSchema(AutoSchema):
         """Return the handler's docstring and what it needs."""
         text = inspect.getdoc(getattr(self.view, self.method.lower())) or ""
         permission = self.declared.permission
-        needed = "" if permission in NO_PERMISSION else f"\n\nNeeds the permission `{permission}`."
+        names = " and ".join(f"`{name}`" for name in (permission, *self.declared.also))
+        several = "permissions" if self.declared.also else "permission"
+        needed = "" if permission in NO_PERMISSION else f"\n\nNeeds the {several} {names}."
         return text + needed
 
     def get_tags(self) -> list[str]:
@@ -63,7 +65,8 @@ class OperationSchema(AutoSchema):
     def get_extensions(self) -> dict[str, Any]:
         """Return the permission, from which the matrix of the tests is made."""
         anywhere = {"x-permission-anywhere": True} if self.declared.anywhere else {}
-        return {"x-required-permission": self.declared.permission, **anywhere}
+        also = {"x-also-required-permissions": list(self.declared.also)} if self.declared.also else {}
+        return {"x-required-permission": self.declared.permission, **anywhere, **also}
 
     def get_override_parameters(self) -> list[Any]:
         """Return the query parameters and the headers that the operation takes."""

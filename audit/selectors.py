@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from isolation.scope import INSTALLATION
+
 from .catalogue import catalogue
 from .query import Conditions, Query
 from .query.conditions import begins, equals
@@ -90,7 +92,7 @@ class EventFilter:
         if self.target:
             yield Q(target_id=self.target) if _is_uuid(self.target) else _named(self.target)
         if self.installation:
-            yield Q(organization_id=None)
+            yield Q(organization_id=None) | Q(organization_id=INSTALLATION)
 
     def _typed(self) -> Iterator[Q]:
         """Yield what was typed, and the time, which both can narrow."""

@@ -34,7 +34,7 @@ SELECT start, size, root, edge, note, key_number FROM audit_checkpoint WHERE org
 # Events without a leaf, but for those that the sealer has not come to yet.
 _UNSEALED = """
 SELECT e.id::text, e.time FROM audit_event e, audit_sealer s
-WHERE e.organization_id {organization} AND e.time >= %(since)s AND e.time < %(until)s
+WHERE {organization} AND e.time >= %(since)s AND e.time < %(until)s
   AND NOT EXISTS (SELECT FROM audit_leaf l WHERE l.organization_id = %(log)s
                   AND l.event_id = e.id AND l.event_time = e.time)
   AND NOT coalesce(e.xid < pg_snapshot_xmax(pg_current_snapshot())
@@ -307,7 +307,9 @@ class LogVerifier:
         return edge if edge.root() == bytes(head.root) else None
 
     def _look_for_unsealed(self, cursor: Any, since: datetime | None, until: datetime | None, *, first: bool) -> None:
-        organization = "IS NULL" if self._log == INSTALLATION else "= %(log)s"
+        organization = "e.organization_id = %(log)s"
+        if self._log == INSTALLATION:
+            organization = f"(e.organization_id IS NULL OR {organization})"
         parameters = {
             "log": self._log,
             "since": "-infinity" if first or since is None else since,

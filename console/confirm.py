@@ -8,7 +8,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminPasswordInput,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -24,7 +24,7 @@ _LOOKS: dict[type[forms.Widget], type[Any]] = {
     forms.TextInput: UnfoldAdminTextInputWidget,
     forms.EmailInput: UnfoldAdminTextInputWidget,
     forms.NumberInput: UnfoldAdminIntegerFieldWidget,
-    forms.PasswordInput: UnfoldAdminPasswordInput,
+    forms.PasswordInput: UnfoldAdminPasswordWidget,
     forms.Textarea: UnfoldAdminTextareaWidget,
     forms.Select: UnfoldAdminSelectWidget,
     forms.CheckboxInput: UnfoldBooleanSwitchWidget,

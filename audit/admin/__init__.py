@@ -1,11 +1,13 @@
-"""The audit log in both consoles."""
+"""The audit log and its sinks, in both consoles."""
 
 from console.sites import operator_site, tenant_site
 
 from .checkpoint import CheckpointPages, OperatorCheckpointPages
 from .deleted import DeletedLogPages
 from .log import AuditLog, OperatorAuditLog
+from .operator_sinks import OperatorSinkPages
 from .retention import OperatorRetentionPages, RetentionPages
+from .sinks import SinkPages
 from .unattributed import OperatorUnattributedChanges, UnattributedChanges
 
 tenant_log = AuditLog(tenant_site)
@@ -29,3 +31,6 @@ OperatorRetentionPages(operator_site).add_pages(description="How long events of 
 DeletedLogPages(operator_site).add_pages(
     menu=("Compliance", 13), description="The logs of organizations that are gone, as long as they are kept."
 )
+
+SinkPages(tenant_site).add_pages()
+OperatorSinkPages(operator_site).add_pages()

@@ -19,6 +19,7 @@ from audit.subjects import Subject, find_subject
 from audit.timeline import MergedPaginator, parts_of, subject_in
 from console.access import actor_of
 from console.keyset import CURSOR_VAR, KeysetPage
+from isolation.scope import INSTALLATION
 
 from .base import LogPages
 
@@ -143,11 +144,12 @@ class EventPages(LogPages):
 
     def _readers(self, request: HttpRequest, event: Event) -> dict[str, Any]:
         """Return who can read the event now, for whoever reads the log of the whole organization."""
-        if not actor_of(request).can(READ) or event.organization_id is None:
-            return {"tells_readers": False, "is_installations": event.organization_id is None}
+        log = event.organization_id or INSTALLATION
+        if not actor_of(request).can(READ) or log == INSTALLATION:
+            return {"tells_readers": False, "is_installations": log == INSTALLATION}
         changes = f"{_DECIDING} time:>={event.time:%Y-%m-%dT%H:%M:%S}Z"
         return {
             "tells_readers": True,
-            "readers": readers_of(event.organization_id, event.project_id, READ),
+            "readers": readers_of(log, event.project_id, READ),
             "deciding_url": self.found_by(changes),
         }

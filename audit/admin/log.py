@@ -23,7 +23,7 @@ from audit.tail import place_now
 from console.access import actor_of
 from console.keyset import CURSOR_VAR, Cursor, KeysetPaginator
 from console.lists import capped_count
-from isolation.scope import tenant_scope
+from isolation.scope import INSTALLATION, tenant_scope
 
 from .base import AT_VAR
 from .chart import chart_of
@@ -224,7 +224,7 @@ class OperatorAuditLog(AuditLog):
         rows = list(events)
         labels = directory().organizations({row.organization_id for row in rows if row.organization_id})
         for row in rows:
-            pk = row.organization_id
+            pk = row.organization_id if row.organization_id != INSTALLATION else None
             row.organization_label = labels.get(pk, str(pk)) if pk else "Installation"
             row.organization_key = labels.get(pk, str(pk)) if pk else ""
         return rows

@@ -4,10 +4,11 @@ from django.urls import path
 
 import api.converters  # noqa: F401 - registers `reference`
 
-from . import checkpoints, events, retention, saved_searches, sealed, unattributed
+from . import checkpoints, dead_letters, events, retention, saved_searches, sealed, sinks, unattributed
 
 PREFIX = "organizations/<reference:organization>/audit-events"
 SEARCHES = "organizations/<reference:organization>/audit-searches"
+SINKS = "organizations/<reference:organization>/sinks"
 EVIDENCE = "organizations/<reference:organization>/audit"
 
 urlpatterns = [
@@ -19,6 +20,19 @@ urlpatterns = [
     path(f"{SEARCHES}/<uuid:search>", saved_searches.OneSavedSearch.as_view()),
     path(f"{EVIDENCE}/events", sealed.SealedEvents.as_view()),
     path("audit/events", sealed.OwnSealedEvents.as_view()),
+    path("organizations/<reference:organization>/sink-destinations", sinks.Destinations.as_view()),
+    path(SINKS, sinks.Sinks.as_view()),
+    path(f"{SINKS}/<uuid:sink>", sinks.OneSink.as_view()),
+    path(f"{SINKS}/<uuid:sink>/test", sinks.SinkTest.as_view()),
+    path(f"{SINKS}/<uuid:sink>/pause", sinks.SinkPause.as_view()),
+    path(f"{SINKS}/<uuid:sink>/resume", sinks.SinkResumption.as_view()),
+    path(f"{SINKS}/<uuid:sink>/try-now", sinks.SinkTry.as_view()),
+    path(f"{SINKS}/<uuid:sink>/replay", sinks.SinkReplay.as_view()),
+    path(f"{SINKS}/<uuid:sink>/rotate-secret", sinks.SinkRotation.as_view()),
+    path(f"{SINKS}/<uuid:sink>/preview", sinks.SinkPreview.as_view()),
+    path(f"{SINKS}/<uuid:sink>/dead-letters", dead_letters.DeadLetters.as_view()),
+    path(f"{SINKS}/<uuid:sink>/dead-letters/retry", dead_letters.Retry.as_view()),
+    path(f"{SINKS}/<uuid:sink>/dead-letters/dismiss", dead_letters.Dismissal.as_view()),
     path(f"{EVIDENCE}/checkpoint", checkpoints.LatestCheckpoint.as_view()),
     path(f"{EVIDENCE}/proofs/inclusion", checkpoints.InclusionProof.as_view()),
     path(f"{EVIDENCE}/proofs/consistency", checkpoints.ConsistencyProof.as_view()),

@@ -15,6 +15,25 @@ SQL = Path(__file__).with_name("sinks.sql")
 SHOWN = "GRANT SELECT ON audit_checkpoint TO gatehouse_lookup"
 HIDDEN = "REVOKE SELECT ON audit_checkpoint FROM gatehouse_lookup"
 
+WAKING = """
+-- How far the sinks have been woken: one row.
+CREATE TABLE audit_sinkwaking (
+    id smallint PRIMARY KEY CHECK (id = 1),
+    checkpoint_id bigint NOT NULL
+);
+INSERT INTO audit_sinkwaking (id, checkpoint_id) VALUES (1, 0);
+REVOKE ALL ON audit_sinkwaking FROM gatehouse_app, gatehouse_operator;
+GRANT SELECT, UPDATE (checkpoint_id) ON audit_sinkwaking TO gatehouse_lookup;
+GRANT SELECT ON audit_sink TO gatehouse_lookup;
+GRANT SELECT, INSERT ON audit_sinkcursor TO gatehouse_lookup;
+GRANT UPDATE (head, waiting_since, lease, leased_until, served_at) ON audit_sinkcursor TO gatehouse_lookup;
+
+-- A sink of the installation receives every log, any other its own organization's alone.
+ALTER TABLE audit_sinkcursor ADD CONSTRAINT audit_sinkcursor_own_log
+    CHECK (organization_id IN (log, '00000000-0000-0000-0000-000000000000'));
+"""
+NO_WAKING = "DROP TABLE audit_sinkwaking"
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -211,5 +230,9 @@ class Migration(migrations.Migration):
         ForceRowLevelSecurity("audit_sinkhour"),
         RequireAuditEvent("audit_sink"),
         AsAuditOwner([migrations.RunSQL(SHOWN, HIDDEN)]),
-        LookupFunctions(SQL.read_text(), ["audit_wake_sinks()", "audit_claim_sink(integer)"]),
+        migrations.RunSQL(WAKING, NO_WAKING),
+        LookupFunctions(
+            SQL.read_text(),
+            ["audit_wake_sinks()", "audit_claim_sink(integer)", "audit_add_sink_logs(uuid,boolean)"],
+        ),
     ]

@@ -1,20 +1,5 @@
 -- Which sinks have something to deliver, and who delivers it. Both cross tenants, so that they belong to gatehouse_lookup.
 
--- How far the sinks have been woken: one row.
-CREATE TABLE audit_sinkwaking (
-    id smallint PRIMARY KEY CHECK (id = 1),
-    checkpoint_id bigint NOT NULL
-);
-INSERT INTO audit_sinkwaking (id, checkpoint_id) VALUES (1, 0);
-REVOKE ALL ON audit_sinkwaking FROM gatehouse_app, gatehouse_operator;
-GRANT SELECT, UPDATE ON audit_sinkwaking TO gatehouse_lookup;
-GRANT SELECT ON audit_sink TO gatehouse_lookup;
-GRANT SELECT, INSERT, UPDATE ON audit_sinkcursor TO gatehouse_lookup;
-
--- A sink of the installation receives every log, any other its own organization's alone.
-ALTER TABLE audit_sinkcursor ADD CONSTRAINT audit_sinkcursor_own_log
-    CHECK (organization_id IN (log, '00000000-0000-0000-0000-000000000000'));
-
 -- Tells sinks of checkpoints that came since the last call. One sealer at a time makes their ids come in order.
 CREATE FUNCTION audit_wake_sinks() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
@@ -68,3 +53,26 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
         WHERE k.id = due.id
         RETURNING k.id, k.organization_id, k.sink_id, k.log, k.next_seq, k.head, k.lease
 $$;
+
+-- Lets a new sink of the installation receive every log that is there, from the beginning or from now on. It waits for a
+-- run of audit_wake_sinks() and holds the next one off until the sink is committed: no log falls between the two.
+CREATE FUNCTION audit_add_sink_logs(new_sink uuid, from_beginning boolean) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+DECLARE
+    added integer;
+BEGIN
+    PERFORM FROM audit_sinkwaking WHERE id = 1 FOR UPDATE;
+    INSERT INTO audit_sinkcursor (id, organization_id, sink_id, log, next_seq, head, waiting_since, state, failures,
+                                  last_error)
+        SELECT gen_random_uuid(), s.organization_id, s.id, c.organization_id,
+            CASE WHEN from_beginning THEN 0 ELSE c.size END, c.size,
+            CASE WHEN from_beginning THEN c.sealed_at END, 'delivering', 0, ''
+        FROM audit_sink AS s
+        CROSS JOIN (SELECT organization_id, max(size) AS size, min(time) AS sealed_at FROM audit_checkpoint
+                    GROUP BY organization_id) AS c
+        WHERE s.id = new_sink AND s.organization_id = '00000000-0000-0000-0000-000000000000'
+            AND s.organization_id = current_setting('app.organization')::uuid
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    RETURN added;
+END $$;

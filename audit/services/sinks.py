@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.utils import timezone
 
 from audit import signals
@@ -24,7 +24,7 @@ from audit.sinks.records import head, waiting_since
 from audit.sinks.registry import DESTINATIONS
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
-from isolation.scope import INSTALLATION
+from isolation.scope import APP
 
 from .redaction import ensured_policy
 
@@ -34,9 +34,10 @@ LONGEST_NAME = 80
 LARGEST_BATCH_EVENTS, SMALLEST_BATCH_BYTES = 10_000, 1_000
 LONGEST_BATCH_SECONDS = 3_600
 
-_COMMON = frozenset(
+COMMON = frozenset(
     {"name", "format", "query", "redaction", "has_proofs", "batch_events", "batch_bytes", "batch_seconds"}
 )
+"""The settings that every destination has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +79,20 @@ def create_sink(
         MissingPermission: without ``sinks:manage`` and ``audit_log:export``.
         DomainError: a value is refused, or there are too many sinks.
     """
-    require_both(actor)
+    sink = Sink(id=uuid4(), organization_id=organization_id, name=name, kind=kind, created_by=actor.label[:320])
+    require_both(actor, sink)
     receiver = known(kind)
-    if receiver.for_operators and organization_id != INSTALLATION:
-        raise DomainError(f"{receiver.label} is for sinks of the installation alone.", field="kind", code="invalid")
+    if receiver.for_operators and not sink.receives_every_log:
+        text = f"{receiver.label} is for sinks of the installation alone."
+        raise DomainError(text, field="kind", code="operators_only")
     if Sink.objects.count() >= MOST:
         raise DomainError(f"There are {MOST} sinks. Remove one that you do not need.", code="too_many")
     plain, secret = sorted_out(receiver, options)
     made = receiver.made_secrets(secret)
     receiver.check({**plain, **secret, **made})
-    sink = Sink(
-        id=uuid4(),
-        organization_id=organization_id,
-        kind=kind,
-        options=plain,
-        created_by=actor.label[:320],
-        batch_events=receiver.limits.events,
-        batch_bytes=receiver.limits.bytes,
-        batch_seconds=receiver.batch_seconds,
-    )
+    sink.options = plain
+    sink.batch_events, sink.batch_bytes = receiver.limits.events, receiver.limits.bytes
+    sink.batch_seconds = receiver.batch_seconds
     _set(sink, {"name": name, **values}, receiver, actor)
     if secret or made:
         sink.secrets = json.dumps({**secret, **made})
@@ -111,6 +107,8 @@ def create_sink(
         head=sealed,
         waiting_since=waiting_since(organization_id, start),
     )
+    if sink.receives_every_log:
+        _add_logs(sink, from_beginning=from_beginning)
     signals.sink_created.announce(sink, actor=actor, after=snapshot(sink))
     return Made(sink, made.get("secret", ""))
 
@@ -130,7 +128,7 @@ def update_sink(*, sink: Sink, actor: Actor, options: Mapping[str, Any] | None =
         MissingPermission: without ``sinks:manage`` and ``audit_log:export``.
         DomainError: a value is refused.
     """
-    require_both(actor)
+    require_both(actor, sink)
     stored = locked(sink)
     before = snapshot(stored)
     receiver = known(stored.kind)
@@ -155,7 +153,7 @@ def delete_sink(*, sink: Sink, actor: Actor) -> None:
     Raises:
         MissingPermission: without ``sinks:manage``.
     """
-    actor.require(SINKS_MANAGE)
+    require_manage(actor, sink)
     stored = locked(sink)
     signals.sink_deleted.announce(stored, actor=actor, before=snapshot(stored))
     stored.delete()
@@ -169,9 +167,9 @@ def set_sink_active(*, sink: Sink, is_active: bool, actor: Actor) -> Sink:
         MissingPermission: without ``sinks:manage``; to resume, also ``audit_log:export``.
     """
     if is_active:
-        require_both(actor)
+        require_both(actor, sink)
     else:
-        actor.require(SINKS_MANAGE)
+        require_manage(actor, sink)
     stored = locked(sink)
     if stored.is_active == is_active:
         return stored
@@ -193,7 +191,7 @@ def rotate_sink_secret(*, sink: Sink, actor: Actor) -> str:
         MissingPermission: without ``sinks:manage``.
         DomainError: this destination's signatures are not ours to make.
     """
-    actor.require(SINKS_MANAGE)
+    require_manage(actor, sink)
     stored = locked(sink)
     changed = known(stored.kind).rotated_secrets(stored.revealed())
     if changed is None:
@@ -205,14 +203,34 @@ def rotate_sink_secret(*, sink: Sink, actor: Actor) -> str:
     return changed["secret"]
 
 
-def require_both(actor: Actor) -> None:
+def require_manage(actor: Actor, sink: Sink) -> None:
+    """Refuse whoever may not change a sink.
+
+    Args:
+        actor: who wants to.
+        sink: which one; those of the installation are for who runs it, and has shown lately who they are.
+
+    Raises:
+        MissingPermission: without ``sinks:manage``.
+        FreshSignInNeeded: they signed in long ago.
+    """
+    actor.require(SINKS_MANAGE, sink)
+    if sink.receives_every_log:
+        actor.require_fresh_sign_in()
+
+
+def require_both(actor: Actor, sink: Sink) -> None:
     """Refuse whoever may not send events away: a sink is an export that goes on.
+
+    Args:
+        actor: who wants it.
+        sink: where they would go; one of the installation is for those who run it.
 
     Raises:
         MissingPermission: without ``sinks:manage`` and ``audit_log:export``.
     """
-    actor.require(SINKS_MANAGE)
-    actor.require(EXPORT)
+    require_manage(actor, sink)
+    actor.require(EXPORT, sink)
 
 
 def known(kind: str) -> type[Destination]:
@@ -243,13 +261,18 @@ def wake_up(sink: Sink, *, always: bool = False) -> None:
         always: also where no event waits.
     """
     cursors = SinkCursor.objects.filter(sink=sink)
-    cursors.update(retry_at=None)
+    cursors.update(retry_at=timezone.now())
     if always:
         cursors.filter(waiting_since=None).update(waiting_since=timezone.now())
 
 
+def _add_logs(sink: Sink, *, from_beginning: bool) -> None:
+    with connections[APP].cursor() as cursor:
+        cursor.execute("SELECT audit_add_sink_logs(%s, %s)", [sink.pk, from_beginning])
+
+
 def _set(sink: Sink, values: Mapping[str, Any], receiver: type[Destination], actor: Actor) -> None:
-    if unknown := values.keys() - _COMMON:
+    if unknown := values.keys() - COMMON:
         raise TypeError(f"a sink has no {', '.join(sorted(unknown))}")
     for name, value in values.items():
         setattr(sink, name, value)

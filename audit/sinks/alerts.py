@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from audit import signals
-from audit.models import Outcome, SinkCursor, SinkState
+from audit.models import Outcome, Sink, SinkCursor, SinkState
 from audit.recorder import record
 from isolation.actor import SYSTEM
 from isolation.scope import INSTALLATION, tenant_scope
@@ -29,13 +29,19 @@ def tell_how_it_went(held: Claim) -> None:
         if cursor is None:
             return
         reason = trouble(cursor)
-        if reason and cursor.alerted_at is None:
+        if bool(reason) == (cursor.alerted_at is not None):
+            return
+        Sink.objects.select_for_update().get(pk=cursor.sink_id)
+        # A sink of the installation has a cursor for each log: people are told by the first, and by the last.
+        others = SinkCursor.objects.filter(sink=cursor.sink_id, alerted_at__isnull=False).exclude(pk=cursor.pk).exists()
+        SinkCursor.objects.filter(pk=cursor.pk).update(alerted_at=timezone.now() if reason else None)
+        if others:
+            return
+        if reason:
             _record(SINK_FAILING, cursor, Outcome.FAILED, {"reason": reason, "waiting": cursor.lag_events})
             signals.sink_failing.send(sender=SinkCursor, cursor=cursor, reason=reason)
-            SinkCursor.objects.filter(pk=cursor.pk).update(alerted_at=timezone.now())
-        elif not reason and cursor.alerted_at is not None:
+        else:
             _record(SINK_RECOVERED, cursor, Outcome.SUCCESS, {"waiting": cursor.lag_events})
-            SinkCursor.objects.filter(pk=cursor.pk).update(alerted_at=None)
 
 
 def trouble(cursor: SinkCursor) -> str:

@@ -9,6 +9,7 @@ from django.core.validators import validate_email
 from django.utils.dateparse import parse_datetime
 
 from accounts.services.key_rules import check_networks
+from audit.sinks.registry import DESTINATIONS
 from isolation.exceptions import DomainError
 from tenants.permissions import BuiltinRole
 
@@ -135,6 +136,7 @@ class _Reading:
         self._keys(wanted)
         self._sso_connections(wanted)
         self._sign_in_policy(wanted)
+        self._sinks(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
@@ -285,6 +287,22 @@ class _Reading:
         for email, reason, place in self.people("exceptions", entry, path):
             self._reference(wanted, "member", email, place)
             wanted.add("sign_in_exceptions", email, Item(place, {"reason": reason.strip()}))
+
+    def _sinks(self, wanted: WantedOrganization) -> None:
+        for name, entry, path in self._by_name("sinks", wanted):
+            values = dict(entry)
+            if "query" in values:
+                values["query"] = values["query"].strip()
+            options = {option.name: option for option in DESTINATIONS[entry["kind"]].options}
+            for part, is_secret in (("options", False), ("secrets", True)):
+                for option in entry.get(part, {}):
+                    place = (*path, part, option)
+                    if option not in options:
+                        self._problem(place, schema.closest("setting", option, list(options)), at_key=True)
+                    elif options[option].secret is not is_secret:
+                        said = "This is no secret: name it under options." if is_secret else "Name it under secrets."
+                        self._problem(place, said, at_key=True)
+            wanted.add("sinks", name, Item(path, values))
 
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:

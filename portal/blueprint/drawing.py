@@ -22,6 +22,9 @@ from accounts.models import (
 )
 from accounts.models.service_account import ServiceAccountKind
 from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
+from audit.models import RecordFormat, Sink
+from audit.services.sinks import LARGEST_BATCH_EVENTS, LONGEST_BATCH_SECONDS, SMALLEST_BATCH_BYTES
+from audit.sinks.registry import DESTINATIONS
 from tenants.models import Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
 from tenants.permissions import CATALOGUE
@@ -71,6 +74,7 @@ def generate() -> dict[str, Any]:
             "key": _key(),
             "sso_connection": _sso_connection(),
             "sign_in_policy": _sign_in_policy(),
+            "sink": _sink(),
         },
     }
 
@@ -106,6 +110,7 @@ def _organization() -> dict[str, Any]:
                 longest=_length(SsoConnection, "name"),
             ),
             "sign_in_policy": {"$ref": "#/$defs/sign_in_policy"},
+            "sinks": _named(NAME, "sink", "SIEM sinks by name.", longest=_length(Sink, "name")),
         }
     )
 
@@ -308,6 +313,32 @@ def _sign_in_policy() -> dict[str, Any]:
                 "additionalProperties": _text(NAME, _length(SignInException, "reason")),
             },
         }
+    )
+
+
+def _sink() -> dict[str, Any]:
+    def several(values: dict[str, Any], description: str) -> dict[str, Any]:
+        return {"type": "object", "description": description, "additionalProperties": values}
+
+    def number(least: int, most: int) -> dict[str, Any]:
+        return {"type": "integer", "minimum": least, "maximum": most}
+
+    kinds = sorted(kind for kind, each in DESTINATIONS.items() if not each.for_operators)
+    return _map(
+        {
+            "kind": {"enum": kinds, "description": "The destination; it never changes."},
+            "options": several({"type": ["string", "integer", "boolean"]}, "What the destination is told."),
+            "secrets": several({"$ref": "#/$defs/secret"}, "The same, of what is secret."),
+            "format": {"enum": list(RecordFormat.values)},
+            "query": _text("", _length(Sink, "query"), "Only events that match; empty: every event."),
+            "has_proofs": {"type": "boolean", "description": "true: each record carries what proves the copy."},
+            "batch_events": number(1, LARGEST_BATCH_EVENTS),
+            "batch_bytes": number(SMALLEST_BATCH_BYTES, 100_000_000),
+            "batch_seconds": number(0, LONGEST_BATCH_SECONDS),
+            "from_beginning": {"type": "boolean", "description": "true: a new sink receives what is in the log."},
+            "active": {"type": "boolean", "description": "false: it is paused."},
+        },
+        required=["kind"],
     )
 
 

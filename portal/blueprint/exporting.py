@@ -24,6 +24,7 @@ from .sections.roles import Roles
 from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
 from .sections.sign_in_policy import Exceptions, Policy
+from .sections.sinks import Sinks
 from .sections.sso_connections import FollowingGroups, SsoConnections
 
 
@@ -67,6 +68,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "keys": _keys(stage),
         "sso_connections": _sso_connections(stage),
         "sign_in_policy": _sign_in_policy(stage),
+        "sinks": _sinks(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -149,6 +151,16 @@ def _sign_in_policy(stage: Stage) -> dict[str, Any]:
     asked = {name: value for name, value in row.values.items() if value != getattr(stored, name)}
     exceptions = {str(email): row.values["reason"] for email, row in Exceptions(stage).current().items()}
     return asked | ({"exceptions": exceptions} if exceptions else {})
+
+
+def _sinks(stage: Stage) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, row in Sinks(stage).current().items():
+        values = _filled(row.values)
+        if values["active"]:  # as it is when the file is silent
+            del values["active"]
+        found[str(name)] = values
+    return found
 
 
 def _pairs(section: Section) -> Iterator[tuple[tuple[str, str], Row]]:

@@ -14,8 +14,18 @@ from .reader import Source
 
 FILE = FilePath(__file__).with_name("schema.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SECTIONS = ("projects", "roles", "members", "groups", "service_accounts", "keys", "sso_connections", "sign_in_policy")
-REFERENCES = {"secret", "password", "client_secret"}
+SECTIONS = (
+    "projects",
+    "roles",
+    "members",
+    "groups",
+    "service_accounts",
+    "keys",
+    "sso_connections",
+    "sign_in_policy",
+    "sinks",
+)
+REFERENCES = {"secret", "password", "client_secret", "secrets"}
 KEY_KINDS = ("project", "organization", "service_account")
 
 _NAMES = {

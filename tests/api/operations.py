@@ -30,6 +30,11 @@ class Described:
         return str(self.facts["x-required-permission"])
 
     @property
+    def also(self) -> set[P]:
+        """Return the further permissions that it takes."""
+        return {P(name) for name in self.facts.get("x-also-required-permissions", [])}
+
+    @property
     def body(self) -> Any:
         """Return the example of the body."""
         content = self.facts.get("requestBody", {}).get("content", {})

@@ -29,6 +29,7 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.api.calls import Caller, anybody, by
+from tests.isolation.test_rows import fill_sink
 from tests.people import Tenant
 from tests.sso.stored import stored_connection
 
@@ -94,6 +95,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         search = save_search(
             organization_id=organization.pk, name="Acme refusals", query="outcome:denied", actor=owner, is_shared=True
         )
+        sink = fill_sink(tenant, owner)
         places = {
             "organization": organization.slug,
             "project": project.slug,
@@ -115,6 +117,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "token": str(token.key.pk),
             "project_id": str(project.pk),
             "search": str(search.pk),
+            "sink": str(sink.pk),
             "event": str(Event.objects.first().pk),
         }
         somebody = Actor(kind=ActorKind.USER, id=uuid4(), label=LEFT)

@@ -67,7 +67,7 @@ def try_scopes(stage: Stage, operation: Described) -> None:
     """A key with every scope but the one that an operation needs is refused; one with that scope is not."""
     needed = P(operation.permission)
     seen = {P.PROJECTS_READ} if "{project}" in operation.path else set[P]()  # what is not seen is not found
-    for name, granted in {"lacking": set(P) - {needed}, "fitting": {needed, *seen}}.items():
+    for name, granted in {"lacking": set(P) - {needed}, "fitting": {needed, *seen, *operation.also}}.items():
         stage.callers[name] = with_key(organization_key(stage.tenant, *sorted(granted), name=name).secret)
     status, body = undone(stage, "lacking", operation)
     assert status == (404 if needed in seen else 403), (operation, body)

@@ -19,4 +19,7 @@ FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = (
     *_KEYS.FOREIGN_KEYS,
     *_KEYS.FOLLOWING,
     *import_module("accounts.migrations.0004_scim").FOREIGN_KEYS,
+    ("audit_sinkcursor", "sink_id", "audit_sink"),
+    ("audit_deadletter", "sink_id", "audit_sink"),
+    ("audit_sinkhour", "sink_id", "audit_sink"),
 )

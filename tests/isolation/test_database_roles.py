@@ -264,6 +264,10 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("accounts_ssosetuplink", "SELECT"),
         ("accounts_user", "SELECT"),
         ("api_storedresponse", "DELETE,SELECT"),
+        ("audit_checkpoint", "SELECT"),
+        ("audit_sink", "SELECT"),
+        ("audit_sinkcursor", "INSERT,SELECT"),
+        ("audit_sinkwaking", "SELECT"),
         ("tenants_domain", "SELECT"),
         ("tenants_invitation", "SELECT"),
         ("tenants_membership", "SELECT"),
@@ -279,5 +283,7 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
     assert columns == [
         ("accounts_apikey", "last_used_at,last_used_ip"),
         ("accounts_platformkey", "last_used_at,last_used_ip"),
+        ("audit_sinkcursor", "head,lease,leased_until,served_at,waiting_since"),
+        ("audit_sinkwaking", "checkpoint_id"),
         ("tenants_project", "organization_id"),
     ]

@@ -25,6 +25,9 @@ NO_CHANGE_OF_STATE = {
     "accounts_samlmessage",
     "accounts_ssologout",
     "accounts_ssosession",
+    "audit_deadletter",
+    "audit_sinkcursor",
+    "audit_sinkhour",
     *SEALED_TABLES,
 }
 OURS = ("accounts", "api", "audit", "gateway", "portal", "tenants", "vault")

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils import timezone
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -21,9 +22,12 @@ from accounts.services.service_accounts import create_service_account, set_servi
 from accounts.services.sessions import end_member_sessions
 from accounts.services.sign_in_policy import add_sign_in_exception, update_sign_in_policy
 from api.models import StoredResponse
+from audit.models import DeadLetter, Sink, SinkHour
 from audit.sealing.sealer import seal
 from audit.services.saved_searches import save_search
+from audit.services.sinks import create_sink, set_sink_active
 from audit.watching import watch
+from isolation.actor import Actor
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.models import Project, Role
@@ -55,6 +59,7 @@ def fill(tenant: Tenant) -> None:
             body="{}",
         )
         save_search(organization_id=tenant.organization.pk, name="Refused", query="outcome:denied", actor=actor)
+        fill_sink(tenant, actor)
         viewer = tenant.role("viewer")
         membership = tenant.membership("owner")
         group = create_group(organization=tenant.organization, name="Crew", actor=actor)
@@ -87,6 +92,30 @@ def fill(tenant: Tenant) -> None:
         add_sign_in_exception(membership=membership, reason="Shared by programs", actor=actor)
         end_member_sessions(membership=membership, actor=actor)
     _seal(tenant.organization.pk)
+
+
+def fill_sink(tenant: Tenant, actor: Actor) -> Sink:
+    """Return a new sink that delivers nothing, with a refused event and an hour; the scope must be open."""
+    organization_id = tenant.organization.pk
+    sink = create_sink(
+        organization_id=organization_id,
+        kind="webhook",
+        name=f"{tenant.organization.name} SIEM",
+        options={"url": "https://siem.example/events"},
+        actor=actor,
+    ).sink
+    set_sink_active(sink=sink, is_active=False, actor=actor)
+    DeadLetter.objects.create(
+        organization_id=organization_id,
+        sink=sink,
+        log=organization_id,
+        seq=0,
+        event_id=uuid.uuid4(),
+        action="member.invited",
+        reason="The receiver answered with status 400.",
+    )
+    SinkHour.objects.create(organization_id=organization_id, sink=sink, hour=timezone.now(), delivered=3, refused=1)
+    return sink
 
 
 def _seal(organization_id: uuid.UUID) -> None:

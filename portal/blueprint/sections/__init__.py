@@ -10,6 +10,7 @@ from .roles import Roles
 from .service_accounts import ServiceAccountProjects, ServiceAccounts
 from .settings import Settings
 from .sign_in_policy import Exceptions, Policy
+from .sinks import Sinks
 from .sso_connections import FollowingGroups, SsoConnections
 
 SECTIONS: tuple[type[Section], ...] = (
@@ -28,5 +29,6 @@ SECTIONS: tuple[type[Section], ...] = (
     FollowingGroups,
     Policy,
     Exceptions,
+    Sinks,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""

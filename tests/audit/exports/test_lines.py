@@ -11,8 +11,8 @@ import pyarrow.parquet
 import pytest
 
 from audit.formats.csv_lines import SEALED_COLUMNS
-from audit.package import event_line
 from audit.leaf import openings, values_of
+from audit.package import event_line
 from audit.sealing.database import sealer_cursor
 from audit.sealing.reading import sealed_events
 from tests.audit.exports.stage import export_of, sealed, taken, verified

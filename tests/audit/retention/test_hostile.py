@@ -1,22 +1,20 @@
 """Whoever runs SQL as the running role gains nothing against retention, holds and erasures."""
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import pytest
 from django.utils import timezone
 from psycopg import errors
 
-from audit.models import ErasureRequest, LegalHold, RetentionChange
+from audit.models import LegalHold, RetentionChange
 from audit.retention.erasing import carry_out
 from audit.retention.retiring import retire_month
 from audit.sealing.sealer import seal
 from audit.services.erasures import request_erasure
-from audit.services.holds import release_hold, set_hold
-from audit.services.retention import change_retention
+from audit.services.holds import set_hold
 from isolation.actor import SYSTEM, Actor
 from isolation.scope import tenant_scope
 from tenants.access import user_actor

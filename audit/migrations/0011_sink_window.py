@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0008_redaction"),
+        ("audit", "0010_redaction"),
     ]
 
     operations = [

@@ -1,0 +1,38 @@
+"""A real event as a sink would send it, for whoever sets it up."""
+
+from uuid import UUID
+
+from audit.models import Event, Sink
+from audit.querysets import EXPORT, SINKS_READ
+from audit.sinks.base import Item, Limits
+from audit.sinks.records import head, stretch
+from isolation.actor import Actor
+
+LOOKED_AT = 200
+"""So many of the newest events are looked at."""
+
+_ALL = Limits(events=LOOKED_AT, bytes=1 << 40)
+
+
+def preview_event(*, sink: Sink, actor: Actor, log: UUID | None = None) -> Item | None:
+    """Return the newest event that a sink receives, exactly as it is sent; None when none of the newest is for it.
+
+    Args:
+        sink: the sink.
+        actor: who looks; they see events only that they may export.
+        log: of a sink of the installation: which log; None for the sink's own organization.
+
+    Raises:
+        MissingPermission: without ``sinks:read`` and ``audit_log:export``.
+    """
+    actor.require(SINKS_READ, sink)
+    actor.require(EXPORT, sink)
+    place = log or sink.organization_id
+    sealed = head(place)
+    items = stretch(sink, place, max(0, sealed - LOOKED_AT), sealed, _ALL).items
+    if items and not sink.receives_every_log:
+        times = [item.time for item in items]
+        own = Event.objects.filter(pk__in=[item.id for item in items], time__gte=min(times), time__lte=max(times))
+        seen = {str(pk) for pk in own.visible_to(actor, EXPORT).values_list("pk", flat=True)}
+        items = [item for item in items if item.id in seen]
+    return items[-1] if items else None
