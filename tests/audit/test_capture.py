@@ -21,7 +21,8 @@ from audit.operations import AsAuditOwner
 from audit.sealing.sealer import seal
 from audit.tasks import ensure_partitions
 from isolation.actor import SYSTEM
-from isolation.scope import MIGRATOR, tenant_scope
+from isolation.context import acting_as
+from isolation.scope import INSTALLATION, MIGRATOR, tenant_scope
 from tenants.models import Membership, Project
 from tenants.services.groups import add_group_member, create_group
 from tenants.services.members import remove_member
@@ -29,6 +30,7 @@ from tenants.services.projects import update_project
 from tests import database
 from tests.audit.sealing.stage import write_many, writer
 from tests.people import Tenant, make_project
+from vault.data_keys import hold_active
 
 
 def noted(superuser: psycopg.Connection, *columns: str) -> list[tuple[Any, ...]]:
@@ -123,6 +125,16 @@ def test_a_changed_key_hides_nothing(acme: Tenant, unguarded: psycopg.Connection
 def test_a_row_of_the_installation_is_noted_there(acme: Tenant, unguarded: psycopg.Connection) -> None:
     unguarded.execute("UPDATE accounts_user SET is_operator = true WHERE id = %s", [acme.viewer.pk])
     assert noted(unguarded, "organization_id", "table_name", "keys") == [(None, "accounts_user", [str(acme.viewer.pk)])]
+
+
+def test_a_data_key_of_the_installation_is_noted_there(db: None, unguarded: psycopg.Connection) -> None:
+    with acting_as(SYSTEM), tenant_scope(INSTALLATION):
+        data_key = hold_active(INSTALLATION)
+    unguarded.execute("UPDATE vault_datakey SET version = 7")
+    assert noted(unguarded, "organization_id", "table_name", "keys") == [(None, "vault_datakey", [str(data_key.pk)])]
+    assert unguarded.execute(
+        "SELECT organization_id FROM audit_event WHERE target_id = %s", [str(data_key.pk)]
+    ).fetchall() == [(None,)]
 
 
 def test_what_is_no_news_is_not_noted(acme: Tenant, unguarded: psycopg.Connection) -> None:
