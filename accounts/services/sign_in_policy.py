@@ -145,6 +145,27 @@ def refuse_losing_break_glass(member: Membership) -> None:
         )
 
 
+def refuse_freeing_people(domain: Domain, actor: Actor) -> None:
+    """Refuse that somebody removes a domain whose people have to come by single sign-on, and may not say so otherwise.
+
+    Args:
+        domain: the one that would go; the scope must be open.
+        actor: who removes it.
+
+    Raises:
+        DomainError: with code ``sso_required``.
+    """
+    holds = domain.is_verified or domain.lost_at is not None
+    if not holds or actor.can(P.SIGN_IN_POLICY_MANAGE, domain):
+        return
+    if SignInPolicy.of(domain.organization_id).sso_required == SsoRequired.DOMAINS:
+        raise DomainError(
+            f"The sign-in policy requires single sign-on of people with an address at {domain}. Ask an owner to change "
+            "the policy, or to remove the domain.",
+            code="sso_required",
+        )
+
+
 def _check_values(policy: SignInPolicy) -> None:
     """Refuse what the model's own fields refuse.
 

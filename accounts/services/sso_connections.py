@@ -22,7 +22,7 @@ from outbound.exceptions import OutboundError
 from tenants.models import Organization
 from tenants.permissions import P
 from tenants.services.naming import check_name
-from tenants.services.rules import one_of_a_kind, own_row
+from tenants.services.rules import lock_organization, one_of_a_kind, own_row
 
 from .key_rules import check_text
 from .saml_keys import make_saml_key
@@ -172,6 +172,7 @@ def set_sso_enabled(*, connection: SsoConnection, enabled: bool, actor: Actor) -
         MissingPermission: without ``sso:manage``.
     """
     actor.require(P.SSO_MANAGE, connection.organization)
+    lock_organization(connection.organization_id)  # the policy may come to require it at this moment
     stored: SsoConnection = own_row(SsoConnection, connection.pk)
     if stored.is_enabled == enabled:
         return stored
@@ -239,6 +240,7 @@ def delete_sso_connection(*, connection: SsoConnection, actor: Actor) -> None:
         MissingPermission: without ``sso:manage``.
     """
     actor.require(P.SSO_MANAGE, connection.organization)
+    lock_organization(connection.organization_id)
     stored: SsoConnection = own_row(SsoConnection, connection.pk)
     refuse_ending_last_way(stored, what=f"{stored} cannot be deleted")
     signals.sso_connection_deleted.announce(stored, actor=actor, before=snapshot(stored))

@@ -71,7 +71,9 @@ def start(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     hint = request.GET.get("login_hint", "")[:LONGEST_EMAIL]
     next_url = request.GET.get("next", "")[:LONGEST_NEXT]
     with tenant_scope(door.organization_id):
-        connection = SsoConnection.objects.get(pk=door.connection_id)
+        connection = SsoConnection.objects.filter(pk=door.connection_id).first()
+        if connection is None:  # deleted since it was looked up
+            return refused(request, NO_DOOR, HTTPStatus.NOT_FOUND)
         leave = _LEAVE[connection.protocol]
         return leave(request, connection, next_url=next_url, login_hint=hint, again="again" in request.GET)
 
