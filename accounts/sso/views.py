@@ -4,6 +4,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -87,3 +88,8 @@ def begin_test(request: HttpRequest, connection: SsoConnection, *, setup_link: s
         setup_link: by which set-up link, "" for somebody in the console.
     """
     return _LEAVE[connection.protocol](request, connection, is_test=True, setup_link=setup_link)
+
+
+def test_url(connection: SsoConnection) -> str:
+    """Return where somebody who manages a connection begins its test."""
+    return f"{settings.PUBLIC_URL}{root_url(f'o/{connection.organization.slug}/sso/{connection.pk}/test/')}"
