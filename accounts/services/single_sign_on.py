@@ -111,8 +111,8 @@ def recognize(
             raise SignInRefused(
                 f"{membership} is an owner and comes by this account for the first time: that takes a browser in which "
                 "they have signed in with their password.",
-                "Sign in with your password first, once, then through your identity provider in the same browser. Where "
-                "your password does not open your account any more, ask another owner for an exception until then.",
+                "Sign in with your password first, once, then through your identity provider in the same browser. "
+                "Where your password opens nothing any more, ask another owner for an exception until then.",
             )
     if identity is None:
         _link(connection, person, membership)

@@ -428,8 +428,8 @@ def _refuse_speaking_for_owners(connection: SsoConnection, actor: Actor) -> None
     known = SsoIdentity.objects.filter(connection=connection, issuer=connection.issuer, membership__in=owners)
     if known.exists():
         raise DomainError(
-            f"Owners come in through {connection}. Its metadata, and what says who somebody is, are changed by an owner "
-            "only: a key of somebody else's could speak for them.",
+            f"Owners come in through {connection}. An owner has to change its metadata, and what says who somebody is: "
+            "with a key of somebody else's, that would speak for them.",
             code="above_own_permissions",
         )
 

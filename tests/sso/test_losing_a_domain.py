@@ -110,7 +110,9 @@ def test_removing_it_frees_people_only_at_the_word_of_who_may_say_so(sso: Sso, d
     with acme.acting("admin") as admin, pytest.raises(DomainError, match="Ask an owner"):
         remove_domain(domain=domain, actor=admin)
     with acme.acting("admin") as admin:
-        remove_domain(domain=claim_domain(organization=acme.organization, name="other.example", actor=admin), actor=admin)
+        remove_domain(
+            domain=claim_domain(organization=acme.organization, name="other.example", actor=admin), actor=admin
+        )
     assert signed_in(acme.viewer).get("/o/acme/").status_code == 403
     with acme.acting("owner") as owner:
         remove_domain(domain=domain, actor=owner)

@@ -61,8 +61,8 @@ class Command(ScopedCommand):
     """Connects identity providers as the system."""
 
     help = (
-        "Connect OpenID and SAML providers; change, list, switch and delete connections; their groups, our keys, recent "
-        "sign-ins, links for somebody else. Prints JSON."
+        "Connect OpenID and SAML providers; change, list, switch and delete connections; their groups, our keys, "
+        "recent sign-ins, links for somebody else. Prints JSON."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -170,7 +170,9 @@ class Command(ScopedCommand):
     def _list(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
         return [
             _shown(connection)
-            for connection in SsoConnection.objects.select_related("role", "scim_connection", "organization").order_by("name")
+            for connection in SsoConnection.objects.select_related("role", "scim_connection", "organization").order_by(
+                "name"
+            )
         ]
 
     def _enable(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
@@ -184,7 +186,6 @@ class Command(ScopedCommand):
         shown = _shown(connection)
         delete_sso_connection(connection=connection, actor=actor)
         return shown
-
 
     def _refresh(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
         refresh_sso_connection(connection=_connection(options["name"]))
@@ -363,7 +364,9 @@ def _shown(connection: SsoConnection) -> dict[str, Any]:
         "ends_at_provider": connection.ends_at_provider,
         "groups": [
             {"value": mapping.value, "group": mapping.group.name}
-            for mapping in SsoGroupMapping.objects.filter(connection=connection).select_related("group").order_by("value")
+            for mapping in SsoGroupMapping.objects.filter(connection=connection)
+            .select_related("group")
+            .order_by("value")
         ],
         "test_url": test_url(connection),
         "is_enabled": connection.is_enabled,

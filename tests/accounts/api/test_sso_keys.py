@@ -1,4 +1,4 @@
-"""/api/v1/organizations/{organization}/sso/connections/{connection}: our keys of SAML, and asking the provider again."""
+"""The API of one single sign-on connection: our keys of SAML, and asking the provider again."""
 
 from typing import Any
 
