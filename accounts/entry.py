@@ -17,13 +17,14 @@ from django.utils import timezone
 from accounts.key_record import address_in
 from accounts.models import SignInException, SignInPolicy, SsoAsSecondFactor, SsoRequired, User
 from accounts.second_factor import has_second_factor, proved_second_factor
+from accounts.selectors import proven_addresses
 from accounts.services.sign_in_policy import announce_break_glass
 from accounts.sessions.facts import last_seen_at, sessions_of, signed_in_at
 from accounts.sso.confinement import confinement_of
 from accounts.sso.presence import Presence, is_two_steps, presence_in
 from isolation.context import current_origin
 from isolation.scope import on_scope_exit
-from tenants.selectors import is_verified_domain
+from tenants.selectors import has_had_domain
 
 _BREAK_GLASS = "break_glass"
 
@@ -153,7 +154,8 @@ def _presence(request: HttpRequest, user: User, organization_id: UUID) -> Presen
 def _is_held(policy: Any, user: User) -> bool:
     if policy.sso_required == SsoRequired.NOBODY or policy.is_excepted:
         return False
-    return policy.sso_required == SsoRequired.EVERYBODY or is_verified_domain(user.email)
+    # Whoever made another address of theirs the first one is held all the same; and losing a domain frees nobody.
+    return policy.sso_required == SsoRequired.EVERYBODY or has_had_domain(proven_addresses(user))
 
 
 def _counts_as_second_factor(policy: SignInPolicy, presence: Presence) -> bool:

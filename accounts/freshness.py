@@ -32,6 +32,6 @@ def proved_at(request: HttpRequest, user: User, organization_id: UUID | None = N
         if isinstance(record.get("at"), (int, float)) and record.get("method") != SINGLE_SIGN_ON
     ]
     presence = presence_in(request, organization_id) if organization_id else None
-    if presence is not None:
+    if presence is not None and presence.proved_at is not None:
         moments.append(presence.proved_at)
     return min(max(moments), timezone.now())

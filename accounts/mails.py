@@ -211,12 +211,13 @@ def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternativ
     return _to_each(sorted({owner.user.email for owner in owners}), "last_owner", context)
 
 
-def send_sso_domain_notice(domain: Domain, *, connections: list[str], days: int) -> None:
+def send_sso_domain_notice(domain: Domain, *, connections: list[str], holds: bool, days: int) -> None:
     """Tell who manages single sign-on, once the transaction has committed, what rests on a domain.
 
     Args:
         domain: one that fails its check, or was lost; its organization's scope must be open.
         connections: the names of those that are on.
+        holds: whether the sign-in policy requires single sign-on of verified domains.
         days: how many are left until it is lost, 0 when it is.
     """
     organization = domain.organization
@@ -224,6 +225,7 @@ def send_sso_domain_notice(domain: Domain, *, connections: list[str], days: int)
         "organization": organization.name,
         "domain": domain.name,
         "connections": connections,
+        "holds": holds,
         "days": days,
         "link": _link(f"o/{organization.slug}/tenants/domain/{domain.pk}/change/"),
     }

@@ -13,7 +13,7 @@ from accounts.audit_events import REAUTHENTICATED, SIGN_IN_FAILED, SIGNED_IN, SI
 from accounts.models import User
 from accounts.second_factor import last_method, sign_in_methods, signed_in_alone
 from accounts.services.devices import recognize_device
-from accounts.services.sign_in_policy import refuse_losing_break_glass
+from accounts.services.sign_in_policy import refuse_freeing_people, refuse_losing_break_glass
 from accounts.services.sign_up import join_default_organization
 from accounts.services.users import person
 from accounts.sessions.middleware import cookie_of, give_cookie
@@ -22,9 +22,9 @@ from accounts.social_providers import SOCIAL
 from accounts.sso.confinement import confinement_of, release
 from accounts.sso.held import came_by_single_sign_on
 from audit.models import Outcome
-from isolation.actor import ANONYMOUS
+from isolation.actor import ANONYMOUS, Actor
 from tenants import signals as tenant_signals
-from tenants.models import Membership
+from tenants.models import Domain, Membership
 
 
 @receiver(auth_signals.user_logged_in, dispatch_uid="accounts:signed_in")
@@ -176,6 +176,12 @@ def _single_sign_on(request: HttpRequest | None) -> dict[str, Any]:
 def keep_break_glass_member(sender: object, *, target: Membership, **kwargs: Any) -> None:
     """Refuse to lose the one owner who comes in when the identity provider fails."""
     refuse_losing_break_glass(target)
+
+
+@receiver(tenant_signals.domain_removed, dispatch_uid="accounts:domain_holds")
+def keep_domain_that_holds(sender: object, *, target: Domain, actor: Actor, **kwargs: Any) -> None:
+    """Leave it to whoever may change the sign-in policy to free people by removing the domain that holds them."""
+    refuse_freeing_people(target, actor)
 
 
 @receiver(tenant_signals.member_role_changed, dispatch_uid="accounts:break_glass_owns")

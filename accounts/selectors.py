@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from .models import (
     ProvisionedUser,
     ScimToken,
     ServiceAccount,
+    User,
 )
 from .querysets import ApiKeyQuerySet
 
@@ -112,6 +114,12 @@ def waiting_people_to_invite() -> "QuerySet[ProvisionedUser]":
     waiting = ProvisionedUser.objects.waiting().filter(invited_at=None)
     found: QuerySet[ProvisionedUser] = waiting.order_by("created_at", "pk")
     return found
+
+
+def proven_addresses(user: User) -> set[str]:
+    """Return the address that somebody signs in with, and the others that they have proved."""
+    others = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
+    return {user.email, *(email.lower() for email in others)}
 
 
 def _due(keys: Any, born: str) -> Any:

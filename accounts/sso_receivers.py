@@ -5,7 +5,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from accounts.mails import send_sso_domain_notice
-from accounts.models import SsoConnection
+from accounts.models import SignInPolicy, SsoConnection, SsoRequired
 from tenants import signals
 from tenants.models import Domain
 from tenants.services.domains import GRACE
@@ -26,4 +26,5 @@ def tell_of_lost(sender: object, *, target: Domain, **kwargs: Any) -> None:
 def _tell(domain: Domain, *, days: int) -> None:
     names = list(SsoConnection.objects.filter(is_enabled=True).order_by("name").values_list("name", flat=True))
     if names:
-        send_sso_domain_notice(domain, connections=names, days=days)
+        holds = SignInPolicy.of(domain.organization_id).sso_required == SsoRequired.DOMAINS
+        send_sso_domain_notice(domain, connections=names, holds=holds, days=days)

@@ -218,6 +218,16 @@ def is_verified_domain(email: str) -> bool:
     return name is not None and Domain.objects.filter(name=name, verified_at__isnull=False).exists()
 
 
+def has_had_domain(emails: Iterable[str]) -> bool:
+    """Return whether one of the addresses is in a domain that is verified, or was until it was lost.
+
+    For what the organization, whose scope is open, asks of its own people; nobody is let in by it.
+    """
+    names = {name for email in emails if (name := mail_domain(email))}
+    counts = Q(verified_at__isnull=False) | Q(lost_at__isnull=False)
+    return bool(names) and Domain.objects.filter(counts, name__in=names).exists()
+
+
 def domains_in_state(domains: Any, state: str) -> Any:
     """Return the domains of a queryset that are in one of `DOMAIN_STATES`, by the columns behind `Domain.state`."""
     conditions = {

@@ -10,8 +10,17 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from accounts.forms.sso import SamlConnectionForm, SsoConnectionForm
-from accounts.models import SamlKey, SsoConnection, SsoGroupMapping, SsoIdentity, SsoLogin, SsoProtocol, SsoProvider
-from accounts.saml_providers import SAML_GUIDES, saml_guide_for
+from accounts.models import (
+    SamlKey,
+    SignInPolicy,
+    SsoConnection,
+    SsoGroupMapping,
+    SsoIdentity,
+    SsoLogin,
+    SsoProtocol,
+    SsoProvider,
+)
+from accounts.saml_providers import SAML_GUIDES, saml_claims, saml_guide_for
 from accounts.services.saml_keys import add_saml_key, remove_saml_key, use_saml_key
 from accounts.services.sso_connections import (
     create_saml_connection,
@@ -131,17 +140,17 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Ask how the provider is spoken to first, then for the connection."""
+        """Ask which provider it is and how it is spoken to first, then for the connection."""
         if request.GET.get("protocol") in SsoProtocol.values:
             form: HttpResponse = super().add_view(request, form_url, extra_context)
             return form
         self.demand(request, "add")
         context = {
             "title": "Connect an identity provider",
-            "choices": _PROTOCOLS,
+            "providers": [_Choice(provider) for provider in SsoProvider],
             "cancel_url": reverse("console:accounts_ssoconnection_changelist"),
         }
-        return tenant_site.render(request, "accounts/sso/protocol.html", context)
+        return tenant_site.render(request, "accounts/sso/provider.html", context)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
         """Return the form of the connection's protocol, with the attributes that its provider sends by itself."""
@@ -154,9 +163,14 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         return self.saml_fieldsets if _is_saml(request, obj) else super().get_fieldsets(request, obj)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Let a SAML connection sign its requests, where nobody says otherwise."""
+        """Begin with what the chosen provider sends by itself; a SAML connection signs its requests."""
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
-        return initial | ({"signs_requests": True} if _is_saml(request, None) else {})
+        provider = _chosen(request)
+        if provider is not None:
+            initial |= {"provider": provider, "name": "" if provider == SsoProvider.OTHER else provider.label}
+        if _is_saml(request, None):
+            initial |= {"signs_requests": True, **saml_claims(provider or SsoProvider.OTHER)}
+        return initial
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """Return the groups once the connection is there and says which claim they follow."""
@@ -322,12 +336,16 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
             context.update(self._about(request, obj))
         elif kwargs.get("add"):
             context["once"], connection_id = once.kept_token(request, _FORM)
+            provider = _chosen(request)
+            context["provider_name"] = provider.label if provider else ""
             if _is_saml(request, None):
                 context["saml"] = _addresses(connection_id)
-                context["saml_guides"] = {SsoProvider(one).label: guide for one, guide in SAML_GUIDES.items()}
+                guides: Any = SAML_GUIDES if provider is None else {provider: saml_guide_for(provider)}
+                context["saml_guides"] = {SsoProvider(one).label: guide for one, guide in guides.items()}
             else:
                 context["redirect_uri"] = redirect_uri(connection_id)
-                context["guides"] = {SsoProvider(provider).label: guide for provider, guide in GUIDES.items()}
+                guides = GUIDES if provider is None else {provider: guide_for(provider)}
+                context["guides"] = {SsoProvider(one).label: guide for one, guide in guides.items()}
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response
 
@@ -354,10 +372,8 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
             **spoken,
             "connection": obj,
             "state_badge": self.state(obj),
-            "has_domain": Domain.objects.filter(verified_at__isnull=False).exists(),
+            "steps": self._steps(request, obj),
             "failing_domains": Domain.objects.filter(verified_at__isnull=False, failing_since__isnull=False),
-            "domains_url": reverse("console:tenants_domain_changelist"),
-            "policy_url": reverse("console:sign_in_policy") if can(request, P.SIGN_IN_POLICY_READ) else "",
             "test_url": reverse("console:sso_test", args=[obj.pk]) if can(request, P.SSO_MANAGE, obj) else "",
             "login_rows": [
                 {
@@ -371,6 +387,37 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
             "logins_url": f"{reverse('console:accounts_ssologin_changelist')}{by_connection}",
             "identities_url": f"{reverse('console:accounts_ssoidentity_changelist')}{by_connection}",
         }
+
+    def _steps(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        """Return what is still to do and what is done, from the connection to its enforcement; none once all is."""
+        logins = SsoLogin.objects.filter(connection=obj, succeeded=True)
+        known = SsoIdentity.objects.filter(connection=obj, issuer=obj.issuer).exists()
+        policy = can(request, P.SIGN_IN_POLICY_READ)
+        steps = [
+            ("Connected", True, "", ""),
+            (
+                "Verify the domain of your people's addresses",
+                Domain.objects.filter(verified_at__isnull=False).exists(),
+                "The sign-in page finds this connection by it, and addresses count in it only.",
+                reverse("console:tenants_domain_changelist"),
+            ),
+            (
+                "Test it",
+                known or logins.exists(),
+                "A real sign-in in a new window. It changes nothing, and shows each check and claim.",
+                "",
+            ),
+            ("Switch it on", obj.is_enabled, "Passwords go on working.", ""),
+            (
+                "Require it",
+                SignInPolicy.of(obj.organization_id).requires_sso,
+                "Once somebody has come in through it, an owner can require it in the sign-in policy.",
+                reverse("console:sign_in_policy") if policy else "",
+            ),
+        ]
+        if all(done for _, done, _, _ in steps):
+            return []
+        return [{"title": title, "done": done, "text": text, "url": url} for title, done, text, url in steps]
 
     @admin.display(description="Connection", ordering="name")
     def title(self, obj: SsoConnection) -> str:
@@ -412,31 +459,27 @@ def outcome_badge(login: SsoLogin) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Protocol:
-    protocol: SsoProtocol
-    title: str
-    text: str
-    icon: str
+class _Choice:
+    """A provider on the first page, with the ways in which it is spoken to."""
+
+    provider: SsoProvider
 
     @property
-    def url(self) -> str:
-        return f"{reverse('console:accounts_ssoconnection_add')}?protocol={self.protocol}"
+    def ways(self) -> list[tuple[str, str]]:
+        """Return protocols and where each goes on; those that there are instructions for, both for an unknown one."""
+        offered = [(SsoProtocol.OIDC, self.provider in GUIDES), (SsoProtocol.SAML, self.provider in SAML_GUIDES)]
+        start = reverse("console:accounts_ssoconnection_add")
+        return [
+            (str(protocol.label), f"{start}?protocol={protocol}&provider={self.provider}")
+            for protocol, has_guide in offered
+            if has_guide
+        ]
 
 
-_PROTOCOLS = (
-    _Protocol(
-        SsoProtocol.OIDC,
-        "OpenID Connect",
-        "The newer and simpler one: a client ID and a secret. Take it where your identity provider offers both.",
-        "passkey",
-    ),
-    _Protocol(
-        SsoProtocol.SAML,
-        "SAML 2.0",
-        "By metadata and certificates. Take it where your identity provider, or your company, wants SAML.",
-        "assignment_ind",
-    ),
-)
+def _chosen(request: HttpRequest) -> SsoProvider | None:
+    """Return the provider that the first page led on with, None without one."""
+    given = request.GET.get("provider", "")
+    return SsoProvider(given) if given in SsoProvider.values else None
 
 
 def _is_saml(request: HttpRequest, obj: Any) -> bool:

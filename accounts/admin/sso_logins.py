@@ -13,10 +13,10 @@ from accounts.models import SsoLogin
 from console.keyset import KeysetList
 from console.options import TenantModelAdmin
 from console.sites import tenant_site
-from tenants.admin.common import STYLE, badge, two_lines
+from tenants.admin.common import badge, two_lines
 from tenants.permissions import P
 
-from .common import moment
+from .common import KEY_STYLE, moment
 from .sso_connections import outcome_badge
 
 
@@ -49,7 +49,7 @@ class SsoLoginAdmin(KeysetList, TenantModelAdmin):
     fields = readonly_fields = ("when", "connection", "who", "outcome", "why", "checked", "said", "sender")
 
     class Media:
-        css = STYLE
+        css = KEY_STYLE
 
     def narrow(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the sign-ins with their connections."""
@@ -86,7 +86,7 @@ class SsoLoginAdmin(KeysetList, TenantModelAdmin):
             )
             for check in obj.checks
         )
-        return format_html_join("", '<p class="tn-check">{} {} <span class="gh-muted">{}</span></p>', rows)
+        return format_html_join("", '<p class="tn-check">{} {}<span class="gh-muted">{}</span></p>', rows)
 
     @admin.display(description="Claims")
     def said(self, obj: SsoLogin) -> SafeString | str:

@@ -21,6 +21,7 @@ from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri,
 from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
 from accounts.sso.saml.certificates import Certificate
 from accounts.sso.saml.idp_metadata import LARGEST
+from accounts.sso.views import test_url
 from api.fields import ReferenceField
 from api.operation import Filter, listing, operation
 from api.serializers import Answer, Body, Change
@@ -85,6 +86,10 @@ class SsoConnectionAnswer(Answer):
     backchannel_logout_uri = serializers.SerializerMethodField(
         help_text="OpenID: where the provider tells of sign-outs there."
     )
+    test_url = serializers.SerializerMethodField(
+        help_text="A real sign-in that changes nothing, for the browser of somebody who manages the connection; how it "
+        "went is among the recent sign-ins."
+    )
     is_enabled = serializers.BooleanField(help_text="Whether people can sign in through it.")
     created_by = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -120,6 +125,10 @@ class SsoConnectionAnswer(Answer):
     def get_backchannel_logout_uri(self, connection: Any) -> str | None:
         """Return where the provider tells that somebody signed out there."""
         return None if connection.is_saml else backchannel_logout_uri(connection.pk)
+
+    def get_test_url(self, connection: Any) -> str:
+        """Return where a test begins."""
+        return test_url(connection)
 
 
 class NewSsoConnection(Body):
@@ -246,6 +255,7 @@ EXAMPLE = {
     "ends_at_provider": True,
     "signed_out_uri": "https://portal.example.com/sso/b0415263-7d8e-4f90-8192-c3d4e5f60718/signed-out/",
     "backchannel_logout_uri": "https://portal.example.com/sso/b0415263-7d8e-4f90-8192-c3d4e5f60718/backchannel-logout/",
+    "test_url": "https://portal.example.com/o/acme/sso/b0415263-7d8e-4f90-8192-c3d4e5f60718/test/",
     "is_enabled": True,
     "created_by": "ada@acme.example",
     "created_at": "2026-03-01T08:00:00Z",
@@ -287,7 +297,7 @@ class SsoConnections(OrganizationView):
     )
     def get(self) -> Any:
         """Each has its own redirect URI; secrets are never returned."""
-        return _connections()
+        return connections()
 
     @operation(
         "createSsoConnection",
@@ -333,7 +343,7 @@ class OneSsoConnection(OrganizationView):
     )
     def get(self, sso_connection: UUID) -> SsoConnection:
         """Without its secret."""
-        found: SsoConnection = self.find(_connections(), pk=sso_connection)
+        found: SsoConnection = self.find(connections(), pk=sso_connection)
         return found
 
     @operation(
@@ -347,13 +357,13 @@ class OneSsoConnection(OrganizationView):
     )
     def patch(self, sso_connection: UUID) -> SsoConnection:
         """What is left out stays as it is, the secret too."""
-        stored = self.locked(_connections(), pk=sso_connection)
+        stored = self.locked(connections(), pk=sso_connection)
         return update_sso_connection(connection=stored, actor=self.actor, **self.data)
 
     @operation("deleteSsoConnection", "Delete a single sign-on connection", permission=P.SSO_MANAGE, status=204)
     def delete(self, sso_connection: UUID) -> None:
         """Sessions that it opened end; members stay."""
-        delete_sso_connection(connection=self.locked(_connections(), pk=sso_connection), actor=self.actor)
+        delete_sso_connection(connection=self.locked(connections(), pk=sso_connection), actor=self.actor)
 
 
 class SsoConnectionSwitch(OrganizationView):
@@ -364,9 +374,9 @@ class SsoConnectionSwitch(OrganizationView):
 
     def switched(self, connection: UUID) -> SsoConnection:
         """Return the connection, switched on or off."""
-        stored = self.locked(_connections(), pk=connection)
+        stored = self.locked(connections(), pk=connection)
         set_sso_enabled(connection=stored, enabled=self.enabled, actor=self.actor)
-        found: SsoConnection = self.find(_connections(), pk=connection)
+        found: SsoConnection = self.find(connections(), pk=connection)
         return found
 
 
@@ -421,7 +431,7 @@ class FollowingGroups(OrganizationView):
     )
     def get(self, sso_connection: UUID) -> Any:
         """Each sign-in puts people into these groups, or takes them out."""
-        return SsoGroupMapping.objects.filter(connection=self.find(_connections(), pk=sso_connection))
+        return SsoGroupMapping.objects.filter(connection=self.find(connections(), pk=sso_connection))
 
     @operation(
         "addSsoGroup",
@@ -435,7 +445,7 @@ class FollowingGroups(OrganizationView):
     )
     def post(self, sso_connection: UUID) -> SsoGroupMapping:
         """This takes `groups:manage` too, and roles of the group that are not above your own."""
-        connection = self.find(_connections(), pk=sso_connection)
+        connection = self.find(connections(), pk=sso_connection)
         return add_group_mapping(connection=connection, actor=self.actor, **self.data)
 
 
@@ -447,7 +457,7 @@ class OneFollowingGroup(OrganizationView):
     @operation("removeSsoGroup", "Let a group follow no more", permission=P.SSO_MANAGE, status=204)
     def delete(self, sso_connection: UUID, sso_group: UUID) -> None:
         """Who is in it stays."""
-        rows = SsoGroupMapping.objects.filter(connection=self.find(_connections(), pk=sso_connection))
+        rows = SsoGroupMapping.objects.filter(connection=self.find(connections(), pk=sso_connection))
         remove_group_mapping(mapping=self.locked(rows, pk=sso_group), actor=self.actor)
 
 
@@ -468,7 +478,7 @@ class SsoLogins(OrganizationView):
     )
     def get(self, sso_connection: UUID) -> Any:
         """What was checked, and why somebody was refused; tests among them."""
-        return SsoLogin.objects.filter(connection=self.find(_connections(), pk=sso_connection))
+        return SsoLogin.objects.filter(connection=self.find(connections(), pk=sso_connection))
 
 
 def _refuse(data: dict[str, Any], *names: str, protocol: str) -> None:
@@ -477,5 +487,6 @@ def _refuse(data: dict[str, Any], *names: str, protocol: str) -> None:
             raise DomainError(f"This belongs to {protocol}.", field=name, code="invalid")
 
 
-def _connections() -> Any:
-    return SsoConnection.objects.select_related("role")
+def connections() -> Any:
+    """Return the connections with what an answer shows of them."""
+    return SsoConnection.objects.select_related("role", "organization")

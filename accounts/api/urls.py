@@ -14,6 +14,7 @@ from . import (
     sessions,
     sign_in_policy,
     sso,
+    sso_keys,
     sso_setup,
 )
 
@@ -67,6 +68,10 @@ urlpatterns = [
     path(_SSO_CONNECTION, sso.OneSsoConnection.as_view()),
     path(f"{_SSO_CONNECTION}/enable", sso.SsoConnectionOn.as_view()),
     path(f"{_SSO_CONNECTION}/disable", sso.SsoConnectionOff.as_view()),
+    path(f"{_SSO_CONNECTION}/refresh", sso_keys.SsoConnectionRefreshed.as_view()),
+    path(f"{_SSO_CONNECTION}/keys", sso_keys.SamlKeys.as_view()),
+    path(f"{_SSO_CONNECTION}/keys/<uuid:saml_key>", sso_keys.OneSamlKey.as_view()),
+    path(f"{_SSO_CONNECTION}/keys/<uuid:saml_key>/use", sso_keys.SamlKeyInUse.as_view()),
     path(f"{_SSO_CONNECTION}/groups", sso.FollowingGroups.as_view()),
     path(f"{_SSO_CONNECTION}/groups/<uuid:sso_group>", sso.OneFollowingGroup.as_view()),
     path(f"{_SSO_CONNECTION}/logins", sso.SsoLogins.as_view()),

@@ -17,6 +17,7 @@ from tenants.services.naming import tidy_name
 from tenants.services.rules import builtin_role, one_of_a_kind
 
 from .connection_actor import connection_actor
+from .sessions import drop_sessions
 from .social_identities import end_unproven_identities
 from .users import create_user
 
@@ -142,6 +143,12 @@ def whoever_has(email: str) -> tuple[User | None, Membership | None]:
     return login, _membership_of(login)
 
 
+def member_who_proved(email: str) -> Membership | None:
+    """Return the member who has proved an address, which need not be the one that they sign in with."""
+    proven = EmailAddress.objects.filter(email=email, verified=True).select_related("user").first()
+    return _membership_of(proven.user) if proven else None
+
+
 def login_for(email: str, login: User | None, *, name: str, actor: Actor) -> User:
     """Return the login for an address of a verified domain: whoever has proved it, or one made or claimed for it.
 
@@ -178,6 +185,7 @@ def _claimed(login: User, name: str, actor: Actor) -> User:
     login.set_unusable_password()
     login.name = name
     login.save(update_fields=["password", "name"])
+    drop_sessions(login)
     end_unproven_identities(user=login, actor=actor)
     EmailAddress.objects.filter(user=login).exclude(email=login.email).delete()
     EmailAddress.objects.update_or_create(user=login, email=login.email, defaults={"verified": True, "primary": True})

@@ -5,11 +5,12 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 
 from accounts import signals
 from accounts.key_record import address_in
 from accounts.mails import send_break_glass_notice
-from accounts.models import SignInException, SignInPolicy, SsoRequired, User
+from accounts.models import SignInException, SignInPolicy, SsoIdentity, SsoRequired, User
 from accounts.second_factor import has_second_factor
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
@@ -19,6 +20,7 @@ from isolation.scope import tenant_scope
 from tenants.access import load_authority
 from tenants.models import Domain, Membership, Organization
 from tenants.permissions import P
+from tenants.selectors import is_verified_domain
 from tenants.services.rules import locked_organization, one_of_a_kind, own_row
 
 from .key_rules import check_networks, check_text
@@ -145,6 +147,27 @@ def refuse_losing_break_glass(member: Membership) -> None:
         )
 
 
+def refuse_freeing_people(domain: Domain, actor: Actor) -> None:
+    """Refuse that somebody removes a domain whose people have to come by single sign-on, and may not say so otherwise.
+
+    Args:
+        domain: the one that would go; the scope must be open.
+        actor: who removes it.
+
+    Raises:
+        DomainError: with code ``sso_required``.
+    """
+    holds = domain.is_verified or domain.lost_at is not None
+    if not holds or actor.can(P.SIGN_IN_POLICY_MANAGE, domain):
+        return
+    if SignInPolicy.of(domain.organization_id).sso_required == SsoRequired.DOMAINS:
+        raise DomainError(
+            f"The sign-in policy requires single sign-on of people with an address at {domain}. Ask an owner to change "
+            "the policy, or to remove the domain.",
+            code="sso_required",
+        )
+
+
 def _check_values(policy: SignInPolicy) -> None:
     """Refuse what the model's own fields refuse.
 
@@ -199,6 +222,26 @@ def _refuse_locking_out(policy: SignInPolicy) -> None:
             field="sso_required",
             code="no_domain",
         )
+    _refuse_locking_owners_out(policy)
+
+
+def _refuse_locking_owners_out(policy: SignInPolicy) -> None:
+    """Refuse to hold the login of an owner who has never come through a provider: the first time takes their password.
+
+    Raises:
+        DomainError: naming one of them.
+    """
+    known = SsoIdentity.objects.filter(connection__is_enabled=True, issuer=F("connection__issuer"))
+    excepted = SignInException.objects.values("membership")
+    owners = Membership.objects.active_owners().select_related("user").exclude(pk=policy.break_glass_id)
+    for owner in owners.exclude(pk__in=known.values("membership")).exclude(pk__in=excepted).order_by("user__email"):
+        if is_verified_domain(owner.user.email) and not owner.user.is_operator:
+            raise DomainError(
+                f"{owner} is an owner and has never come through an identity provider, which takes their password the "
+                "first time. They sign in with it, then through the provider in the same browser; or except them.",
+                field="sso_required",
+                code="owner_unknown",
+            )
 
 
 def _refuse_locking_oneself_out(policy: SignInPolicy, actor: Actor) -> None:

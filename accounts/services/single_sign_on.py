@@ -30,7 +30,7 @@ from tenants.services.members import add_new_member
 from tenants.services.rules import lock_organization
 
 from .connection_actor import connection_actor, provider_actor
-from .joining import login_for, role_of_new, whoever_has
+from .joining import login_for, member_who_proved, role_of_new, whoever_has
 from .provisioned_users import let_in
 from .sso_groups import follow_groups
 from .users import person as acting_person
@@ -111,7 +111,8 @@ def recognize(
             raise SignInRefused(
                 f"{membership} is an owner and comes by this account for the first time: that takes a browser in which "
                 "they have signed in with their password.",
-                "Sign in with your password first, once, then through your identity provider in the same browser.",
+                "Sign in with your password first, once, then through your identity provider in the same browser. "
+                "Where your password opens nothing any more, ask another owner for an exception until then.",
             )
     if identity is None:
         _link(connection, person, membership)
@@ -142,7 +143,7 @@ def _found(connection: SsoConnection, person: Person) -> Membership:
     _check_address(person)
     login, membership = whoever_has(person.email)
     if membership is None:
-        membership = _by_user_name(connection, person)
+        membership = member_who_proved(person.email) or _by_user_name(connection, person)
     if membership is not None:
         return membership
     waiting = _waiting(person)

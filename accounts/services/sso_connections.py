@@ -19,10 +19,11 @@ from audit.redaction import snapshot
 from isolation.actor import SYSTEM, Actor
 from isolation.exceptions import DomainError
 from outbound.exceptions import OutboundError
+from tenants.grantors import who_holds
 from tenants.models import Organization
 from tenants.permissions import P
 from tenants.services.naming import check_name
-from tenants.services.rules import one_of_a_kind, own_row
+from tenants.services.rules import lock_organization, one_of_a_kind, own_row
 
 from .key_rules import check_text
 from .saml_keys import make_saml_key
@@ -134,15 +135,18 @@ def update_sso_connection(
 
     Raises:
         MissingPermission: without ``sso:manage``.
-        DomainError: a value is refused, a secret is missing, or the provider cannot be reached.
+        DomainError: a value is refused, a secret is missing, the provider cannot be reached, or owners come by a SAML
+            connection and somebody who is none would change who says that it is them.
     """
     actor.require(P.SSO_MANAGE, connection)
     stored: SsoConnection = own_row(SsoConnection, connection.pk, related=("role", "scim_connection"))
-    before, issuer = snapshot(stored), stored.issuer
+    before, issuer, trusted = snapshot(stored), stored.issuer, _trusted(stored)
     _set(stored, values, actor)
     if metadata_xml or (metadata_url is not None and metadata_url != stored.metadata_url):
         _check_is_saml(stored, "metadata_url")
         _take_metadata(stored, "" if metadata_xml else metadata_url or "", metadata_xml)
+    if stored.is_saml and _trusted(stored) != trusted:
+        _refuse_speaking_for_owners(stored, actor)
     if client_secret is not None and stored.is_saml:
         raise DomainError("A SAML connection has no client secret.", field="client_secret", code="invalid")
     if client_secret is not None:
@@ -172,6 +176,7 @@ def set_sso_enabled(*, connection: SsoConnection, enabled: bool, actor: Actor) -
         MissingPermission: without ``sso:manage``.
     """
     actor.require(P.SSO_MANAGE, connection.organization)
+    lock_organization(connection.organization_id)  # the policy may come to require it at this moment
     stored: SsoConnection = own_row(SsoConnection, connection.pk)
     if stored.is_enabled == enabled:
         return stored
@@ -239,6 +244,7 @@ def delete_sso_connection(*, connection: SsoConnection, actor: Actor) -> None:
         MissingPermission: without ``sso:manage``.
     """
     actor.require(P.SSO_MANAGE, connection.organization)
+    lock_organization(connection.organization_id)
     stored: SsoConnection = own_row(SsoConnection, connection.pk)
     refuse_ending_last_way(stored, what=f"{stored} cannot be deleted")
     signals.sso_connection_deleted.announce(stored, actor=actor, before=snapshot(stored))
@@ -401,6 +407,31 @@ def _parsed(content: bytes, field: str) -> IdpMetadata:
         raise DomainError(error.reason, field=field, code="provider_unusable") from error
     except OutboundError as error:
         raise DomainError(error.detail, field=field, code="provider_unusable") from error
+
+
+def _trusted(connection: SsoConnection) -> tuple[Any, ...]:
+    """Return what makes a SAML provider's word count: whoever signs as this entity ID says who everybody is."""
+    return connection.issuer, connection.metadata_url, connection.keys, connection.subject_attribute
+
+
+def _refuse_speaking_for_owners(connection: SsoConnection, actor: Actor) -> None:
+    """Refuse that somebody who is no owner has owners named by another key, or by another attribute.
+
+    Anybody can write metadata with the same entity ID and a certificate of their own.
+
+    Raises:
+        DomainError: with code ``above_own_permissions``.
+    """
+    if actor.can(P.ORGANIZATION_DELETE, connection.organization):
+        return
+    owners = who_holds(P.ORGANIZATION_DELETE)
+    known = SsoIdentity.objects.filter(connection=connection, issuer=connection.issuer, membership__in=owners)
+    if known.exists():
+        raise DomainError(
+            f"Owners come in through {connection}. An owner has to change its metadata, and what says who somebody is: "
+            "with a key of somebody else's, that would speak for them.",
+            code="above_own_permissions",
+        )
 
 
 def _fingerprints(connection: SsoConnection) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Attempt:
         purpose: what the sign-in is for, where it is not simply that; see `accounts.social.views`.
         about: whom or what the purpose is about.
         setup_link: of a test: by which set-up link it was begun, "" for somebody in the console.
+        again: the provider was told to ask for proof also when they are signed in there.
     """
 
     connection_id: str
@@ -44,6 +45,7 @@ class Attempt:
     purpose: str = ""
     about: str = ""
     setup_link: str = ""
+    again: bool = False
 
     @property
     def challenge(self) -> str:
@@ -61,6 +63,7 @@ def begin(
     purpose: str = "",
     about: str = "",
     setup_link: str = "",
+    again: bool = False,
 ) -> Attempt:
     """Return a new attempt, kept in the session."""
     made = Attempt(
@@ -74,6 +77,7 @@ def begin(
         purpose=purpose,
         about=about,
         setup_link=setup_link,
+        again=again,
     )
     kept = [*_kept(request), asdict(made)]
     request.session[_KEY] = kept[-MOST:]

@@ -32,7 +32,7 @@ class Presence:
         assurance: what the provider said of how it recognized the person: `amr` and `acr` (OpenID Connect Core section
             2, RFC 8176), or AuthnContextClassRef (SAML core section 2.7.2.2).
         session_id: the `SsoSession`, where the protocol has one.
-        proved_at: when they proved who they are to the provider; it may have been long before they came.
+        proved_at: when they proved who they are to the provider, perhaps long before they came; None: nobody knows.
         sid: the session's name at the provider, "" where it gives none.
     """
 
@@ -41,7 +41,7 @@ class Presence:
     came_at: datetime
     assurance: tuple[str, ...]
     session_id: UUID | None
-    proved_at: datetime
+    proved_at: datetime | None
     sid: str = ""
 
     def holds(self, user: User) -> bool:
@@ -66,7 +66,7 @@ def presence_kept(session: Mapping[str, Any], organization_id: UUID) -> Presence
         datetime.fromisoformat(kept["came_at"]),
         tuple(kept["assurance"]),
         UUID(kept["session"]) if kept["session"] else None,
-        datetime.fromisoformat(kept["proved_at"]),
+        datetime.fromisoformat(kept["proved_at"]) if kept["proved_at"] else None,
         kept.get("sid", ""),
     )
 
@@ -84,7 +84,7 @@ def note_presence(request: HttpRequest, presence: Presence) -> None:
         "came_at": presence.came_at.isoformat(),
         "assurance": list(presence.assurance),
         "session": str(presence.session_id) if presence.session_id else None,
-        "proved_at": presence.proved_at.isoformat(),
+        "proved_at": presence.proved_at.isoformat() if presence.proved_at else None,
         "sid": presence.sid,
     }
     request.session[_KEY] = {**request.session.get(_KEY, {}), str(presence.organization_id): kept}

@@ -4,6 +4,7 @@ Nothing here holds a transaction while it waits for the provider.
 """
 
 from abc import ABC, abstractmethod
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -195,7 +196,7 @@ class Return(ABC):
                     self._came_at,
                     found.assurance,
                     session_id,
-                    min(found.authenticated_at or self._came_at, self._came_at),
+                    self._proved_at(found),
                     found.sid,
                 )
                 note_presence(request, came)
@@ -203,6 +204,15 @@ class Return(ABC):
                     record_authentication(request, user, method=SINGLE_SIGN_ON)
             self._note(None)
         return response
+
+    def _proved_at(self, found: SignedIn) -> datetime | None:
+        """Return when they proved who they are to the provider.
+
+        Where it does not say, it has asked now if it was told to; otherwise it may have let them through.
+        """
+        if found.authenticated_at is None:
+            return self._came_at if self._attempt is not None and self._attempt.again else None
+        return min(found.authenticated_at, self._came_at)
 
     def _open_session(self, membership: Membership, found: SignedIn) -> UUID | None:
         if found.session is None:

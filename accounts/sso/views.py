@@ -4,6 +4,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -71,7 +72,9 @@ def start(request: HttpRequest, connection_id: UUID) -> HttpResponse:
     hint = request.GET.get("login_hint", "")[:LONGEST_EMAIL]
     next_url = request.GET.get("next", "")[:LONGEST_NEXT]
     with tenant_scope(door.organization_id):
-        connection = SsoConnection.objects.get(pk=door.connection_id)
+        connection = SsoConnection.objects.filter(pk=door.connection_id).first()
+        if connection is None:  # deleted since it was looked up
+            return refused(request, NO_DOOR, HTTPStatus.NOT_FOUND)
         leave = _LEAVE[connection.protocol]
         return leave(request, connection, next_url=next_url, login_hint=hint, again="again" in request.GET)
 
@@ -85,3 +88,8 @@ def begin_test(request: HttpRequest, connection: SsoConnection, *, setup_link: s
         setup_link: by which set-up link, "" for somebody in the console.
     """
     return _LEAVE[connection.protocol](request, connection, is_test=True, setup_link=setup_link)
+
+
+def test_url(connection: SsoConnection) -> str:
+    """Return where somebody who manages a connection begins its test."""
+    return f"{settings.PUBLIC_URL}{root_url(f'o/{connection.organization.slug}/sso/{connection.pk}/test/')}"

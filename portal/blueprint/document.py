@@ -254,6 +254,7 @@ class _Reading:
                     "joining",
                     "scopes",
                     "metadata_url",
+                    "metadata_xml",
                     "subject_attribute",
                 ),
                 *("email_claim", "name_claim", "external_id_claim", "groups_claim"),
@@ -263,6 +264,12 @@ class _Reading:
                 *("ends_at_provider", "signs_requests", "allows_idp_initiated"),
             )
             values |= {field: entry[field] for field in plain if field in entry}
+            is_saml = entry.get("protocol") == "saml"
+            if is_saml and bool(entry.get("metadata_url")) == bool(entry.get("metadata_xml")):
+                self._problem(path, "A SAML connection needs metadata_url or metadata_xml: one of the two.")
+            for foreign in sorted(entry.keys() & (_OIDC_ONLY if is_saml else _SAML_ONLY)):
+                other = "OpenID Connect" if is_saml else "SAML"
+                self._problem((*path, foreign), f"This belongs to {other}.", at_key=True)
             if values.get("role"):
                 self._reference(wanted, "role", values["role"], (*path, "role"))
             wanted.add("sso_connections", name, Item(path, values))
@@ -371,6 +378,10 @@ class _Reading:
 
     def _problem(self, path: Path, message: str, *, at_key: bool = False) -> None:
         self.problems.append(self._source.problem(path, message, at_key=at_key))
+
+
+_OIDC_ONLY = {"issuer", "client_id", "client_secret", "scopes"}
+_SAML_ONLY = {"metadata_url", "metadata_xml", "subject_attribute", "signs_requests", "allows_idp_initiated"}
 
 
 def _texts(entry: dict[str, Any], *names: str) -> dict[str, Any]:

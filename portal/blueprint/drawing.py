@@ -22,6 +22,7 @@ from accounts.models import (
 )
 from accounts.models.service_account import ServiceAccountKind
 from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
+from accounts.sso.saml.idp_metadata import LARGEST
 from audit.models import RecordFormat, Sink
 from audit.services.sinks import LARGEST_BATCH_EVENTS, LONGEST_BATCH_SECONDS, SMALLEST_BATCH_BYTES
 from audit.sinks.registry import DESTINATIONS
@@ -237,6 +238,7 @@ def _sso_connection() -> dict[str, Any]:
         {
             "protocol": {"enum": list(SsoProtocol.values), "description": "It never changes; oidc when left out."},
             "metadata_url": _text("", _length(SsoConnection, "metadata_url"), "SAML: where the metadata stand."),
+            "metadata_xml": _text("", LARGEST, "SAML: the metadata themselves, where there is no address."),
             "subject_attribute": _text("", 120, "SAML: says who somebody is; empty: the NameID."),
             "signs_requests": {"type": "boolean", "description": "SAML: sign requests, true when left out."},
             "allows_idp_initiated": {"type": "boolean", "description": "SAML: sign-ins may begin at the provider."},
@@ -278,7 +280,7 @@ def _sso_connection() -> dict[str, Any]:
         },
     )
     saml = {"properties": {"protocol": {"const": "saml"}}, "required": ["protocol"]}
-    return drawn | {"if": saml, "then": {"required": ["metadata_url"]}, "else": {"required": ["issuer", "client_id"]}}
+    return drawn | {"if": {"not": saml}, "then": {"required": ["issuer", "client_id"]}}
 
 
 def _sign_in_policy() -> dict[str, Any]:

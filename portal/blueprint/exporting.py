@@ -25,7 +25,7 @@ from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
 from .sections.sign_in_policy import Exceptions, Policy
 from .sections.sinks import Sinks
-from .sections.sso_connections import FollowingGroups, SsoConnections
+from .sections.sso_connections import FollowingGroups, Metadata, SsoConnections
 
 
 def export(slugs: Iterable[str], *, actor: Actor) -> str:
@@ -173,6 +173,10 @@ def _filled(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != ""}
 
 
+def _in_lines(dumper: yaml.SafeDumper, metadata: Metadata) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", metadata.text, style="|")
+
+
 class _Dumper(yaml.SafeDumper):
     """Indents lists below their key, and repeats what stands twice: an alias reads badly."""
 
@@ -181,3 +185,6 @@ class _Dumper(yaml.SafeDumper):
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002 - PyYAML's
         super().increase_indent(flow, False)  # noqa: FBT003 - PyYAML's
+
+
+_Dumper.add_representer(Metadata, _in_lines)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.models import SocialIdentity
 from accounts.second_factor import has_second_factor, operator_lacks_second_factor, step_up_url
 from accounts.services.users import operator_actor, person, update_user
+from accounts.sso.held import doors_for_login
 from console.links import login_url, root_url
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
@@ -83,6 +84,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         "second_factor": has_second_factor(_user(request)),
         "memberships": memberships_of(_user(request).pk),
         "social_identities": SocialIdentity.objects.filter(user=_user(request)),
+        "held_by": next((door.organization for door in doors_for_login(_user(request))), ""),
     }
     return render(request, "portal/profile.html", context)
 

@@ -2,14 +2,17 @@
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse, HttpResponseServerError
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.views.defaults import bad_request as default_bad_request
 
 from api.problems import Problem, is_api
 from api.problems import not_found as nothing_there
+from console.links import login_url
 from isolation.exceptions import FreshSignInNeeded, MissingPermission
 from portal.confirmation import confirm_first
 from portal.refusal import explain_refusal, owners_of
@@ -18,7 +21,12 @@ from tenants.models import Organization
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Say that the request is malformed (400), in as few words as Django does."""
+    """Say that the request is malformed (400), in as few words as Django does.
+
+    Whose session ended while the request was under way is led to sign in.
+    """
+    if isinstance(exception, SessionInterrupted):
+        return _sign_in_again(request)
     if is_api(request):
         text = "The request is malformed. Check its address and its headers, Host among them."
         return problem(HTTPStatus.BAD_REQUEST, "malformed", text)
@@ -77,6 +85,15 @@ def confined(request: HttpRequest, home: MembershipSummary | None) -> HttpRespon
     user: Any = request.user
     context = {"home": home, "has_password": user.has_usable_password(), "wanted": request.get_full_path()}
     return render(request, "portal/confined.html", context, status=403)
+
+
+def _sign_in_again(request: HttpRequest) -> HttpResponse:
+    """Lead to the sign-in page, which says that the session has ended: the session takes no message any more."""
+    if is_api(request):
+        text = "Your session ended while this request was under way. Sign in again."
+        return problem(HTTPStatus.UNAUTHORIZED, "not_authenticated", text)
+    back = {"next": request.get_full_path()} if request.method in {"GET", "HEAD"} else {}
+    return redirect(f"{login_url()}?{urlencode({'ended': '1', **back})}")
 
 
 def problem(status: int, code: str, detail: str) -> HttpResponse:

@@ -38,6 +38,8 @@ class Domain(TenantModel):
     checked_at = models.DateTimeField("last checked", null=True, editable=False)
     problem = models.TextField("what the last check found", blank=True, editable=False)
     failing_since = models.DateTimeField(null=True, editable=False)
+    # What an organization asks of its people for the sake of a domain does not end because its record is missing.
+    lost_at = models.DateTimeField("lost", null=True, editable=False)
     created_at = models.DateTimeField("added", auto_now_add=True)
 
     audit_exclude = frozenset({"checked_at", "problem", "created_at"})

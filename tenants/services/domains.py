@@ -96,7 +96,7 @@ def confirm_domain(*, organization: Organization, name: str, reason: str, actor:
     domain = stored or _new(organization, name)
     domain.verified_at = domain.verified_at or timezone.now()
     domain.method, domain.reason = DomainMethod.OPERATOR, reason
-    domain.failing_since, domain.problem = None, ""
+    domain.failing_since, domain.lost_at, domain.problem = None, None, ""
     with one_of_a_kind(Domain, field="name"):
         domain.save(force_insert=stored is None)
     signals.domain_verified.announce(domain, actor=actor, before=before, after=snapshot(domain), reason=reason)
@@ -240,6 +240,7 @@ def _verified(domain: Domain, actor: Actor) -> Domain:
         before = snapshot(stored)
         stored.verified_at = stored.checked_at = timezone.now()
         stored.method, stored.problem, stored.reason = DomainMethod.DNS, "", ""
+        stored.lost_at = None
         with one_of_a_kind(Domain):
             stored.save()
         signals.domain_verified.announce(stored, actor=actor, before=before, after=snapshot(stored))
@@ -274,6 +275,7 @@ def _missing(domain: Domain, finding: Finding) -> None:
 def _lose(domain: Domain, actor: Actor, *, reason: str) -> None:
     before = snapshot(domain)
     domain.verified_at, domain.failing_since, domain.method, domain.reason = None, None, "", ""
+    domain.lost_at = timezone.now()
     domain.save()
     signals.domain_lost.announce(domain, actor=actor, before=before, after=snapshot(domain), reason=reason)
 

@@ -90,7 +90,7 @@ def fresh_page(browser: Browser) -> Page:
 def connect(owner: Page, home: str, metadata: str) -> str:
     """Connect the provider by the console's form; return the address of the connection's page."""
     owner.goto(f"{home}{CONNECTIONS}add/")
-    owner.get_by_role("link", name="SAML 2.0").click()
+    owner.get_by_role("link", name="Another one by SAML 2.0").click()
     acs = owner.get_by_label("ACS URL").input_value()
     owner.locator("#id_name").fill("Corporate directory")
     owner.locator("#id_metadata_xml").fill(metadata)

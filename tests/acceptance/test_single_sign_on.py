@@ -55,7 +55,7 @@ def sign_in_there(page: Page, provider: Provider, name: str) -> None:
 def connect(owner: Page, home: str, provider: Provider) -> str:
     """Register the portal at the provider, connect it, and return the address of the connection's page."""
     owner.goto(f"{home}{CONNECTIONS}add/")
-    owner.get_by_role("link", name="OpenID Connect").click()
+    owner.get_by_role("link", name="Another one by OpenID Connect").click()
     redirect_uri = owner.get_by_label("Redirect URI", exact=True).input_value()
     provider.configure(clients=[{"client_id": "portal", "client_secret": SECRET, "redirect_uris": [redirect_uri]}])
     owner.locator("#id_name").fill("Corporate directory")
@@ -65,7 +65,7 @@ def connect(owner: Page, home: str, provider: Provider) -> str:
     owner.get_by_role("button", name="Save", exact=True).click()
     expect(owner.locator("body")).to_contain_text("Test it, then switch it on.")
     assert owner.get_by_label("Redirect URI", exact=True).input_value() == redirect_uri
-    expect(owner.locator("body")).to_contain_text("No domain is verified yet.")
+    expect(owner.locator("body")).to_contain_text("Verify the domain of your people's addresses")
     return owner.url
 
 

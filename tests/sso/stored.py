@@ -1,5 +1,7 @@
 """A connection and what belongs to it, stored without asking any provider: for tests that need a row of each table."""
 
+from functools import cache
+
 from django.utils import timezone
 
 from accounts import signals
@@ -15,6 +17,7 @@ from accounts.models import (
 )
 from accounts.services.sso_groups import add_group_mapping
 from accounts.services.sso_setup import create_setup_link
+from accounts.sso.saml.certificates import new_key_pair
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from tenants.models import Membership, Role
@@ -55,10 +58,16 @@ def _saml_rows(connection: SsoConnection, membership: Membership, actor: Actor) 
     """Store a row of each table that SAML has of its own."""
     now = timezone.now()
     shared = {"organization": connection.organization, "connection": connection}
-    key = SamlKey(**shared, certificate="a certificate", is_signing=True, expires_at=now)
+    key = SamlKey(**shared, certificate=_certificate(), is_signing=True, expires_at=now)
     key.private_key = "kept by the vault"
     key.save(force_insert=True)
     signals.saml_key_added.announce(key, actor=actor, after=snapshot(key))
     SamlMessage.objects.create(**shared, digest="d", expires_at=now)
     SamlCertificateWarning.objects.create(**shared, fingerprint="f", days=30)
     SsoSession.objects.create(**shared, membership=membership, issuer=connection.issuer, name_id="u-1")
+
+
+@cache
+def _certificate() -> str:
+    """Return a certificate; making its key takes a while."""
+    return new_key_pair("stored")[1]

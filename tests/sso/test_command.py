@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from accounts.models import SsoConnection
 from isolation.scope import tenant_scope
+from tenants.services.groups import create_group
 from tests.people import Tenant
 from tests.scim.stage import connection_of
 from tests.sso.hostile import Answer, Behaviour, Hostile
+from tests.sso.saml.provider import SamlIdp
 from tests.sso.stage import CLIENT_ID, CLIENT_SECRET, Sso, verify_domain
 from tests.tenants.stage import events
 
@@ -186,3 +189,58 @@ def test_the_directory_and_where_a_session_ends(acme: Tenant, create: Any) -> No
     assert (changed["scim_connection"], changed["ends_at_provider"]) == (None, True)
     with pytest.raises(CommandError, match="no SCIM connection Elsewhere"):
         verb("update", "--scim-connection", "Elsewhere")
+
+
+def test_what_the_console_does_besides(acme: Tenant, globex: Tenant, idp: Hostile, create: Any) -> None:
+    verify_domain(acme)
+    made = create("--groups-claim", "groups", "--enable")
+    assert made["test_url"] == f"{settings.PUBLIC_URL}/o/acme/sso/{made['id']}/test/"
+    with acme.acting("owner") as actor:
+        create_group(organization=acme.organization, name="Engineers", actor=actor)
+    follows = [{"value": "eng", "group": "Engineers"}]
+    assert verb("follow", "--value", "eng", "--group", "ENGINEERS")["groups"] == follows
+    with pytest.raises(CommandError, match="There is no group Poets"):
+        verb("follow", "--value", "eng", "--group", "Poets")
+    with pytest.raises(CommandError, match="does not follow Eng"):
+        verb("unfollow", "--value", "Eng", "--group", "Engineers")
+    assert verb("unfollow", "--value", "eng", "--group", "Engineers")["groups"] == []
+    before = len(idp.requested("/.well-known/openid-configuration"))
+    assert verb("refresh")["id"] == made["id"]
+    assert len(idp.requested("/.well-known/openid-configuration")) == before + 1
+    idp.claims |= {"sub": "u-1", "email": "member@acme.example"}
+    assert arrives(acme, idp)
+    idp.claims |= {"sub": "u-2", "email": "nobody@acme.example"}
+    assert not arrives(acme, idp)
+    refused, came = verb("logins")
+    assert (refused["succeeded"], came["succeeded"]) == (False, True)
+    assert "no member" in refused["reason"]
+    assert verb("logins", "--refused") == [refused]
+
+
+def test_somebody_else_is_invited_to_set_it_up(acme: Tenant) -> None:
+    made = run("invite", "--organization", "acme", "--recipient", "it@partner.example", "--days", "2")
+    page = Client().get(made["url"].removeprefix(settings.PUBLIC_URL), follow=True)
+    assert page.status_code == 200
+    assert "Acme" in page.text
+    with pytest.raises(CommandError, match="1 to 7 days"):
+        run("invite", "--organization", "acme", "--recipient", "it@partner.example", "--days", "8")
+
+
+def test_our_keys_of_saml_change_in_three_steps(acme: Tenant, tmp_path: Path, create: Any) -> None:
+    metadata = tmp_path / "metadata.xml"
+    metadata.write_text(SamlIdp("https://idp.example").metadata())
+    named = ("--organization", "acme", "--name", "Corporate")
+    run("create", *named, "--protocol", "saml", "--metadata-file", str(metadata))
+    (first,) = run("keys", *named)
+    assert first["is_signing"] is True
+    assert first["certificate"].startswith("-----BEGIN CERTIFICATE-----")
+    with pytest.raises(CommandError, match="no second key"):
+        run("use-key", *named)
+    second = next(key for key in run("add-key", *named) if key["id"] != first["id"])
+    with pytest.raises(CommandError, match="a second key already"):
+        run("add-key", *named)
+    assert [key["id"] for key in run("use-key", *named) if key["is_signing"]] == [second["id"]]
+    assert [key["id"] for key in run("remove-key", *named)] == [second["id"]]
+    create()
+    with pytest.raises(CommandError, match="Only SAML connections have keys"):
+        verb("add-key")

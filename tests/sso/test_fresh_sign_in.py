@@ -16,7 +16,7 @@ from isolation.actor import FRESH_FOR, SYSTEM
 from isolation.scope import tenant_scope
 from tenants.permissions import P
 from tests.people import PASSWORD, Tenant, signed_in
-from tests.sso.hostile import Hostile
+from tests.sso.hostile import REMOVED, Hostile
 from tests.sso.stage import Sso
 
 POLICY = "/api/v1/organizations/acme/sign-in-policy"
@@ -145,3 +145,13 @@ def test_confirming_at_the_provider(manager: Client, sso: Sso, idp: Hostile) -> 
 def test_an_auth_time_that_is_none_breaks_nothing(sso: Sso, moment: Any) -> None:
     sso.idp.claims |= {"auth_time": moment}
     assert sso.sign_in().user_id
+
+
+def test_a_provider_that_does_not_say_when_counts_when_it_was_told_to_ask(sso: Sso) -> None:
+    """Entra ID sends no `auth_time` by itself: a silent sign-in there is no proof."""
+    sso.idp.claims |= {"sub": "u-admin", "email": sso.tenant.admin.email, "auth_time": REMOVED}
+    page = "/o/acme/accounts/ssoconnection/add/"
+    browser = sso.sign_in().browser
+    assert browser.get(page).headers["Location"].startswith("/accounts/confirm/")
+    sso.sign_in(browser, again="1")
+    assert browser.get(page).status_code == 200

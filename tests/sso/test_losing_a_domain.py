@@ -5,15 +5,21 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
+from accounts.models import SsoRequired
+from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
 from tenants.models import Domain
+from tenants.services.domains import claim_domain, remove_domain
 from tenants.tasks import check_domains
+from tests.accounts.factors import give_totp
 from tests.people import Tenant, signed_in
 from tests.sso.hostile import Hostile
+from tests.sso.keys import personal_key
 from tests.sso.stage import Sso, connect
+from tests.sso.test_required import by_password, require
 from tests.tenants.domains.conftest import zone
 from tests.tenants.domains.nameserver import NameServer
-from tests.tenants.domains.stage import failing_for, proven
+from tests.tenants.domains.stage import failing_for, proven, verify
 
 __all__ = ["zone"]
 
@@ -65,6 +71,60 @@ def test_who_manages_single_sign_on_hears_it_before_and_then(
     assert sso.sign_in().user_id is None
     sso.idp.claims |= {"sub": "u-1"}
     assert sso.sign_in().user_id == str(sso.tenant.member.pk), "who has come before is known"
+
+
+def lose(domain: Domain, zone: NameServer, superuser) -> None:
+    """Let the domain's record be missing for as long as it takes."""
+    zone.records.clear()
+    check_domains()
+    failing_for(superuser, domain, timedelta(days=7))
+    check_domains()
+
+
+def test_losing_it_frees_nobody_from_single_sign_on(
+    sso: Sso, domain: Domain, zone: NameServer, superuser, mailoutbox
+) -> None:
+    """By then the mailboxes may be somebody else's, and with them each "forgot your password"."""
+    acme, bearer = sso.tenant, {"Authorization": f"Bearer {personal_key(sso.tenant, 'viewer')}"}
+    sso.idp.claims |= {"sub": "u-admin", "email": "admin@acme.example"}
+    admin = sso.sign_in().browser
+    give_totp(acme.owner)
+    require(sso, SsoRequired.DOMAINS)
+    mailoutbox.clear()
+    lose(domain, zone, superuser)
+    assert all("In Acme they stay held to it." in text for text in notices(mailoutbox).values())
+    browser, _ = by_password(acme.viewer)
+    assert browser.get("/accounts/profile/").status_code == 200, "about the login the organization has no say any more"
+    assert browser.get("/o/acme/").status_code == 403
+    assert Client().get("/api/v1/organizations/acme", headers=bearer).json()["code"] == "sso_required"
+    assert sso.sign_in().browser.get("/o/acme/").status_code == 200, "who has come before is known"
+    page = admin.get(f"/o/acme/tenants/domain/{domain.pk}/change/").text
+    assert "people with an address there are held to single sign-on" in page
+
+
+def test_removing_it_frees_people_only_at_the_word_of_who_may_say_so(sso: Sso, domain: Domain) -> None:
+    acme = sso.tenant
+    sso.sign_in()
+    give_totp(acme.owner)
+    require(sso, SsoRequired.DOMAINS)
+    with acme.acting("admin") as admin, pytest.raises(DomainError, match="Ask an owner"):
+        remove_domain(domain=domain, actor=admin)
+    with acme.acting("admin") as admin:
+        remove_domain(
+            domain=claim_domain(organization=acme.organization, name="other.example", actor=admin), actor=admin
+        )
+    assert signed_in(acme.viewer).get("/o/acme/").status_code == 403
+    with acme.acting("owner") as owner:
+        remove_domain(domain=domain, actor=owner)
+    assert signed_in(acme.viewer).get("/o/acme/").status_code == 200
+
+
+def test_verified_again_it_is_as_before(sso: Sso, domain: Domain, zone: NameServer, superuser) -> None:
+    lose(domain, zone, superuser)
+    zone.publish(domain)
+    again = verify(sso.tenant, domain)
+    assert again.is_verified
+    assert again.lost_at is None
 
 
 def test_a_connection_that_is_off_is_not_worth_a_mail(acme: Tenant, idp, domain: Domain, zone, mailoutbox) -> None:

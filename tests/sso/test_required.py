@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
 
@@ -182,6 +183,27 @@ def test_domains_leave_guests_alone(proven: Sso) -> None:
     assert signed_in(proven.tenant.viewer).get("/o/acme/").status_code == 403
 
 
+def test_another_address_of_the_domain_holds_as_well(proven: Sso) -> None:
+    """Making another address the first one is no way around it; the login itself stays the person's own."""
+    guest = make_user("guest@elsewhere.example")
+    EmailAddress.objects.create(user=guest, email="guest@acme.example", verified=False)
+    join(proven.tenant, guest, "viewer")
+    require(proven, SsoRequired.DOMAINS)
+    proven.tenant.people["guest"] = guest
+    bearer = {"Authorization": f"Bearer {personal_key(proven.tenant, 'guest')}"}
+    browser, _ = by_password(guest)
+    assert browser.get("/o/acme/").status_code == 200, "nobody has proved that address"
+    assert Client().get("/api/v1/organizations/acme", headers=bearer).status_code == 200
+    EmailAddress.objects.filter(user=guest).update(verified=True)
+    assert browser.get("/o/acme/").status_code == 403
+    assert browser.get("/accounts/profile/").status_code == 200
+    assert Client().get("/api/v1/organizations/acme", headers=bearer).json()["code"] == "sso_required"
+    proven.idp.claims |= {"sub": "u-guest", "email": "guest@acme.example"}
+    visit = proven.sign_in()
+    assert visit.user_id == str(guest.pk), "they are found by it too"
+    assert visit.browser.get("/o/acme/").status_code == 200
+
+
 def test_sessions_opened_by_password_end_when_it_is_switched_on(proven: Sso) -> None:
     acme = proven.tenant
     guest = make_user("guest@elsewhere.example")
@@ -317,6 +339,34 @@ def test_the_break_glass_owner_stays(required: Sso) -> None:
 
 
 # What would lock people out ----------------------------------------------------------------------------
+
+
+def test_an_owner_who_has_never_come_is_not_locked_out(proven: Sso) -> None:
+    """The first time takes the password, which opens the login no more from then on."""
+    second = make_user("second@acme.example")
+    join(proven.tenant, second, "owner")
+    with pytest.raises(DomainError, match=r"second@acme\.example.* has never come through"):
+        require(proven, SsoRequired.DOMAINS)
+    proven.idp.claims |= {"sub": "u-2", "email": second.email}
+    assert proven.sign_in(signed_in(second)).user_id == str(second.pk)
+    require(proven, SsoRequired.DOMAINS)
+    assert proven.sign_in().browser.get("/o/acme/").status_code == 200
+
+
+def test_an_owner_who_comes_later_comes_by_an_exception(required: Sso) -> None:
+    second = make_user("second@acme.example")
+    join(required.tenant, second, "owner")
+    required.idp.claims |= {"sub": "u-2", "email": second.email}
+    refused = required.sign_in()
+    assert "ask another owner for an exception" in refused.response.content.decode()
+    with required.tenant.acting("owner") as actor:
+        membership = Membership.objects.get(user=second)
+        exception = add_sign_in_exception(membership=membership, reason="Until they are known", actor=actor)
+    browser, _ = by_password(second)
+    assert required.sign_in(browser).user_id == str(second.pk)
+    with required.tenant.acting("owner") as actor:
+        remove_sign_in_exception(exception=exception, actor=actor)
+    assert required.sign_in().browser.get("/o/acme/").status_code == 200
 
 
 def test_it_takes_a_provider_that_has_let_somebody_in(sso: Sso) -> None:

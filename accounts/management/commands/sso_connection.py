@@ -8,21 +8,37 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts.management.key_options import as_json
 from accounts.management.organizations import named_organization
-from accounts.models import Joining, ScimConnection, SsoConnection, SsoProtocol, SsoProvider
+from accounts.models import (
+    Joining,
+    SamlKey,
+    ScimConnection,
+    SsoConnection,
+    SsoGroupMapping,
+    SsoLogin,
+    SsoProtocol,
+    SsoProvider,
+)
+from accounts.services.saml_keys import add_saml_key, remove_saml_key, use_saml_key
 from accounts.services.sso_connections import (
     create_saml_connection,
     create_sso_connection,
     delete_sso_connection,
+    refresh_sso_connection,
     set_sso_enabled,
     update_sso_connection,
 )
+from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
+from accounts.services.sso_setup import MOST_DAYS, USUAL_DAYS, create_setup_link
 from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
 from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
+from accounts.sso.saml.certificates import Certificate
+from accounts.sso.views import test_url
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
-from tenants.models import Organization, Role
+from tenants.models import Group, Organization, Role
 from vault.exceptions import VaultError
 
+LOGINS_SHOWN = 50
 _VALUES = (
     "issuer",
     "client_id",
@@ -44,7 +60,10 @@ _VALUES = (
 class Command(ScopedCommand):
     """Connects identity providers as the system."""
 
-    help = "Connect OpenID and SAML providers, change, list, switch and delete connections. Prints JSON."
+    help = (
+        "Connect OpenID and SAML providers; change, list, switch and delete connections; their groups, our keys, "
+        "recent sign-ins, links for somebody else. Prints JSON."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the arguments of each verb."""
@@ -56,12 +75,29 @@ class Command(ScopedCommand):
             "enable": "Let people sign in through a connection.",
             "disable": "Let nobody in through a connection; sessions that it opened end.",
             "delete": "Delete a connection with its identities; members stay.",
+            "refresh": "Ask a connection's provider again what it says of itself.",
+            "logins": "Show a connection's recent sign-ins, the newest first, with the reason of each refusal.",
+            "follow": "Let a group follow a value of the groups claim.",
+            "unfollow": "Let a group follow a value no more; who is in it stays.",
+            "keys": "Show our keys of a SAML connection.",
+            "add-key": "Make a second key, which decrypts at once; give its certificate to the provider.",
+            "use-key": "Let the key sign that did not.",
+            "remove-key": "Remove the key that does not sign.",
+            "invite": "Make a link by which somebody who is no member sets up a connection; it is printed this once.",
         }
         for name, text in told.items():
             verb = verbs.add_parser(name, help=text)
             verb.add_argument("--organization", required=True, metavar="SLUG")
-            if name != "list":
+            if name not in {"list", "invite"}:
                 verb.add_argument("--name", required=True, help="Of the connection.")
+            if name in {"follow", "unfollow"}:
+                verb.add_argument("--value", required=True, help="Of the claim, letter by letter.")
+                verb.add_argument("--group", required=True, metavar="NAME", help="A group that people manage by hand.")
+            if name == "logins":
+                verb.add_argument("--refused", action="store_true", help="Refusals only.")
+            if name == "invite":
+                verb.add_argument("--recipient", required=True, help="For whom, in the list and in the audit log.")
+                verb.add_argument("--days", type=int, default=USUAL_DAYS, help=f"How long it counts, 1 to {MOST_DAYS}.")
             if name in {"create", "update"}:
                 self._add_values(verb)
             if name == "create":
@@ -72,7 +108,8 @@ class Command(ScopedCommand):
         """Do what the verb says; return its JSON."""
         try:
             with named_organization(options["organization"]) as organization:
-                return as_json(getattr(self, f"_{options['verb']}")(organization, actor, options))
+                verb = getattr(self, f"_{options['verb'].replace('-', '_')}")
+                return as_json(verb(organization, actor, options))
         except VaultError as error:
             raise CommandError(str(error)) from error
 
@@ -133,7 +170,9 @@ class Command(ScopedCommand):
     def _list(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
         return [
             _shown(connection)
-            for connection in SsoConnection.objects.select_related("role", "scim_connection").order_by("name")
+            for connection in SsoConnection.objects.select_related("role", "scim_connection", "organization").order_by(
+                "name"
+            )
         ]
 
     def _enable(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
@@ -148,6 +187,60 @@ class Command(ScopedCommand):
         delete_sso_connection(connection=connection, actor=actor)
         return shown
 
+    def _refresh(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        refresh_sso_connection(connection=_connection(options["name"]))
+        return _shown(_connection(options["name"]))
+
+    def _logins(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
+        logins = SsoLogin.objects.filter(connection=_connection(options["name"]))
+        if options["refused"]:
+            logins = logins.filter(succeeded=False)
+        fields = ("time", "succeeded", "is_test", "subject", "email", "reason", "checks", "claims", "ip")
+        return list(logins.order_by("-time", "-pk").values(*fields)[:LOGINS_SHOWN])
+
+    def _follow(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        connection = _connection(options["name"])
+        add_group_mapping(connection=connection, value=options["value"], group=_group(options["group"]), actor=actor)
+        return _shown(connection)
+
+    def _unfollow(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        connection = _connection(options["name"])
+        rows = SsoGroupMapping.objects.filter(connection=connection, value=options["value"].strip())
+        mapping = rows.filter(group=_group(options["group"])).first()
+        if mapping is None:
+            raise CommandError(f"The group {options['group']} does not follow {options['value']}.")
+        remove_group_mapping(mapping=mapping, actor=actor)
+        return _shown(connection)
+
+    def _keys(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
+        return _shown_keys(_connection(options["name"]))
+
+    def _add_key(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
+        connection = _connection(options["name"])
+        add_saml_key(connection=connection, actor=actor)
+        return _shown_keys(connection)
+
+    def _use_key(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
+        connection = _connection(options["name"])
+        use_saml_key(key=_other_key(connection), actor=actor)
+        return _shown_keys(connection)
+
+    def _remove_key(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
+        connection = _connection(options["name"])
+        remove_saml_key(key=_other_key(connection), actor=actor)
+        return _shown_keys(connection)
+
+    def _invite(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        issued = create_setup_link(
+            organization=organization, recipient=options["recipient"], days=options["days"], actor=actor
+        )
+        return {
+            "id": issued.link.pk,
+            "recipient": issued.link.recipient,
+            "expires_at": issued.link.expires_at,
+            "url": issued.url,
+        }
+
 
 def _connection(name: str) -> SsoConnection:
     """Return the connection of this name, in any case of letters.
@@ -158,6 +251,30 @@ def _connection(name: str) -> SsoConnection:
     found: SsoConnection | None = SsoConnection.objects.filter(name__iexact=name.strip()).first()
     if found is None:
         raise CommandError(f"There is no connection {name}.")
+    return found
+
+
+def _group(name: str) -> Group:
+    """Return the group of this name, in any case of letters.
+
+    Raises:
+        CommandError: there is none.
+    """
+    found: Group | None = Group.objects.filter(name__iexact=name.strip()).first()
+    if found is None:
+        raise CommandError(f"There is no group {name}.")
+    return found
+
+
+def _other_key(connection: SsoConnection) -> SamlKey:
+    """Return the key that does not sign.
+
+    Raises:
+        CommandError: there is none.
+    """
+    found: SamlKey | None = SamlKey.objects.filter(connection=connection, is_signing=False).first()
+    if found is None:
+        raise CommandError(f"{connection} has no second key. Add one first.")
     return found
 
 
@@ -245,5 +362,26 @@ def _shown(connection: SsoConnection) -> dict[str, Any]:
         "scopes": connection.scopes,
         "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
         "ends_at_provider": connection.ends_at_provider,
+        "groups": [
+            {"value": mapping.value, "group": mapping.group.name}
+            for mapping in SsoGroupMapping.objects.filter(connection=connection)
+            .select_related("group")
+            .order_by("value")
+        ],
+        "test_url": test_url(connection),
         "is_enabled": connection.is_enabled,
     }
+
+
+def _shown_keys(connection: SsoConnection) -> list[dict[str, Any]]:
+    """Return our keys as they are printed, without what is private."""
+    return [
+        {
+            "id": key.pk,
+            "is_signing": key.is_signing,
+            "certificate": key.certificate,
+            "fingerprint": Certificate.of(key.certificate).fingerprint,
+            "expires_at": key.expires_at,
+        }
+        for key in SamlKey.objects.filter(connection=connection).order_by("-is_signing", "created_at")
+    ]

@@ -35,7 +35,9 @@ def leave(
 ) -> HttpResponse:
     """Send a browser to the connection's provider; its scope is open."""
     registration = replace(Registration.of(connection), client_secret=None)  # not needed on the way out
-    attempt = attempts.begin(request, connection.pk, next_url=next_url, is_test=is_test, setup_link=setup_link)
+    attempt = attempts.begin(
+        request, connection.pk, next_url=next_url, is_test=is_test, setup_link=setup_link, again=again
+    )
     return redirect(authorization_url(registration, attempt, login_hint=login_hint, again=again))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
@@ -50,7 +51,8 @@ class Certificate:
             der = base64.b64decode("".join(body.split()), validate=True)
             found = x509.load_der_x509_certificate(der)
             key = found.public_key()
-        except (ValueError, binascii.Error, TypeError):
+            subject, expires_at = found.subject.rfc4514_string(), found.not_valid_after_utc
+        except (ValueError, binascii.Error, TypeError, UnsupportedAlgorithm):
             raise SignInRefused("The metadata hold a certificate that cannot be read.") from None
         if isinstance(key, rsa.RSAPublicKey):
             kind = "RSA"
@@ -66,8 +68,8 @@ class Certificate:
             pem=found.public_bytes(serialization.Encoding.PEM).decode(),
             kind=kind,
             fingerprint=hashlib.sha256(der).hexdigest(),
-            subject=found.subject.rfc4514_string()[:200],
-            expires_at=found.not_valid_after_utc,
+            subject=subject[:200],
+            expires_at=expires_at,
         )
 
     @property

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lxml import etree
+
 from accounts.models.sso import LONGEST_URL
 from accounts.sso.exceptions import SignInRefused
 from outbound.addresses import check_url
@@ -15,7 +17,7 @@ from outbound.exceptions import Unusable
 
 from .certificates import Certificate
 from .instants import instant, now
-from .names import MD, NAMESPACES, POST, REDIRECT, SAMLP
+from .names import DS, MD, NAMESPACES, POST, REDIRECT, SAMLP, ds
 from .xml import read
 
 LARGEST = 1024 * 1024
@@ -51,6 +53,42 @@ class IdpMetadata:
             "wants_signed_requests": self.wants_signed_requests,
         }
         return metadata, {"certificates": [certificate.body for certificate in self.certificates]}
+
+    @classmethod
+    def of(cls, issuer: str, metadata: dict[str, Any], keys: dict[str, Any]) -> "IdpMetadata":
+        """Return what a connection keeps, as `stored` made it."""
+        return cls(
+            entity_id=issuer,
+            sso=metadata["sso"],
+            slo={binding: (pair[0], pair[1]) for binding, pair in metadata["slo"].items()},
+            certificates=tuple(Certificate.of(body) for body in keys["certificates"]),
+            wants_signed_requests=metadata["wants_signed_requests"],
+        )
+
+    def written(self) -> str:
+        """Return them as metadata that say this and nothing else; `parse` reads the same from it."""
+        root = etree.Element(f"{{{MD}}}EntityDescriptor", nsmap={"md": MD, "ds": DS}, entityID=self.entity_id)
+        role = etree.SubElement(
+            root,
+            f"{{{MD}}}IDPSSODescriptor",
+            WantAuthnRequestsSigned=str(self.wants_signed_requests).lower(),
+            protocolSupportEnumeration=SAMLP,
+        )
+        for certificate in self.certificates:
+            key = etree.SubElement(role, f"{{{MD}}}KeyDescriptor", use="signing")
+            data = etree.SubElement(etree.SubElement(key, ds("KeyInfo")), ds("X509Data"))
+            etree.SubElement(data, ds("X509Certificate")).text = certificate.body
+        for binding, short in _SHORT.items():
+            if short in self.slo:
+                service = etree.SubElement(role, f"{{{MD}}}SingleLogoutService", Binding=binding)
+                for name, location in zip(("Location", "ResponseLocation"), self.slo[short], strict=True):
+                    service.set(name, location)
+        for binding, short in _SHORT.items():
+            if short in self.sso:
+                location = self.sso[short]
+                etree.SubElement(role, f"{{{MD}}}SingleSignOnService", Binding=binding, Location=location)
+        text: str = etree.tostring(root, encoding="unicode", pretty_print=True)
+        return text.strip()
 
 
 def fetch(url: str) -> bytes:

@@ -33,7 +33,6 @@ from .registration import SamlRegistration
 
 _SALT = "accounts.sso.saml.slo"
 _LEAVE_WITHIN = 120
-_REFUSED = "The request to sign you out was not accepted. Sign out here yourself."
 
 
 @csrf_exempt  # a request is signed by the identity provider, or refused
@@ -54,7 +53,7 @@ def slo(request: HttpRequest, connection_id: UUID) -> HttpResponse:
         departure = _logged_out(request, door)
     except SignInRefused as refusal:
         note_refused_logout(door, refusal)
-        return refused(request, _REFUSED, refusal.status)
+        return render(request, "accounts/sso/saml_logout_refused.html", status=refusal.status)
     if departure is None:
         return render(request, "accounts/sso/saml_logged_out.html", {"door": door})
     return depart(request, departure, door.organization)

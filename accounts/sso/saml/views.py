@@ -56,7 +56,9 @@ def leave(
 ) -> HttpResponse:
     """Send a browser to the connection's provider; its scope is open. SAML knows no hint of who it will be."""
     registration = SamlRegistration.of(connection)
-    attempt = attempts.begin(request, connection.pk, next_url=next_url, is_test=is_test, setup_link=setup_link)
+    attempt = attempts.begin(
+        request, connection.pk, next_url=next_url, is_test=is_test, setup_link=setup_link, again=again
+    )
     return depart(request, authn_request(registration, _request_id(attempt.state), again=again), connection.name)
 
 
@@ -92,7 +94,8 @@ def acs(request: HttpRequest, connection_id: UUID) -> HttpResponse:
         return refused(request, NO_DOOR, HTTPStatus.NOT_FOUND)
     if wait := seconds_to_wait():
         return too_many(request, wait)
-    if "relayed" in request.POST:
+    # From another site it comes without the session's cookie: the answer would set another one in its place.
+    if "relayed" in request.POST and request.headers.get("Sec-Fetch-Site") != "cross-site":
         return SamlReturn(request, door).response()
     try:
         arrival = posted(request, "SAMLResponse")

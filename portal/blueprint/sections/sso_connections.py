@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -14,7 +15,10 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
+from accounts.sso.exceptions import SignInRefused
+from accounts.sso.saml.idp_metadata import IdpMetadata, parse
 from isolation.exceptions import DomainError
+from outbound.exceptions import OutboundError
 from portal.blueprint.changes import Change, Row, Section, Verb
 from portal.blueprint.document import Item, Key
 from portal.blueprint.problems import BlueprintError
@@ -42,6 +46,29 @@ _PLAIN = {
 }
 
 
+class Metadata(str):
+    """A SAML provider's metadata; a plan shows whose they are."""
+
+    __slots__ = ("what",)
+    what: str
+
+    @classmethod
+    def of(cls, found: IdpMetadata) -> "Metadata":
+        """Return metadata in the one spelling that can be compared."""
+        text = cls(found.written())
+        prints = ", ".join(certificate.fingerprint[:12] for certificate in found.certificates)
+        text.what = f"of {found.entity_id} with the certificates {prints}"
+        return text
+
+    def __str__(self) -> str:
+        return self.what
+
+    @property
+    def text(self) -> str:
+        """Return them in full."""
+        return "".join(self)
+
+
 class SsoConnections(Section):
     """Connections by name, in any case of letters. A plan asks the provider as well, because creating one does."""
 
@@ -55,6 +82,7 @@ class SsoConnections(Section):
                 {
                     "protocol": connection.protocol,
                     **{name: getattr(connection, name) for name in _PLAIN[connection.protocol]},
+                    **({"metadata_xml": _stored_metadata(connection)} if connection.is_saml else {}),
                     "role": connection.role.key if connection.role else None,
                     "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
                     "enabled": connection.is_enabled,
@@ -66,6 +94,9 @@ class SsoConnections(Section):
 
     def match(self, key: Key) -> Key:
         return str(key).lower()
+
+    def wanted(self) -> dict[Key, Item]:
+        return {key: _with_metadata(item) for key, item in super().wanted().items()}
 
     def initial(self, key: Key, item: Item) -> dict[str, Any]:
         values = {
@@ -100,7 +131,7 @@ class SsoConnections(Section):
             **{name: values[name] for name in _PLAIN[protocol] if name in values},
         }
         if protocol == SsoProtocol.SAML:
-            connection = create_saml_connection(**shared)
+            connection = create_saml_connection(metadata_xml=values.get("metadata_xml", ""), **shared)
         else:
             connection = create_sso_connection(client_secret=self._secret(item), **shared)
         return set_sso_enabled(connection=connection, enabled=values.get("enabled", False), actor=stage.actor)
@@ -111,8 +142,10 @@ class SsoConnections(Section):
             raise DomainError(
                 "The protocol of a connection never changes. Make another connection.", field="protocol", code="invalid"
             )
+        xml = item.values.get("metadata_xml", "")
         connection = update_sso_connection(
             connection=row.stored,
+            metadata_xml=xml if xml != row.values.get("metadata_xml", "") else "",
             role=stage.role(values["role"]) if values["role"] else None,
             scim_connection=_scim_connection(values["scim_connection"]),
             actor=stage.actor,
@@ -138,6 +171,24 @@ class SsoConnections(Section):
     def _secret(self, item: Item) -> str:
         reference = item.values.get("client_secret")
         return reveal(reference, (*item.path, "client_secret"), self.stage.wanted.source) if reference else ""
+
+
+def _stored_metadata(connection: SsoConnection) -> str:
+    """Return what was given as XML, "" where it stands at an address."""
+    if connection.metadata_url:
+        return ""
+    return Metadata.of(IdpMetadata.of(connection.issuer, connection.metadata, connection.keys))
+
+
+def _with_metadata(item: Item) -> Item:
+    """Return an entry with its metadata in the spelling of what is stored; the service refuses what cannot be read."""
+    try:
+        given = item.values.get("metadata_xml", "")
+        return (
+            replace(item, values={**item.values, "metadata_xml": Metadata.of(parse(given.encode()))}) if given else item
+        )
+    except (SignInRefused, OutboundError):
+        return item
 
 
 def _scim_connection(name: str | None) -> ScimConnection | None:

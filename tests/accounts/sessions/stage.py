@@ -1,8 +1,10 @@
 """People who sign in with browsers, and what the tables say of their sessions."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
 from accounts.models import Device, Session, User
@@ -65,3 +67,16 @@ def devices(user: User) -> list[Device]:
 def cookie(client: Client) -> Any:
     """Return the cookie by which the browser is known again."""
     return client.cookies["gatehouse_device"]
+
+
+class EndsMeanwhile:
+    """A middleware: somebody ends the session of each request while it is under way."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        request.session["something"] = "new"
+        Session.objects.all().delete()
+        return response

@@ -22,7 +22,7 @@ from accounts.sessions import facts
 from accounts.sessions.store import SessionStore
 from accounts.tasks import forget_sessions
 from isolation.actor import SYSTEM
-from tests.accounts.sessions.stage import SAFARI, is_signed_in, key_in, session_in, sessions, sign_in
+from tests.accounts.sessions.stage import SAFARI, EndsMeanwhile, is_signed_in, key_in, session_in, sessions, sign_in
 from tests.people import Tenant, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +166,22 @@ def test_a_new_key_does_not_bring_an_ended_session_back(acme: Tenant) -> None:
     with pytest.raises(SessionInterrupted):
         update_session_auth_hash(under_way, acme.owner)
     assert not Session.objects.exists()
+
+
+def test_a_request_whose_session_ends_meanwhile_leads_to_the_sign_in_page(acme: Tenant, settings) -> None:
+    client, api = sign_in(acme.owner), sign_in(acme.owner)
+    ended = f"{EndsMeanwhile.__module__}.{EndsMeanwhile.__qualname__}"
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, ended]
+    client.handler.load_middleware()
+    answer = client.get("/accounts/profile/?a=b")
+    assert answer.status_code == 302
+    assert answer["Location"] == "/accounts/login/?ended=1&next=%2Faccounts%2Fprofile%2F%3Fa%3Db"
+    api.handler.load_middleware()
+    refused = api.get("/api/v1/me", headers={"Cookie": f"gatehouse_session={key_in(sign_in(acme.owner))}"})
+    assert (refused.status_code, refused.json()["code"]) == (401, "not_authenticated")
+    settings.MIDDLEWARE = settings.MIDDLEWARE[:-1]
+    page = Client().get(answer["Location"]).text
+    assert "Your session ended while a page was on its way." in page
 
 
 def test_a_session_that_changes_its_key_meanwhile_is_ended_all_the_same(acme: Tenant, superuser) -> None:

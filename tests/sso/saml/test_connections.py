@@ -1,9 +1,15 @@
 """SAML connections: metadata, our keys, what belongs to which protocol, and strangers."""
 
+import base64
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -19,7 +25,7 @@ from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import tenant_scope
 from tests.accounts.admin.conftest import ONCE
 from tests.people import Tenant, signed_in
-from tests.sso.saml.provider import SamlIdp, Wrong, encrypt, key_pair
+from tests.sso.saml.provider import KeyPair, SamlIdp, Wrong, encrypt, key_pair
 from tests.sso.saml.stage import Saml, connect_saml
 from tests.tenants.stage import events
 
@@ -46,6 +52,23 @@ def test_our_metadata_follow_the_schema(saml: Saml) -> None:
     assert len(root.findall(".//md:KeyDescriptor", MD)) == 2
 
 
+def unknown_curve() -> KeyPair:
+    """Return a certificate whose key is on a curve that nobody knows."""
+    pem = KeyPair("", ec_certificate()).body
+    of_p256, of_none = (bytes.fromhex(f"06082a8648ce3d0301{last}") for last in ("07", "7f"))
+    changed = base64.b64decode(pem).replace(of_p256, of_none)
+    return KeyPair("", base64.b64encode(changed).decode())
+
+
+def ec_certificate() -> str:
+    """Return the certificate of a key on P-256, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "idp")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=9))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
 METADATA: dict[str, str] = {
     "nothing": "",
     "a page": "<html></html>",
@@ -53,6 +76,7 @@ METADATA: dict[str, str] = {
     "a service provider": '<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="x"/>',
     "no certificate": SamlIdp("https://idp.example", keys=[]).metadata(),
     "a weak key": SamlIdp("https://idp.example", keys=[key_pair("weak", bits=1024)]).metadata(),
+    "an unknown curve": SamlIdp("https://idp.example", keys=[unknown_curve()]).metadata(),
     "no address": SamlIdp("https://idp.example", endpoints={}).metadata(),
     "a script as address": SamlIdp("https://idp.example").metadata().replace("https://idp.example/sso", "javascript:x"),
     "expired": SamlIdp("https://idp.example").metadata(validUntil="2020-01-01T00:00:00Z"),

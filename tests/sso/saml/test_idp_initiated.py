@@ -1,5 +1,6 @@
 """Sign-ins that begin at the provider: only where that is switched on, and a page asks first."""
 
+import base64
 import re
 from typing import Any
 
@@ -101,3 +102,13 @@ def test_an_answer_to_a_request_of_another_browser_is_none_without_one(open_saml
     response = open_saml.bring(victim, idp.response(asked, Wrong(in_response_to=None)))
     assert response.status_code == 403
     assert victim.session.get("_auth_user_id") is None
+
+
+def test_another_site_takes_nobodys_session_away(open_saml: Saml, idp: SamlIdp) -> None:
+    """Its form comes without the session's cookie; an answer that set another one would sign somebody out."""
+    content = base64.b64encode(idp.response(open_saml.unasked)).decode()
+    form = {"SAMLResponse": content, "relayed": "1"}
+    answer = Client().post(open_saml.path("acs"), form, headers={"Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+    assert "Continue as" not in answer.text
