@@ -66,12 +66,16 @@ LOOKUP_FUNCTIONS = {
     "vault_keys_in_use()",
 }
 AUDIT_FUNCTIONS = {
+    "audit_drop_empty_partitions()",
     "audit_ensure_leaftext_partitions()",
     "audit_ensure_partitions(integer)",
+    "audit_erase(uuid)",
     "audit_judge_change()",
     "audit_logs_with_unreported_changes()",
     "audit_note_schema(text,text[],text)",
     "audit_report_changes(uuid[],uuid)",
+    "audit_retirable(uuid,date,integer,integer)",
+    "audit_retire(uuid,date,integer,integer,text)",
     "audit_sweep_pending()",
     "audit_unreported_changes(uuid)",
 }
@@ -299,7 +303,7 @@ def test_no_function_is_callable_by_public(superuser) -> None:
 
 def test_only_the_owners_own(superuser) -> None:
     owners = superuser.execute(
-        "SELECT DISTINCT relname LIKE 'audit\\_%' AND relname NOT LIKE 'audit\\_savedsearch%',"
+        "SELECT DISTINCT relname ~ '^audit_' AND relname !~ '^audit_(saved|retention|legalhold|erasure|deleted)',"
         " pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
     ).fetchall()
     assert owners == [(False, "gatehouse_owner"), (True, "gatehouse_audit")]
