@@ -21,7 +21,7 @@ from tenants.services.groups import create_group
 from tenants.services.installation import update_installation_settings
 from tenants.services.members import change_role
 from tenants.services.projects import update_project
-from tests.isolation.tables import SEALED_TABLES, TENANT_TABLES
+from tests.isolation.tables import KEPT_TABLES, SEALED_TABLES, TENANT_TABLES
 from tests.isolation.test_rows import fill
 from tests.people import Tenant
 from tests.tenants.stage import events
@@ -86,6 +86,12 @@ def test_every_tenant_table_and_every_installation_table_is_governed(superuser) 
 @pytest.mark.parametrize("table", GOVERNED)
 @pytest.mark.parametrize("verb", ["INSERT", "UPDATE", "DELETE"])
 def test_a_raw_write_without_an_event_is_refused(verb: str, table: str, acme: Tenant, superuser) -> None:
+    if table in KEPT_TABLES and verb != "INSERT":
+        with pytest.raises(DatabaseError, match="permission denied"), tenant_scope(acme.organization):
+            execute(
+                sql.SQL("DELETE FROM {}" if verb == "DELETE" else "UPDATE {} SET id = id").format(sql.Identifier(table))
+            )
+        return
     fill(acme)
     name = sql.Identifier(table)
     column = "id" if table == "tenants_organization" else "organization_id"
@@ -93,6 +99,11 @@ def test_a_raw_write_without_an_event_is_refused(verb: str, table: str, acme: Te
     (row,) = superuser.execute(find, [acme.organization.pk]).fetchone()
     everything = sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(name)
     before = superuser.execute(everything).fetchall()
+    if table == "audit_deletedlog":  # one for each organization, and the app deletes none
+        superuser.execute("SET session_replication_role = replica")
+        superuser.execute("DELETE FROM audit_deletedlog")
+        superuser.execute("SET session_replication_role = origin")
+        before = []
     if verb == "DELETE":  # what hangs on the row would be refused first, by its foreign key
         superuser.execute("SET session_replication_role = replica")
         for child in GOVERNED:

@@ -11,7 +11,11 @@ TENANT_MODELS: list[Any] = sorted(
     (model for model in apps.get_models() if tenant_column(model)), key=lambda model: model._meta.db_table
 )
 # The running roles only read these: the sealer alone writes.
-SEALED_TABLES = frozenset({"audit_leaf", "audit_leaftext", "audit_node", "audit_checkpoint", "audit_verification"})
+SEALED_TABLES = frozenset(
+    {"audit_leaf", "audit_leaftext", "audit_node", "audit_checkpoint", "audit_receipt", "audit_verification"}
+)
+# The running roles add to these and delete nothing; what little they change is in tests/audit/retention.
+KEPT_TABLES = frozenset({"audit_deletedlog", "audit_erasurerequest", "audit_legalhold", "audit_retentionchange"})
 TENANT_TABLES = [model._meta.db_table for model in TENANT_MODELS]
 _KEYS = import_module("accounts.migrations.0002_keys")
 FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = (

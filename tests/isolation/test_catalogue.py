@@ -73,6 +73,7 @@ LOOKUP_FUNCTIONS = {
 EVIDENCE = {
     "audit_event",
     "audit_pendingchange",
+    "audit_receipt",
     "audit_sealer",
     "audit_signingkey",
     "audit_unattributedchange",
@@ -80,12 +81,16 @@ EVIDENCE = {
     *SEALED_TABLES,
 }
 AUDIT_FUNCTIONS = {
+    "audit_drop_empty_partitions()",
     "audit_ensure_leaftext_partitions()",
     "audit_ensure_partitions(integer)",
+    "audit_erase(uuid)",
     "audit_judge_change()",
     "audit_logs_with_unreported_changes()",
     "audit_note_schema(text,text[],text)",
     "audit_report_changes(uuid[],uuid)",
+    "audit_retirable(uuid,date,integer,integer)",
+    "audit_retire(uuid,date,integer,integer,text)",
     "audit_sweep_pending()",
     "audit_unreported_changes(uuid)",
 }

@@ -1,4 +1,4 @@
-"""``manage.py audit``: seal, verify, change the signing key, write an evidence package, show the keys."""
+"""``manage.py audit``: seal, verify, retire, erase, change and show the signing keys, write an evidence package."""
 
 import json
 import sys
@@ -13,9 +13,12 @@ from audit.audit_events import record_export
 from audit.directory import directory
 from audit.notes import INSTALLATION
 from audit.package import write_package
+from audit.retention.erasing import carry_out
+from audit.retention.retiring import retire
 from audit.sealing.database import can_seal, sealer_cursor
 from audit.sealing.keys import key_history, rotate_key
 from audit.sealing.sealer import seal
+from audit.services.erasures import preview_erasure, request_erasure
 from audit.verification import Findings, LogVerifier, compare_with_witness, logs_with_checkpoints, verify_keys
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
@@ -26,7 +29,7 @@ PROBLEMS = 3
 
 
 class Command(ScopedCommand):
-    help = "Seal, verify and take away the audit log; change the key that signs it. Needs SEALER_DATABASE_URL."
+    help = "Seal, verify, retire and take away the audit log; change its key. Needs SEALER_DATABASE_URL."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -46,6 +49,13 @@ class Command(ScopedCommand):
         package.add_argument("--output", type=Path, required=True, metavar="DIRECTORY")
         package.add_argument("--first", type=int, default=0, help="Number of the first event.")
         package.add_argument("--end", type=int, help="Number after the last event; all of them when left out.")
+
+        verbs.add_parser("retire", help="Retire what is out of time, as the worker does at night.")
+        erase = verbs.add_parser("erase", help="Carry out the erasures that are due, or ask for one.")
+        self._add_log(erase, required=False)
+        erase.add_argument("--person", help="Address, or id of the login.")
+        erase.add_argument("--reason", help="Why; the log keeps it. Without the person's name.")
+        erase.add_argument("--dry-run", action="store_true", help="Only count what would go.")
 
     def run(self, actor: Actor, **options: Any) -> str:
         if not can_seal():
@@ -117,6 +127,23 @@ class Command(ScopedCommand):
             return text
         self.stdout.write(text)
         raise CommandError(f"{count} problems found.", returncode=PROBLEMS)
+
+    def _retire(self, actor: Actor, options: dict[str, Any]) -> str:
+        return f"{retire()} events retired."
+
+    def _erase(self, actor: Actor, options: dict[str, Any]) -> str:
+        if not options["organization"] and not options["person"]:
+            return f"{carry_out()} erasures carried out."
+        if not options["organization"] or not options["person"]:
+            raise CommandError("Name both --organization and --person, or neither.")
+        log, person = self._log(options["organization"]), options["person"]
+        with tenant_scope(log):
+            if options["dry_run"]:
+                plan = preview_erasure(organization_id=log, person=person, actor=actor).plan
+                held = f" The legal hold “{plan.hold}” prevents it." if plan.hold else ""
+                return f"{plan.fields} values of {plan.events} events would go.{held}"
+            request = request_erasure(organization_id=log, person=person, reason=options["reason"] or "", actor=actor)
+            return f"Erased after {request.due_at:%Y-%m-%d %H:%M} UTC, unless it is called off."
 
     def _progress(self, log: UUID, number: int) -> None:
         if sys.stderr.isatty():

@@ -1,14 +1,13 @@
 """Erasing a person: their values and salts go, the events, their ids and the tree stay."""
 
 import json
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from accounts.services.users import set_user_active
@@ -36,7 +35,7 @@ WHO = "member@acme.example"
 
 
 @pytest.fixture
-def gone(acme: Tenant, superuser: psycopg.Connection) -> Iterator[Tenant]:
+def gone(acme: Tenant) -> Tenant:
     """Return an organization whose member has left traces in the log and is no active member any more."""
     log, person = acme.organization.pk, acme.member
     mine = {"actor_id": person.pk, "actor_label": WHO, "ip": "203.0.113.7", "user_agent": "Firefox", "session": "s1"}
@@ -57,7 +56,7 @@ def gone(acme: Tenant, superuser: psycopg.Connection) -> Iterator[Tenant]:
     with acme.acting("owner") as actor:
         set_member_active(membership=acme.membership("member"), active=False, actor=actor)
     seal()
-    yield acme
+    return acme
 
 
 def everything(superuser: psycopg.Connection, log: UUID) -> str:
@@ -187,7 +186,10 @@ def test_only_owners_ask(who: str, acme: Tenant) -> None:
 
 def test_whoever_is_active_is_not_erased(acme: Tenant, superuser) -> None:
     seal()
-    with pytest.raises(DomainError, match="is an active member. Deactivate them first"), acme.acting("owner") as actor:
+    with (
+        pytest.raises(DomainError, match=r"is an active member\. Deactivate them first"),
+        acme.acting("owner") as actor,
+    ):
         request_erasure(organization_id=acme.organization.pk, person=WHO, reason="x", actor=actor)
 
 
@@ -269,3 +271,27 @@ def test_texts_are_left_as_they_were_hashed(gone: Tenant, superuser) -> None:
     erase(gone, superuser)
     with tenant_scope(gone.organization):
         assert LeafText.objects.exclude(salts=b"").exists()
+
+
+def test_the_command_counts_asks_and_carries_out(gone: Tenant, superuser) -> None:
+    def run(*arguments: str) -> str:
+        output = StringIO()
+        call_command("audit", "erase", *arguments, stdout=output)
+        return output.getvalue()
+
+    whose = ("--organization", "acme", "--person", WHO)
+    assert "values of" in run(*whose, "--dry-run")
+    with tenant_scope(gone.organization):
+        assert not ErasureRequest.objects.exists()
+    with pytest.raises(CommandError, match="can still sign in"):
+        run(*whose, "--reason", "Ticket 12")
+    set_user_active(user=gone.member, active=False, actor=SYSTEM)
+    with pytest.raises(CommandError, match="Say why"):
+        run(*whose)
+    assert "Erased after" in run(*whose, "--reason", "Ticket 12")
+    assert run() == "0 erasures carried out.\n"
+    let_pass(superuser, "audit_erasurerequest", "due_at = requested_at")
+    assert run() == "1 erasures carried out.\n"
+    assert call_command("audit", "retire", stdout=StringIO()) == "0 events retired."
+    with pytest.raises(CommandError, match="Name both"):
+        run("--person", WHO)

@@ -23,10 +23,10 @@ from tests.audit.retention.stage import OLD, let_pass, months, seal_and_verify, 
 from tests.people import Tenant
 
 EVENT = """
-INSERT INTO audit_event (id, time, organization_id, actor_kind, actor_label, via, action, outcome, target_type, target_id,
-    target_label, project_label, before, after, reason, request_id, session, user_agent)
-VALUES (gen_random_uuid(), now(), %s, 'system', 'x', 'system', 'organization.updated', 'success', '', %s, '', '', '{}', '{}',
-    '', '', '', '')
+INSERT INTO audit_event (id, time, organization_id, actor_kind, actor_label, via, action, outcome, target_type,
+    target_id, target_label, project_label, before, after, reason, request_id, session, user_agent)
+VALUES (gen_random_uuid(), now(), %s, 'system', 'x', 'system', 'organization.updated', 'success', '',
+    %s, '', '', '{}', '{}', '', '', '', '')
 """
 
 
@@ -120,7 +120,7 @@ def test_not_even_the_logs_owner_rewrites_it_by_hand(role: str, statement: str, 
 def insert(connection: psycopg.Connection, table: str, **values: object) -> None:
     columns = ", ".join(values)
     marks = ", ".join(["%s"] * len(values))
-    connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", list(values.values()))
+    connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", list(values.values()))  # noqa: S608 - ours
 
 
 def test_a_retention_takes_its_notice_whatever_the_row_says(
@@ -156,10 +156,22 @@ def test_a_retention_takes_its_notice_whatever_the_row_says(
         ("audit_retentionchange", {"months": 0, "notice_days": 7, "changed_by": "x"}),
         ("audit_retentionchange", {"months": 12, "notice_days": 0, "changed_by": "x"}),
         ("audit_retentionchange", {"months": 12, "notice_days": -400, "changed_by": "x"}),
-        ("audit_erasurerequest", {"person_id": uuid4(), "names": [], "reason": "", "notice_days": 0, "by_operator": False,
-                                  "requested_by": "x", "cancelled_by": "", "events": 0, "fields": 0}),
+        (
+            "audit_erasurerequest",
+            {
+                "person_id": uuid4(),
+                "names": [],
+                "reason": "",
+                "notice_days": 0,
+                "by_operator": False,
+                "requested_by": "x",
+                "cancelled_by": "",
+                "events": 0,
+                "fields": 0,
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_notice_is_never_shorter_than_the_database_says(
     table: str, values: dict[str, object], acme: Tenant, hostile: psycopg.Connection
 ) -> None:

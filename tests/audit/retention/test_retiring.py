@@ -69,10 +69,12 @@ def keep(tenant: Tenant, count: int | None, superuser: psycopg.Connection) -> No
 def left(superuser: psycopg.Connection, log: UUID | None, month: str = name(OLD)) -> tuple[int, int]:
     """Return how many events and texts of a month are left of a log."""
     [(events,)] = superuser.execute(
-        f"SELECT count(*) FROM audit_event_{month} WHERE organization_id IS NOT DISTINCT FROM %s", [log]
+        f"SELECT count(*) FROM audit_event_{month} WHERE organization_id IS NOT DISTINCT FROM %s",  # noqa: S608
+        [log],
     ).fetchall()
     [(texts,)] = superuser.execute(
-        f"SELECT count(*) FROM audit_leaftext_{month} WHERE organization_id = %s", [log or INSTALLATION]
+        f"SELECT count(*) FROM audit_leaftext_{month} WHERE organization_id = %s",  # noqa: S608
+        [log or INSTALLATION],
     ).fetchall()
     return events, texts
 
@@ -235,12 +237,12 @@ def test_a_month_of_which_nothing_is_left_is_dropped(old: Tenant, globex: Tenant
     assert superuser.execute(f"SELECT to_regclass('audit_event_{name(OLD)}')").fetchone() == (None,)
     assert superuser.execute(f"SELECT to_regclass('audit_leaftext_{name(NEXT)}')").fetchone() == (None,)
     dropped = superuser.execute(
-        "SELECT after ->> 'month', organization_id FROM audit_event WHERE action = 'audit_log.partition_dropped' ORDER BY 1"
+        "SELECT after ->> 'month', organization_id FROM audit_event WHERE action = 'audit_log.partition_dropped'"
+        " ORDER BY 1"
     ).fetchall()
     assert dropped == [(f"{OLD:%Y-%m}", None), (f"{NEXT:%Y-%m}", None)]
-    assert superuser.execute("SELECT count(*) FROM audit_unattributedchange WHERE why = 'schema'").fetchone() == (
-        superuser.execute("SELECT count(*) FROM audit_unattributedchange WHERE operation <> 'DROP TABLE'").fetchone()
-    )
+    noted = superuser.execute("SELECT 1 FROM audit_unattributedchange WHERE operation = 'DROP TABLE'").fetchall()
+    assert noted == [], "a lawful drop is an event, and no unattributed change"
     seal()
     assert watch() == 0
     for log in (old.organization.pk, globex.organization.pk, INSTALLATION):
@@ -273,7 +275,7 @@ def test_a_dropped_partition_is_no_retirement(trick: str, old: Tenant, globex: T
             "early": "replace(note, 'kept 24', 'kept 1')",
             "other key": "overlay(note placing 'AAAA' from length(note) - 20)",
         }[trick]
-        superuser.execute(f"UPDATE audit_receipt SET note = {text}")
+        superuser.execute(f"UPDATE audit_receipt SET note = {text}")  # noqa: S608 - ours
     superuser.execute(f"DROP TABLE audit_event_{name(OLD)}, audit_leaftext_{name(OLD)}")
     kinds = {kind for kind, *_ in problems(log)}
     assert "missing" in kinds
