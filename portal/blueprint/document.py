@@ -135,6 +135,7 @@ class _Reading:
         self._keys(wanted)
         self._sso_connections(wanted)
         self._sign_in_policy(wanted)
+        self._audit_log(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
@@ -285,6 +286,10 @@ class _Reading:
         for email, reason, place in self.people("exceptions", entry, path):
             self._reference(wanted, "member", email, place)
             wanted.add("sign_in_exceptions", email, Item(place, {"reason": reason.strip()}))
+
+    def _audit_log(self, wanted: WantedOrganization) -> None:
+        if "audit_log" in wanted.raw:
+            wanted.add("audit_log", wanted.slug, Item((*wanted.path, "audit_log"), dict(wanted.raw["audit_log"])))
 
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:

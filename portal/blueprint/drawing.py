@@ -22,6 +22,7 @@ from accounts.models import (
 )
 from accounts.models.service_account import ServiceAccountKind
 from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
+from audit.retention.models import MOST_MONTHS
 from tenants.models import Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
 from tenants.permissions import CATALOGUE
@@ -71,6 +72,7 @@ def generate() -> dict[str, Any]:
             "key": _key(),
             "sso_connection": _sso_connection(),
             "sign_in_policy": _sign_in_policy(),
+            "audit_log": _audit_log(),
         },
     }
 
@@ -106,6 +108,7 @@ def _organization() -> dict[str, Any]:
                 longest=_length(SsoConnection, "name"),
             ),
             "sign_in_policy": {"$ref": "#/$defs/sign_in_policy"},
+            "audit_log": {"$ref": "#/$defs/audit_log"},
         }
     )
 
@@ -274,6 +277,21 @@ def _sso_connection() -> dict[str, Any]:
     )
     saml = {"properties": {"protocol": {"const": "saml"}}, "required": ["protocol"]}
     return drawn | {"if": saml, "then": {"required": ["metadata_url"]}, "else": {"required": ["issuer", "client_id"]}}
+
+
+def _audit_log() -> dict[str, Any]:
+    months = "For how many months events are kept; null: without end. A shorter time counts after its notice."
+    return _map(
+        {
+            "retention_months": {
+                "type": ["integer", "null"],
+                "minimum": 1,
+                "maximum": MOST_MONTHS,
+                "description": months,
+            }
+        },
+        required=["retention_months"],
+    )
 
 
 def _sign_in_policy() -> dict[str, Any]:

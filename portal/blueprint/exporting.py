@@ -23,6 +23,7 @@ from .sections.projects import Projects
 from .sections.roles import Roles
 from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
+from .sections.audit_log import AuditLog
 from .sections.sign_in_policy import Exceptions, Policy
 from .sections.sso_connections import FollowingGroups, SsoConnections
 
@@ -67,6 +68,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "keys": _keys(stage),
         "sso_connections": _sso_connections(stage),
         "sign_in_policy": _sign_in_policy(stage),
+        "audit_log": _audit_log(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -141,6 +143,12 @@ def _sso_connections(stage: Stage) -> dict[str, Any]:
         groups = found[mapping.connection.name].setdefault("groups", {})
         groups.setdefault(mapping.value, []).append(mapping.group.name)
     return found
+
+
+def _audit_log(stage: Stage) -> dict[str, Any]:
+    """Return what the organization chose, nothing where the installation's default counts."""
+    (row,) = AuditLog(stage).current().values()
+    return dict(row.values) if row.stored.chosen or row.stored.next_at else {}
 
 
 def _sign_in_policy(stage: Stage) -> dict[str, Any]:

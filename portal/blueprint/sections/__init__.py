@@ -2,6 +2,7 @@
 
 from portal.blueprint.changes import Section
 
+from .audit_log import AuditLog
 from .groups import GroupMembers, GroupRoles, Groups
 from .keys import Keys
 from .members import MemberProjects, Members
@@ -28,5 +29,6 @@ SECTIONS: tuple[type[Section], ...] = (
     FollowingGroups,
     Policy,
     Exceptions,
+    AuditLog,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""
