@@ -16,6 +16,7 @@ from tenants.permissions import BuiltinRole
 from .changes import Row, Section, Stage
 from .document import VERSION, WantedOrganization
 from .reader import Source
+from .sections.audit_log import AuditLog
 from .sections.groups import GroupMembers, GroupRoles, Groups, is_provisioned
 from .sections.keys import Keys
 from .sections.members import Invitations, MemberProjects, Members, login_of
@@ -23,7 +24,6 @@ from .sections.projects import Projects
 from .sections.roles import Roles
 from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
-from .sections.audit_log import AuditLog
 from .sections.sign_in_policy import Exceptions, Policy
 from .sections.sso_connections import FollowingGroups, SsoConnections
 
