@@ -31,7 +31,7 @@ def tell_of_retention(
         f"{actor.label} changed how long the events of the audit log are kept: {now}; it was {former}.",
         _from_when(target),
     ]
-    if target.effective_at > target.announced_at:
+    if target.is_announced_only:
         sentences.append(_DOUBT.format(undo="choose the former time again before then"))
     _send(target, "how long the audit log is kept changes", sentences)
 
@@ -82,7 +82,7 @@ def _send(target: Any, title: str, sentences: list[str]) -> None:
 
 
 def _from_when(change: RetentionChange) -> str:
-    if change.effective_at <= change.announced_at:
+    if not change.is_announced_only:
         return "It counts from now on."
     return f"It counts from {_moment(change.effective_at)} on. Until then nothing is lost that would be kept before."
 

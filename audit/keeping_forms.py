@@ -31,7 +31,8 @@ class RetentionForm(_Dressed):
     months = forms.IntegerField(label="Months", required=False, max_value=MOST_MONTHS)
 
     def __init__(self, data: Mapping[str, Any] | None, *, retention: Retention, notice_days: int) -> None:
-        super().__init__(data, initial={"months": retention.months})
+        announced = retention.next_months if retention.next_at else retention.months
+        super().__init__(data, initial={"months": announced})
         self.fields["months"].help_text = (
             f"{retention.minimum} at least; empty: without end. It counts from the end of an event's month. "
             f"A shorter time counts after {notice_days} days, a longer one at once. The owners get a mail."

@@ -282,7 +282,7 @@ class RetentionPages:
         except DomainError as error:
             form.refuse(error)
             return False
-        if change.effective_at > change.announced_at:
+        if change.is_announced_only:
             messages.success(request, f"It counts from {change.effective_at:%-d %B %Y} on. The owners get a mail.")
         else:
             messages.success(request, "It counts from now on.")

@@ -42,7 +42,7 @@ DROP FUNCTION audit_holds_on(timestamptz);
 KEPT = {"base_manager_name": "objects", "default_permissions": (), "abstract": False}
 
 
-def identity() -> list[tuple[str, models.Field]]:
+def identity() -> list[tuple[str, models.UUIDField]]:
     """Return the columns that every kept row has."""
     return [
         ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),

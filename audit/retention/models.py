@@ -59,6 +59,11 @@ class RetentionChange(_Kept):
     def __str__(self) -> str:
         return "Retention"
 
+    @property
+    def is_announced_only(self) -> bool:
+        """Return whether it waits, or waited, for the end of its notice."""
+        return bool(self.announced_at and self.effective_at and self.effective_at > self.announced_at)
+
 
 class LegalHold(_Kept):
     """Events that stay, whatever retention, erasure or the deletion of the organization would do.

@@ -42,6 +42,8 @@ def change_retention(*, organization_id: UUID, months: int | None, actor: Actor)
     before = retention_of(organization_id, now=now)
     if before.next_at is None and before.months == months and before.chosen:
         raise DomainError("That is how long events are kept already.", field="months", code="unchanged")
+    if before.next_at is not None and before.next_months == months:
+        raise DomainError("That is announced already.", field="months", code="unchanged")
     change = RetentionChange(
         organization_id=organization_id,
         months=months,

@@ -137,6 +137,7 @@ class _Reading:
         self._sso_connections(wanted)
         self._sign_in_policy(wanted)
         self._sinks(wanted)
+        self._audit_log(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
@@ -310,6 +311,10 @@ class _Reading:
                         said = "This is no secret: name it under options." if is_secret else "Name it under secrets."
                         self._problem(place, said, at_key=True)
             wanted.add("sinks", name, Item(path, values))
+
+    def _audit_log(self, wanted: WantedOrganization) -> None:
+        if "audit_log" in wanted.raw:
+            wanted.add("audit_log", wanted.slug, Item((*wanted.path, "audit_log"), dict(wanted.raw["audit_log"])))
 
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:

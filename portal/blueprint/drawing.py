@@ -24,6 +24,7 @@ from accounts.models.service_account import ServiceAccountKind
 from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
 from accounts.sso.saml.idp_metadata import LARGEST
 from audit.models import RecordFormat, Sink
+from audit.retention.models import MOST_MONTHS
 from audit.services.sinks import LARGEST_BATCH_EVENTS, LONGEST_BATCH_SECONDS, SMALLEST_BATCH_BYTES
 from audit.sinks.registry import DESTINATIONS
 from tenants.models import Environment, Group, Organization, Project, Role
@@ -76,6 +77,7 @@ def generate() -> dict[str, Any]:
             "sso_connection": _sso_connection(),
             "sign_in_policy": _sign_in_policy(),
             "sink": _sink(),
+            "audit_log": _audit_log(),
         },
     }
 
@@ -112,6 +114,7 @@ def _organization() -> dict[str, Any]:
             ),
             "sign_in_policy": {"$ref": "#/$defs/sign_in_policy"},
             "sinks": _named(NAME, "sink", "SIEM sinks by name.", longest=_length(Sink, "name")),
+            "audit_log": {"$ref": "#/$defs/audit_log"},
         }
     )
 
@@ -281,6 +284,21 @@ def _sso_connection() -> dict[str, Any]:
     )
     saml = {"properties": {"protocol": {"const": "saml"}}, "required": ["protocol"]}
     return drawn | {"if": {"not": saml}, "then": {"required": ["issuer", "client_id"]}}
+
+
+def _audit_log() -> dict[str, Any]:
+    months = "For how many months events are kept; null: without end. A shorter time counts after its notice."
+    return _map(
+        {
+            "retention_months": {
+                "type": ["integer", "null"],
+                "minimum": 1,
+                "maximum": MOST_MONTHS,
+                "description": months,
+            }
+        },
+        required=["retention_months"],
+    )
 
 
 def _sign_in_policy() -> dict[str, Any]:

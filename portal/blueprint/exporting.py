@@ -16,6 +16,7 @@ from tenants.permissions import BuiltinRole
 from .changes import Row, Section, Stage
 from .document import VERSION, WantedOrganization
 from .reader import Source
+from .sections.audit_log import AuditLog
 from .sections.groups import GroupMembers, GroupRoles, Groups, is_provisioned
 from .sections.keys import Keys
 from .sections.members import Invitations, MemberProjects, Members, login_of
@@ -69,6 +70,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "sso_connections": _sso_connections(stage),
         "sign_in_policy": _sign_in_policy(stage),
         "sinks": _sinks(stage),
+        "audit_log": _audit_log(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -143,6 +145,12 @@ def _sso_connections(stage: Stage) -> dict[str, Any]:
         groups = found[mapping.connection.name].setdefault("groups", {})
         groups.setdefault(mapping.value, []).append(mapping.group.name)
     return found
+
+
+def _audit_log(stage: Stage) -> dict[str, Any]:
+    """Return what the organization chose, nothing where the installation's default counts."""
+    (row,) = AuditLog(stage).current().values()
+    return dict(row.values) if row.stored.chosen or row.stored.next_at else {}
 
 
 def _sign_in_policy(stage: Stage) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from portal.blueprint.changes import Section
 
+from .audit_log import AuditLog
 from .groups import GroupMembers, GroupRoles, Groups
 from .keys import Keys
 from .members import MemberProjects, Members
@@ -30,5 +31,6 @@ SECTIONS: tuple[type[Section], ...] = (
     Policy,
     Exceptions,
     Sinks,
+    AuditLog,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""

@@ -47,6 +47,8 @@ def test_a_shorter_time_is_announced_to_the_owners(acme: Tenant) -> None:
 
 def test_it_counts_after_the_notice_and_can_be_called_off_before(acme: Tenant, superuser) -> None:
     change(acme, 24)
+    with pytest.raises(DomainError, match="announced already"):
+        change(acme, 24)
     change(acme, None)
     assert told(acme) == (None, None, False)
     change(acme, 24)
