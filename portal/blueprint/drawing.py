@@ -23,7 +23,7 @@ from accounts.models import (
 from accounts.models.service_account import ServiceAccountKind
 from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
 from accounts.sso.saml.idp_metadata import LARGEST
-from tenants.models import Environment, Group, Organization, Project, Role
+from tenants.models import Domain, Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
 from tenants.permissions import CATALOGUE
 from tenants.services.projects import LARGEST_METADATA
@@ -70,6 +70,7 @@ def generate() -> dict[str, Any]:
             "group": _group(),
             "service_account": _service_account(),
             "key": _key(),
+            "domain": _domain(),
             "sso_connection": _sso_connection(),
             "sign_in_policy": _sign_in_policy(),
         },
@@ -100,6 +101,7 @@ def _organization() -> dict[str, Any]:
                 NAME, "service_account", "Service accounts by name.", longest=_length(ServiceAccount, "name")
             ),
             "keys": _named(NAME, "key", "API keys by name.", longest=200),
+            "domains": _named(NAME, "domain", "Domains by name.", longest=_length(Domain, "name")),
             "sso_connections": _named(
                 NAME,
                 "sso_connection",
@@ -224,6 +226,19 @@ def _key() -> dict[str, Any]:
             "secret": {"$ref": "#/$defs/secret"},
         },
         required=["kind", "scopes"],
+    )
+
+
+def _domain() -> dict[str, Any]:
+    return _map(
+        {
+            "confirmed": {
+                "type": ["string", "null"],
+                "pattern": NAME,
+                "maxLength": _length(Domain, "reason"),
+                "description": "How the installation knows that it is theirs: no record is looked for then.",
+            }
+        }
     )
 
 

@@ -14,7 +14,17 @@ from .reader import Source
 
 FILE = FilePath(__file__).with_name("schema.json")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-SECTIONS = ("projects", "roles", "members", "groups", "service_accounts", "keys", "sso_connections", "sign_in_policy")
+SECTIONS = (
+    "projects",
+    "roles",
+    "members",
+    "groups",
+    "service_accounts",
+    "keys",
+    "domains",
+    "sso_connections",
+    "sign_in_policy",
+)
 REFERENCES = {"secret", "password", "client_secret"}
 KEY_KINDS = ("project", "organization", "service_account")
 

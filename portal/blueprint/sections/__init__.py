@@ -2,6 +2,7 @@
 
 from portal.blueprint.changes import Section
 
+from .domains import Domains
 from .groups import GroupMembers, GroupRoles, Groups
 from .keys import Keys
 from .members import MemberProjects, Members
@@ -24,6 +25,7 @@ SECTIONS: tuple[type[Section], ...] = (
     ServiceAccounts,
     ServiceAccountProjects,
     Keys,
+    Domains,
     SsoConnections,
     FollowingGroups,
     Policy,
