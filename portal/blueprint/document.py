@@ -12,6 +12,7 @@ from accounts.services.key_rules import check_networks
 from audit.sinks.registry import DESTINATIONS
 from isolation.exceptions import DomainError
 from tenants.permissions import BuiltinRole
+from tenants.services.domains import check_domain_name
 
 from . import schema
 from .problems import BlueprintError, Path, Problem
@@ -134,6 +135,7 @@ class _Reading:
         self._groups(wanted)
         self._service_accounts(wanted)
         self._keys(wanted)
+        self._domains(wanted)
         self._sso_connections(wanted)
         self._sign_in_policy(wanted)
         self._sinks(wanted)
@@ -242,6 +244,15 @@ class _Reading:
             if "secret" in entry:
                 values["secret"] = entry["secret"]
             wanted.add("keys", label, Item(path, values))
+
+    def _domains(self, wanted: WantedOrganization) -> None:
+        for written, entry, path in self._by_name("domains", wanted):
+            try:
+                name = check_domain_name(written)
+            except DomainError as error:
+                self._problem(path, error.message, at_key=True)
+                continue
+            wanted.add("domains", name, Item(path, dict(entry)))
 
     def _sso_connections(self, wanted: WantedOrganization) -> None:
         for name, entry, path in self._by_name("sso_connections", wanted):

@@ -27,7 +27,7 @@ from audit.models import RecordFormat, Sink
 from audit.retention.models import MOST_MONTHS
 from audit.services.sinks import LARGEST_BATCH_EVENTS, LONGEST_BATCH_SECONDS, SMALLEST_BATCH_BYTES
 from audit.sinks.registry import DESTINATIONS
-from tenants.models import Environment, Group, Organization, Project, Role
+from tenants.models import Domain, Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
 from tenants.permissions import CATALOGUE
 from tenants.services.projects import LARGEST_METADATA
@@ -74,6 +74,7 @@ def generate() -> dict[str, Any]:
             "group": _group(),
             "service_account": _service_account(),
             "key": _key(),
+            "domain": _domain(),
             "sso_connection": _sso_connection(),
             "sign_in_policy": _sign_in_policy(),
             "sink": _sink(),
@@ -106,6 +107,7 @@ def _organization() -> dict[str, Any]:
                 NAME, "service_account", "Service accounts by name.", longest=_length(ServiceAccount, "name")
             ),
             "keys": _named(NAME, "key", "API keys by name.", longest=200),
+            "domains": _named(NAME, "domain", "Domains by name.", longest=_length(Domain, "name")),
             "sso_connections": _named(
                 NAME,
                 "sso_connection",
@@ -232,6 +234,19 @@ def _key() -> dict[str, Any]:
             "secret": {"$ref": "#/$defs/secret"},
         },
         required=["kind", "scopes"],
+    )
+
+
+def _domain() -> dict[str, Any]:
+    return _map(
+        {
+            "confirmed": {
+                "type": ["string", "null"],
+                "pattern": NAME,
+                "maxLength": _length(Domain, "reason"),
+                "description": "How the installation knows that it is theirs: no record is looked for then.",
+            }
+        }
     )
 
 

@@ -17,6 +17,7 @@ from .changes import Row, Section, Stage
 from .document import VERSION, WantedOrganization
 from .reader import Source
 from .sections.audit_log import AuditLog
+from .sections.domains import Domains
 from .sections.groups import GroupMembers, GroupRoles, Groups, is_provisioned
 from .sections.keys import Keys
 from .sections.members import Invitations, MemberProjects, Members, login_of
@@ -67,6 +68,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "groups": _groups(stage),
         "service_accounts": _service_accounts(stage),
         "keys": _keys(stage),
+        "domains": _domains(stage),
         "sso_connections": _sso_connections(stage),
         "sign_in_policy": _sign_in_policy(stage),
         "sinks": _sinks(stage),
@@ -131,6 +133,13 @@ def _keys(stage: Stage) -> dict[str, Any]:
         label = name if name not in found else f"{name} {public_id}"
         found[label] = {**({"name": name} if label != name else {}), **values, "public_id": public_id}
     return found
+
+
+def _domains(stage: Stage) -> dict[str, Any]:
+    return {
+        str(name): {field: value for field, value in row.values.items() if value}
+        for name, row in Domains(stage).current().items()
+    }
 
 
 def _sso_connections(stage: Stage) -> dict[str, Any]:

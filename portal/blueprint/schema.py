@@ -21,6 +21,7 @@ SECTIONS = (
     "groups",
     "service_accounts",
     "keys",
+    "domains",
     "sso_connections",
     "sign_in_policy",
     "sinks",

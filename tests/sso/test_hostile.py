@@ -287,3 +287,19 @@ def test_symmetric_keys_of_the_provider_are_not_used(acme: Tenant, idp: Hostile)
     assert {key["kty"] for key in sso.connection.keys["keys"]} <= {"RSA", "EC", "OKP"}
     idp.behaviour = replace(idp.behaviour, id_token=IdToken.HS256_CLIENT_SECRET)
     refused(sso, sso.sign_in().response, "HS256")
+
+
+def test_trying_is_limited_by_address(sso: Sso, settings: Any) -> None:
+    """Counted where all processes count (tests/api/test_limits.py), over every door together."""
+    settings.API_RATE_PER_ADDRESS = 3
+    doors = [
+        lambda: Client().get(f"/sso/{sso.connection.pk}/start/"),
+        lambda: Client().get(f"/sso/{sso.connection.pk}/callback/?code=x&state=y"),
+        lambda: Client().post("/sso/", {"email": "member@acme.example"}),
+    ]
+    assert all(door().status_code != 429 for door in doors)
+    for door in doors:
+        answer = door()
+        assert answer.status_code == 429
+        assert int(answer.headers["Retry-After"]) > 0
+    assert Client(REMOTE_ADDR="203.0.113.9").get(f"/sso/{sso.connection.pk}/start/").status_code == 302

@@ -20,6 +20,7 @@ from tenants.models import Membership
 from tenants.services.invitations import invite_member
 from tenants.services.members import change_role, leave_organization, remove_member, set_member_active
 from tests.accounts.factors import give_totp, prove_totp
+from tests.accounts.mfa.authenticator import Passkey
 from tests.people import PASSWORD, Tenant, make_user, signed_in
 from tests.sso.hostile import Hostile
 from tests.sso.keys import personal_key
@@ -166,6 +167,17 @@ def test_the_password_opens_nothing_for_an_address_of_the_domain(proven: Sso, wh
     assert browser.get("/accounts/profile/").status_code == 302
     (failed,) = events(proven.tenant, "user.sign_in_failed")
     assert (failed.outcome, failed.reason) == ("failed", "Acme requires single sign-on")
+
+
+def test_a_passkey_opens_nothing_for_an_address_of_the_domain(proven: Sso) -> None:
+    passkey = Passkey(proven.tenant.member)
+    assert passkey.sign_in(Client()).status_code == 302, "it does where nobody holds the login"
+    require(proven)
+    browser = Client()
+    answer = passkey.sign_in(browser)
+    assert answer.status_code == 403
+    assert f"/sso/{proven.connection.pk}/start/" in answer.text
+    assert "_auth_user_id" not in browser.session
 
 
 def test_a_wrong_password_tells_nothing_of_the_organization(required: Sso) -> None:

@@ -1,6 +1,7 @@
 """An organization's identity provider speaks for that organization, and for nobody and nothing else."""
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from accounts.models import User
@@ -140,3 +141,13 @@ def test_nobody_learns_of_connections_without_a_verified_domain(acme: Tenant, id
     page = Client().post("/sso/", {"email": "member@acme.example"}).content.decode()
     assert "Nobody signs in with single sign-on at acme.example" in page
     assert idp.issuer not in page
+
+
+@pytest.mark.parametrize("client", ["browser", "app"])
+def test_no_address_lists_connections_to_nobody(sso: Sso, client: str) -> None:
+    """The headless interface of allauth, which lists every tenant's, is not there."""
+    answers = [Client().get(f"/_allauth/{client}/v1/config"), Client().get("/_allauth/openapi.json")]
+    assert {answer.status_code for answer in answers} == {404}
+    assert not [answer for answer in answers if "Corporate" in answer.content.decode()]
+    assert "allauth.headless" not in settings.INSTALLED_APPS
+    assert "allauth.socialaccount" not in settings.INSTALLED_APPS

@@ -3,6 +3,7 @@
 from portal.blueprint.changes import Section
 
 from .audit_log import AuditLog
+from .domains import Domains
 from .groups import GroupMembers, GroupRoles, Groups
 from .keys import Keys
 from .members import MemberProjects, Members
@@ -26,6 +27,7 @@ SECTIONS: tuple[type[Section], ...] = (
     ServiceAccounts,
     ServiceAccountProjects,
     Keys,
+    Domains,
     SsoConnections,
     FollowingGroups,
     Policy,
