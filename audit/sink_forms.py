@@ -80,7 +80,7 @@ class SinkForm(forms.Form):
                     (FROM_BEGINNING, "Everything that is in the log, from its beginning"),
                 ],
             )
-        self.fields["batch_events"].help_text = f"At most {receiver.limits.events:,} here."
+        self.fields["batch_events"].help_text = f"At most {min(receiver.limits.events, LARGEST_BATCH_EVENTS):,} here."
         self.fields["batch_bytes"].help_text = f"At most {receiver.limits.bytes:,} here."
         for field in self.fields.values():
             dress(field)
@@ -189,7 +189,7 @@ def _initial(receiver: type[Destination], sink: Sink | None) -> dict[str, Any]:
     return {
         "format": RecordFormat.NATIVE,
         "has_proofs": True,
-        "batch_events": receiver.limits.events,
+        "batch_events": min(receiver.limits.events, LARGEST_BATCH_EVENTS),
         "batch_bytes": receiver.limits.bytes,
         "batch_seconds": receiver.batch_seconds,
         START: FROM_NOW,

@@ -91,7 +91,8 @@ def create_sink(
     made = receiver.made_secrets(secret)
     receiver.check({**plain, **secret, **made})
     sink.options = plain
-    sink.batch_events, sink.batch_bytes = receiver.limits.events, receiver.limits.bytes
+    sink.batch_events = min(receiver.limits.events, LARGEST_BATCH_EVENTS)
+    sink.batch_bytes = receiver.limits.bytes
     sink.batch_seconds = receiver.batch_seconds
     _set(sink, {"name": name, **values}, receiver, actor)
     if secret or made:
