@@ -4,7 +4,7 @@ from django.urls import path
 
 import api.converters  # noqa: F401 - registers `reference`
 
-from . import checkpoints, events, saved_searches
+from . import checkpoints, events, exports, saved_searches
 
 PREFIX = "organizations/<reference:organization>/audit-events"
 SEARCHES = "organizations/<reference:organization>/audit-searches"
@@ -16,6 +16,9 @@ urlpatterns = [
     path(f"{PREFIX}/<uuid:event>", events.OneEvent.as_view()),
     path(SEARCHES, saved_searches.SavedSearches.as_view()),
     path(f"{SEARCHES}/<uuid:search>", saved_searches.OneSavedSearch.as_view()),
+    path(f"{EVIDENCE}/exports", exports.Exports.as_view()),
+    path(f"{EVIDENCE}/exports/<uuid:export>", exports.OneExport.as_view()),
+    path(f"{EVIDENCE}/exports/<uuid:export>/file", exports.ExportFile.as_view()),
     path(f"{EVIDENCE}/checkpoint", checkpoints.LatestCheckpoint.as_view()),
     path(f"{EVIDENCE}/proofs/inclusion", checkpoints.InclusionProof.as_view()),
     path(f"{EVIDENCE}/proofs/consistency", checkpoints.ConsistencyProof.as_view()),

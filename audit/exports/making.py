@@ -88,7 +88,7 @@ def sweep(organization_id: UUID) -> None:
 
 
 def reading(log: UUID, reason: str) -> AbstractContextManager[None]:
-    """Return what opens the role that reads a log beside the tenant's own scope: the installation's takes an operator's."""
+    """Return what opens the role that reads a log beside its own scope: the installation's takes an operator's."""
     return operator_scope(reason) if log == INSTALLATION else nullcontext()
 
 
@@ -195,5 +195,5 @@ def _count_attempt(export: EvidenceExport) -> None:
         if rows.filter(attempts__gte=MOST_ATTEMPTS).exists():
             fail_export(
                 export=export,
-                problem="It could not be made, also not in further attempts. Whoever runs this installation finds the reason in its log.",
+                problem="It could not be made, also not in further attempts. The reason is in the worker's log.",
             )

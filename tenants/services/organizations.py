@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from api.models import StoredResponse
-from audit.models import SavedSearch
+from audit.models import EvidenceExport, SavedSearch
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -228,5 +228,5 @@ def _key_lifetime(days: int | None) -> int | None:
 
 def _delete_contents() -> None:
     """Delete the rows that PROTECT roles, before the cascade reaches them, and those that no cascade reaches."""
-    for model in (Invitation, ProjectMembership, GroupRole, Membership, StoredResponse, SavedSearch):
+    for model in (Invitation, ProjectMembership, GroupRole, Membership, StoredResponse, SavedSearch, EvidenceExport):
         model.objects.all().delete()

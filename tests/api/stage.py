@@ -13,6 +13,7 @@ from accounts.services.service_accounts import create_service_account, set_servi
 from accounts.services.sign_in_policy import add_sign_in_exception
 from audit.models import Event, SignedCheckpoint
 from audit.sealing.sealer import seal
+from audit.services.exports import request_export
 from audit.services.saved_searches import save_search
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
@@ -115,7 +116,9 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         }
     seal()
     with tenant_scope(tenant.organization):
-        return places | {"from": str(SignedCheckpoint.objects.get().size)}
+        size = SignedCheckpoint.objects.get().size
+        export = request_export(organization_id=organization.pk, format="ndjson", actor=SYSTEM, reason="Yearly")
+        return places | {"from": str(size), "export": str(export.pk)}
 
 
 def own_places_of(tenant: Tenant) -> dict[str, dict[str, str]]:

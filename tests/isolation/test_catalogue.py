@@ -57,6 +57,7 @@ LOOKUP_FUNCTIONS = {
     "accounts_sso_doors_required(character varying,uuid)",
     "accounts_sso_setup_link_by_digest(bytea)",
     "accounts_touch_keys(uuid[],timestamp with time zone[],text[])",
+    "audit_exports_to_do()",
     "audit_require_event()",
     "tenants_invitation_by_digest(bytea)",
     "tenants_memberships_of(uuid)",

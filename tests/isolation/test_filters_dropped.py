@@ -42,6 +42,10 @@ FILTERS: dict[str, tuple[str, Callable[..., Any]]] = {
         "audit.querysets.SavedSearchQuerySet.visible_to",
         lambda queryset, *args, **kwargs: queryset.all(),
     ),
+    "EvidenceExportQuerySet.visible_to": (
+        "audit.querysets.EvidenceExportQuerySet.visible_to",
+        lambda queryset, *args, **kwargs: queryset.all(),
+    ),
     "ApiKeyQuerySet.visible_to": (
         "accounts.querysets.ApiKeyQuerySet.visible_to",
         lambda queryset, *args, **kwargs: queryset.all(),

@@ -22,8 +22,10 @@ from accounts.services.sessions import end_member_sessions
 from accounts.services.sign_in_policy import add_sign_in_exception, update_sign_in_policy
 from api.models import StoredResponse
 from audit.sealing.sealer import seal
+from audit.services.exports import request_export
 from audit.services.saved_searches import save_search
 from audit.watching import watch
+from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.models import Project, Role
@@ -86,6 +88,8 @@ def fill(tenant: Tenant) -> None:
         add_sign_in_exception(membership=membership, reason="Shared by programs", actor=actor)
         end_member_sessions(membership=membership, actor=actor)
     _seal(tenant.organization.pk)
+    with tenant_scope(tenant.organization):
+        request_export(organization_id=tenant.organization.pk, format="csv", actor=SYSTEM, reason="Yearly")
 
 
 def _seal(organization_id: uuid.UUID) -> None:
