@@ -63,8 +63,10 @@ class ExportPages(LogPages):
         """
         self._demand_whole(request)
         rows = list(self.exports(request))
+        labels = self.labels_of({row.organization_id for row in rows})
         for row in rows:
-            self._dress(row)
+            row.url = self.url("audit_evidence", row.pk)
+            row.log_label = labels.get(row.organization_id, "")
         context = {
             "title": "Evidence exports",
             "breadcrumbs": self.crumbs(),
@@ -116,10 +118,9 @@ class ExportPages(LogPages):
             return self._ended(request, export)
         log = export.organization_id
         checkpoint, keys = evidence.latest_checkpoint(log), evidence.signing_keys()
-        self._dress(export)
         context = {
             "title": export.title,
-            "subtitle": self.label_of(export.organization_id),
+            "subtitle": self.labels_of({log}).get(log, ""),
             "breadcrumbs": [*self.crumbs(), self._crumb()],
             "export": export,
             "file_name": file_name(export),
@@ -193,9 +194,9 @@ class ExportPages(LogPages):
         """Return the scope in which an export of a log is changed."""
         return nullcontext()
 
-    def label_of(self, log: UUID) -> str:
-        """Return whose log it is, where there is more than one."""
-        return ""
+    def labels_of(self, logs: set[UUID]) -> dict[UUID, str]:
+        """Return whose logs these are, where there is more than one."""
+        return {}
 
     def name_of(self, request: HttpRequest, log: UUID) -> str:
         """Return what people call a log."""
@@ -251,10 +252,6 @@ class ExportPages(LogPages):
         messages.success(request, "The export is canceled." if "cancel" in request.POST else "The export is deleted.")
         return HttpResponseRedirect(self.url("audit_exports"))
 
-    def _dress(self, export: Any) -> None:
-        export.url = self.url("audit_evidence", export.pk)
-        export.log_label = self.label_of(export.organization_id)
-
     def _crumb(self) -> dict[str, str]:
         return {"title": "Evidence exports", "url": self.url("audit_exports")}
 
@@ -306,20 +303,21 @@ class OperatorExportPages(ExportPages):
         """Return the scope in which an export of a log is changed."""
         return tenant_scope(log)
 
-    def label_of(self, log: UUID) -> str:
-        """Return whose log it is."""
-        return "Installation" if log == INSTALLATION else directory().organizations([log]).get(log, str(log))
+    def labels_of(self, logs: set[UUID]) -> dict[UUID, str]:
+        """Return whose logs these are."""
+        found = directory().organizations(logs - {INSTALLATION})
+        return {log: "Installation" if log == INSTALLATION else found.get(log, str(log)) for log in logs}
 
     def name_of(self, request: HttpRequest, log: UUID) -> str:
         """Return what people call a log."""
-        return self.label_of(log).lower()
+        return self.labels_of({log})[log].lower()
 
     def _checkpoint_url(self, log: UUID) -> str:
         return f"{self.url('audit_checkpoint')}?{urlencode({'log': str(log)})}"
 
     def _again(self, export: EvidenceExport) -> dict[str, str]:
-        log = "installation" if export.is_installations else self.label_of(export.organization_id)
-        return super()._again(export) | {"log": log}
+        log = export.organization_id
+        return super()._again(export) | {"log": self.labels_of({log})[log].lower()}
 
 
 def query_of(wanted: EventFilter) -> str:

@@ -67,8 +67,8 @@ class EvidenceForm(forms.Form):
         label="Search",
         required=False,
         max_length=LONGEST,
-        help_text="As in the search field of the log. Empty holds every event of the period, which alone proves that none "
-        "is missing; with a search, each event comes with its own proof.",
+        help_text="As in the search field of the log. Empty holds every event of the period, which alone proves that "
+        "none is missing; with a search, each event comes with its own proof.",
     )
     days = forms.ChoiceField(
         label="Kept for",

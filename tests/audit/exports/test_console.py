@@ -4,9 +4,12 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services.users import operator_actor
 from audit.exports import making, selection
 from audit.models import Event, EvidenceExport
 from audit.notes import INSTALLATION
@@ -160,6 +163,21 @@ def test_one_is_canceled_or_deleted_on_its_page(acme: Tenant, monkeypatch) -> No
     monkeypatch.setattr(make_export, "delay", lambda *arguments: None)
     export = export_of(acme.organization.pk, "csv")
     assert "The export is canceled" in client.post(page_of(export), {"cancel": "1"}, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("url", [LIST, "/admin/audit/exports/"])
+def test_the_list_takes_as_many_statements_for_many(acme: Tenant, globex: Tenant, operator: User, url: str) -> None:
+    client = signed_in(operator if url.startswith("/admin") else acme.owner)
+    asks = operator_actor(operator) if url.startswith("/admin") else SYSTEM
+    counts = []
+    for tenant in (acme, acme, globex):
+        sealed(tenant.organization.pk, (1,))
+        export_of(tenant.organization.pk, "csv", actor=asks)
+        client.get(url)
+        with CaptureQueriesContext(connection) as own, CaptureQueriesContext(connections["operator"]) as across:
+            client.get(url)
+        counts.append(len(own) + len(across))
+    assert len(set(counts)) == 1, counts
 
 
 def test_looking_makes_nothing(acme: Tenant) -> None:
