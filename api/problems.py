@@ -42,6 +42,7 @@ _STATUS_OF_CODE = {
         "in_use",
         "last_owner",
         "lookup_failed",
+        "not_completed",
         "not_scheduled",
         "not_sealed",
         "not_suspended",

@@ -6,6 +6,7 @@ escapes. NUL characters, which PostgreSQL cannot store, are left out.
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 LARGEST_INTEGER = 2**53 - 1
@@ -14,13 +15,14 @@ LARGEST_INTEGER = 2**53 - 1
 _PLAIN_BELOW, _PLAIN_DOWN_TO = 21, -6  # ECMAScript's Number::toString: exponents between them are written out
 
 # The C function escapes exactly what RFC 8785, 3.2.2.2 asks for; the Python one stands in where there is no C.
-_escaped = getattr(json.encoder, "c_encode_basestring", None) or json.encoder.py_encode_basestring
+escaped: Callable[[str], str] = getattr(json.encoder, "c_encode_basestring", None) or json.encoder.py_encode_basestring
+"""Returns a string without NUL characters, as PostgreSQL has them, as canonical JSON."""
 
 
 def quoted(text: str) -> str:
     """Return a string as canonical JSON."""
-    escaped: str = _escaped(text)
-    return escaped if "\\u0000" not in escaped else str(_escaped(text.replace("\0", "")))
+    found = escaped(text)
+    return found if "\\u0000" not in found else escaped(text.replace("\0", ""))
 
 
 def canonical(value: Any) -> str:

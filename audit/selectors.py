@@ -92,7 +92,7 @@ class EventFilter:
         if self.target:
             yield Q(target_id=self.target) if _is_uuid(self.target) else _named(self.target)
         if self.installation:
-            yield Q(organization_id=None) | Q(organization_id=INSTALLATION)
+            yield in_log(INSTALLATION)
 
     def _typed(self) -> Iterator[Q]:
         """Yield what was typed, and the time, which both can narrow."""
@@ -111,6 +111,11 @@ _EXACT = {
     "request_id": "request_id",
     "organization_id": "organization_id",
 }
+
+
+def in_log(log: UUID) -> Q:
+    """Return the condition that an event is of a log; what the installation's own tables tell names the nil UUID."""
+    return Q(organization_id=log) | Q(organization_id=None) if log == INSTALLATION else Q(organization_id=log)
 
 
 def _named(text: str) -> Q:

@@ -1,7 +1,8 @@
-"""The pages of the audit log: list and export; events, timelines, live answers and saved searches beside them."""
+"""The pages of the audit log: list and download; events, timelines, live answers and saved searches beside them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,11 +13,12 @@ from audit import download
 from audit.audit_events import record_export
 from audit.directory import directory
 from audit.evidence import standing
+from audit.exports.forms import CUSTOM
 from audit.forms import ExportForm, FilterForm, OperatorFilterForm
 from audit.patience import CHART, LIST, TookTooLong, patience
 from audit.query.conditions import WITHOUT_ANCHOR
 from audit.query.qualifiers import QUALIFIERS, names
-from audit.query.times import EARLIEST, LATEST
+from audit.query.times import EARLIEST, LATEST, Span
 from audit.querysets import EXPORT, READ, may_somewhere
 from audit.selectors import EventFilter
 from audit.tail import place_now
@@ -29,6 +31,7 @@ from .base import AT_VAR
 from .chart import chart_of
 from .deleted import without_closed_logs
 from .events import EventPages
+from .exports import ExportPages, OperatorExportPages, query_of
 from .live import LivePages
 from .searches import SearchPages
 
@@ -37,7 +40,7 @@ _LAST_ID = str(UUID(int=2**128 - 1))
 _REFUSED = 422
 
 
-class AuditLog(EventPages, LivePages, SearchPages):
+class AuditLog(EventPages, LivePages, SearchPages, ExportPages):
     """The log of the current organization, as far as the actor may read it."""
 
     def add_pages(self, *, menu: tuple[str, int], description: str) -> None:
@@ -52,11 +55,12 @@ class AuditLog(EventPages, LivePages, SearchPages):
             description=description,
             open_when=lambda request: may_somewhere(actor_of(request)),
         )(self.show_list)
-        self.site.page("audit/export/", name="audit_export", title="Export", permission=None)(self.show_export)
+        self.site.page("audit/export/", name="audit_export", title="Download", permission=None)(self.show_export)
         self.add_live_pages()
         if not self.across:
             self.add_search_pages()
         self.add_event_pages()
+        self.add_export_pages()
 
     def show_list(self, request: HttpRequest) -> HttpResponse:
         """Show one page of the filtered log, newest first.
@@ -69,7 +73,7 @@ class AuditLog(EventPages, LivePages, SearchPages):
         context: dict[str, Any] = {"form": form, "narrowed": form.is_narrowed, "chips": self._chips(request, form)}
         if form.is_valid():
             context |= self._found(request, form) | self.about_reads(request, form)
-        export_url = f"{self.url('audit_export')}{self.kept(request)}"
+        may_export = may_somewhere(actor_of(request), EXPORT)
         context |= {
             "title": "Audit log",
             "across": self.across,
@@ -77,7 +81,8 @@ class AuditLog(EventPages, LivePages, SearchPages):
             **self._sealing(request),
             "suggestions_url": self.url("audit_suggestions"),
             "language": [QUALIFIERS[name] for name in names(across=self.across)],
-            "export_url": export_url if may_somewhere(actor_of(request), EXPORT) else "",
+            "download_url": f"{self.url('audit_export')}{self.kept(request)}" if may_export else "",
+            "exports_url": self.url("audit_exports") if actor_of(request).authority.allows_everywhere(EXPORT) else "",
             **({} if self.across else self.saved(request)),
         }
         return self.site.render(request, "audit/log.html", context, status=200 if form.is_valid() else _REFUSED)
@@ -105,7 +110,7 @@ class AuditLog(EventPages, LivePages, SearchPages):
                 stem=self.file_stem(request),
             )
         context = {
-            "title": "Export the audit log",
+            "title": "Download events",
             "breadcrumbs": self.crumbs(),
             "form": form,
             "count": count,
@@ -114,6 +119,7 @@ class AuditLog(EventPages, LivePages, SearchPages):
             "narrowed": wanted.described(),
             "limited_to": WITHOUT_ANCHOR.days if wanted.limited else 0,
             "back_url": f"{self.url('audit_log')}{self.kept(request)}",
+            "evidence_url": self._evidence_url(request, wanted),
         }
         return self.site.render(request, "audit/export.html", context)
 
@@ -172,6 +178,15 @@ class AuditLog(EventPages, LivePages, SearchPages):
             **following,
         }
 
+    def _evidence_url(self, request: HttpRequest, wanted: EventFilter) -> str:
+        """Return the address of an evidence export of the same events, for who may have one."""
+        if not actor_of(request).authority.allows_everywhere(EXPORT):
+            return ""
+        asked: dict[str, str] = {"query": query_of(wanted)}
+        if wanted.span.since or wanted.span.until:
+            asked |= {"period": CUSTOM, **_days(wanted.span)}
+        return f"{self.url('audit_evidence_new')}?{urlencode({name: text for name, text in asked.items() if text})}"
+
     def _exported(self, request: HttpRequest, wanted: EventFilter) -> Any:
         return wanted.apply(self.visible(request, EXPORT))
 
@@ -196,7 +211,7 @@ class AuditLog(EventPages, LivePages, SearchPages):
         ]
 
 
-class OperatorAuditLog(AuditLog):
+class OperatorAuditLog(OperatorExportPages, AuditLog):
     """The log of the installation and of every organization, for operators."""
 
     across = True
@@ -224,7 +239,7 @@ class OperatorAuditLog(AuditLog):
         rows = list(events)
         labels = directory().organizations({row.organization_id for row in rows if row.organization_id})
         for row in rows:
-            pk = row.organization_id if row.organization_id != INSTALLATION else None
+            pk = None if row.organization_id == INSTALLATION else row.organization_id
             row.organization_label = labels.get(pk, str(pk)) if pk else "Installation"
             row.organization_key = labels.get(pk, str(pk)) if pk else ""
         return rows
@@ -244,6 +259,12 @@ class OperatorAuditLog(AuditLog):
             return
         with tenant_scope(organization_id):
             super()._record_export(request, wanted, told)
+
+
+def _days(span: Span) -> dict[str, str]:
+    """Return the days of a period, as the form of an evidence export takes them."""
+    last = span.until - timedelta(microseconds=1) if span.until else None
+    return {name: f"{day.astimezone(UTC):%Y-%m-%d}" for name, day in (("first", span.since), ("last", last)) if day}
 
 
 def _day(text: str) -> datetime | None:

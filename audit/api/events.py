@@ -1,4 +1,4 @@
-"""The audit log by API: list, one event, export."""
+"""The audit log by API: list, one event, download."""
 
 from typing import Any
 from uuid import UUID
@@ -134,7 +134,10 @@ class Export(OrganizationView):
         },
     )
     def get(self) -> StreamingHttpResponse:
-        """The newest 100,000 events that pass the filter. The export itself is an event."""
+        """The newest 100,000 events that pass the filter, as they are; the download itself is an event.
+
+        For more of them, and for what proves itself, make an evidence export.
+        """
         wanted = event_filter(self.query, self.actor, EXPORT)
         return download.send(
             lambda: wanted.apply(Event.objects.visible_to(self.actor, EXPORT)),

@@ -4,7 +4,7 @@ from django.urls import path
 
 import api.converters  # noqa: F401 - registers `reference`
 
-from . import checkpoints, dead_letters, events, retention, saved_searches, sealed, sinks, unattributed
+from . import checkpoints, dead_letters, events, exports, retention, saved_searches, sealed, sinks, unattributed
 
 PREFIX = "organizations/<reference:organization>/audit-events"
 SEARCHES = "organizations/<reference:organization>/audit-searches"
@@ -33,6 +33,9 @@ urlpatterns = [
     path(f"{SINKS}/<uuid:sink>/dead-letters", dead_letters.DeadLetters.as_view()),
     path(f"{SINKS}/<uuid:sink>/dead-letters/retry", dead_letters.Retry.as_view()),
     path(f"{SINKS}/<uuid:sink>/dead-letters/dismiss", dead_letters.Dismissal.as_view()),
+    path(f"{EVIDENCE}/exports", exports.Exports.as_view()),
+    path(f"{EVIDENCE}/exports/<uuid:export>", exports.OneExport.as_view()),
+    path(f"{EVIDENCE}/exports/<uuid:export>/file", exports.ExportFile.as_view()),
     path(f"{EVIDENCE}/checkpoint", checkpoints.LatestCheckpoint.as_view()),
     path(f"{EVIDENCE}/proofs/inclusion", checkpoints.InclusionProof.as_view()),
     path(f"{EVIDENCE}/proofs/consistency", checkpoints.ConsistencyProof.as_view()),

@@ -14,7 +14,7 @@ class About:
     """What was asked for, and what that became.
 
     Attributes:
-        log: the log in words.
+        log: what people call it.
         query: as it was typed.
         since, until: the period; None for no bound.
         events: how many there are.
@@ -41,9 +41,8 @@ class About:
 
 def about_of(export: EvidenceExport, selection: Selection, wanted: Wanted) -> About:
     """Return what an export says about itself."""
-    log = "the installation" if export.is_installations else f"the organization {export.organization_id}"
     return About(
-        log=log,
+        log=export.log_name or str(export.organization_id),
         query=export.query,
         since=wanted.span.since,
         until=wanted.span.until,

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import connections
 from django.db.models import F
+from django.utils import timezone
 
 from audit.models import EvidenceExport, ExportState
 from audit.package import PACKAGE, write_zip
@@ -79,7 +80,7 @@ def make(organization_id: UUID, export_id: UUID, *, seconds: float = SECONDS) ->
 def sweep(organization_id: UUID) -> None:
     """Delete an organization's exports whose time is over, and files that no export names."""
     with tenant_scope(organization_id):
-        for export in EvidenceExport.objects.filter(expires_at__isnull=False):
+        for export in EvidenceExport.objects.filter(expires_at__lte=timezone.now()):
             expire_export(export=export)
     lying = storage.lying(organization_id)  # looked for first: a row is there before its files are
     with tenant_scope(organization_id):
@@ -88,7 +89,7 @@ def sweep(organization_id: UUID) -> None:
 
 
 def reading(log: UUID, reason: str) -> AbstractContextManager[None]:
-    """Return what opens the role that reads a log beside the tenant's own scope: the installation's takes an operator's."""
+    """Return what opens the role that reads a log beside its own scope: the installation's takes an operator's."""
     return operator_scope(reason) if log == INSTALLATION else nullcontext()
 
 
@@ -195,5 +196,5 @@ def _count_attempt(export: EvidenceExport) -> None:
         if rows.filter(attempts__gte=MOST_ATTEMPTS).exists():
             fail_export(
                 export=export,
-                problem="It could not be made, also not in further attempts. Whoever runs this installation finds the reason in its log.",
+                problem="It could not be made, also not in further attempts. The reason is in the worker's log.",
             )

@@ -37,6 +37,8 @@ class EvidenceExport(models.Model):
     requester_id = models.UUIDField(null=True)
     # Their text: people leave.
     requester = models.CharField("requested by", max_length=320)
+    # What people call the log, for the file's name and its report.
+    log_name = models.CharField("log", max_length=63, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     format = models.CharField(max_length=16)
     query = models.CharField(max_length=500, blank=True)
@@ -67,7 +69,7 @@ class EvidenceExport(models.Model):
 
     audit_exclude = frozenset(
         {"as_of", "attempts", "chunks", "created_at", "end", "first", "key", "organization_id", "position", "stored"}
-        | {"requester", "requester_id", "requester_kind"}
+        | {"log_name", "requester", "requester_id", "requester_kind"}
     )
 
     class Meta:

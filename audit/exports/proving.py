@@ -39,7 +39,7 @@ def key_statements(cursor: Any) -> list[str]:
 
 
 def checkpoints(cursor: Any, selection: Selection) -> Iterator[Mapping[str, Any]]:
-    """Yield the lines of a package's file of checkpoints: those of the range, or the one that everything is proven by."""
+    """Yield the lines of a package's file of checkpoints: those of the range, or the one that proves each event."""
     if not selection.is_complete:
         yield _line(checkpoint_at(cursor, selection.log, selection.as_of))
         return

@@ -89,7 +89,8 @@ class Selection:
         Args:
             log: the organization, or `INSTALLATION`.
             wanted: period and conditions.
-            first, end: the range, as `find_range` returned it.
+            first: the range's first number, as `find_range` returned it.
+            end: the number after its last one.
             as_of: the size of the checkpoint that events are proven by, when some are left out.
             whole: whether events of other times are taken along where they stand between those that are wanted: only
                 a range without a gap is proven to be complete.
@@ -129,7 +130,8 @@ def wanted_of(query: str, *, since: datetime | None, until: datetime | None, act
 
     Args:
         query: as `audit.query` reads it.
-        since, until: the period, until not included.
+        since: where the period begins.
+        until: the first moment after it.
         actor: whose names may be used.
         now: what "7d" counts from.
 

@@ -5,25 +5,32 @@ are what PostgreSQL prints. Only what a commitment opens is read.
 """
 
 import json
-import re
 from binascii import b2a_base64
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from audit.canonical import quoted
-from audit.leaf import CHANGES, ERASED, PERSONAL, SALT_BYTES, Row, parsed
+from audit.canonical import escaped
+from audit.leaf import CHANGES, ERASED, FIELDS, PERSONAL, SALT_BYTES, parsed
 from audit.sealing.reading import SealedEvent
 
 from .base import Format
 from .record import COLUMNS
 
 _COMMITMENTS = '"commitments":{'
-# Names and digests stand in a canonical text without spaces; a digest is 32 bytes.
-_COMMITMENT = re.compile(r'"((?:[^"\\]|\\.)*)":"[A-Za-z0-9+/]{43}="')
-_PERSONAL = frozenset(PERSONAL)
-_NULLABLE = frozenset({"actor_id", "ip", "organization_id", "project_id"})
+_DIGEST = len('":"') + 44 + len('",')
+"""From the end of a name to the quote before the next one: a digest has 44 characters in base64."""
+_PLACES = {name: place for place, name in enumerate(FIELDS)}
+_PERSONAL = {name: _PLACES[name] for name in PERSONAL}
+_CHANGES = {name: _PLACES[name] for name in CHANGES}
+# PostgreSQL's own types have nothing that has to be escaped.
+_BARE = frozenset({"actor_id", "ip", "organization_id", "project_id", "time"})
 _TEXTS = tuple(
-    (name, f',"{name}":', "null" if name in _NULLABLE else '""') for name in COLUMNS if name not in {"id", *CHANGES}
+    (_PLACES[name], f',"{name}":', ',"{}":{}'.format(name, "null" if name in _BARE else '""'), name in _BARE)
+    for name in COLUMNS
+    if name not in {"id", *CHANGES}
 )
+
+Columns = Sequence[str | None]
 
 
 def line(event: SealedEvent, extra: str = "", *, unproven: bool = False) -> bytes:
@@ -35,25 +42,29 @@ def line(event: SealedEvent, extra: str = "", *, unproven: bool = False) -> byte
         unproven: whether the plain copy keeps what stands in the place of values that were withheld.
     """
     digest = b2a_base64(event.hash, newline=False).decode()
-    row, body = event.row, event.body
-    if body is None or row is None:
-        leaf = "null" if body is None else quoted(body)
-        return f'{{"seq":{event.seq},"hash":"{digest}","leaf":{leaf}{extra}}}\n'.encode()
-    opened, erased = _openings(body, event.salts, row)
+    columns: Columns | None = event.columns
+    body = event.body
+    if body is None:
+        return f'{{"seq":{event.seq},"hash":"{digest}","leaf":null{extra}}}\n'.encode()
+    # A canonical text has no other characters that a JSON string escapes.
+    leaf = body.replace("\\", "\\\\").replace('"', '\\"')
+    if columns is None:
+        return f'{{"seq":{event.seq},"hash":"{digest}","leaf":"{leaf}"{extra}}}\n'.encode()
+    opened, erased = _openings(body, event.salts, columns)
     if erased and not unproven:
-        row = _without(row, erased)
+        columns = _without(columns, erased)
         names = ",".join([f'"{name}"' for name in erased])
         extra = f',"erased":[{names}]{extra}'
     return (
-        f'{{"seq":{event.seq},"hash":"{digest}","leaf":{quoted(body)},"openings":{{{",".join(opened)}}},"event":{_event(row)}'
-        f"{extra}}}\n"
+        f'{{"seq":{event.seq},"hash":"{digest}","leaf":"{leaf}","openings":{{{",".join(opened)}}},'
+        f'"event":{_event(columns)}{extra}}}\n'
     ).encode()
 
 
 def plain_line(event: SealedEvent) -> bytes:
     """Return a sealed event as a short line: number, hash and plain copy, without what proves it."""
     digest = b2a_base64(event.hash, newline=False).decode()
-    copy = "null" if event.row is None else _event(event.row)
+    copy = "null" if event.columns is None else _event(event.columns)
     return f'{{"seq":{event.seq},"hash":"{digest}","event":{copy}}}\n'.encode()
 
 
@@ -63,28 +74,33 @@ def record(event: SealedEvent) -> dict[str, Any]:
     return found
 
 
-def _event(row: Row) -> str:
-    texts = "".join([key + (quoted(value) if (value := row[name]) else empty) for name, key, empty in _TEXTS])
-    return f'{{"id":"{row["id"]}"{texts},"before":{row["before"] or "{}"},"after":{row["after"] or "{}"}}}'
+def _event(columns: Columns) -> str:
+    texts = "".join(
+        [
+            (f'{key}"{value}"' if bare else key + escaped(value)) if (value := columns[place]) else empty
+            for place, key, empty, bare in _TEXTS
+        ]
+    )
+    before, after = (columns[place] or "{}" for place in _CHANGES.values())
+    return f'{{"id":"{columns[0]}"{texts},"before":{before},"after":{after}}}'
 
 
-def _openings(body: str, salts: bytes, row: Row) -> tuple[list[str], list[str]]:
+def _openings(body: str, salts: bytes, columns: Columns) -> tuple[list[str], list[str]]:
     """Return the members of ``openings``, and the names of the commitments that open no more."""
     start = body.find(_COMMITMENTS)
+    opened: list[str] = []
+    erased: list[str] = []
     if start < 0:
-        return [], []
-    names = _COMMITMENT.findall(body, start + len(_COMMITMENTS))[: len(salts) // SALT_BYTES]
+        return opened, erased
     changes: dict[str, Any] = {}
-    opened, erased = [], []
-    for number, name in enumerate(names):
-        at = number * SALT_BYTES
+    for at, name in zip(range(0, len(salts), SALT_BYTES), _names(body, start + len(_COMMITMENTS)), strict=False):
         salt = salts[at : at + SALT_BYTES]
         if salt == ERASED:
             text = None
         elif name in _PERSONAL:
-            text = quoted(value) if (value := row[name]) else None
+            text = escaped(value) if (value := columns[_PERSONAL[name]]) else None
         else:
-            text = _changed(name, row, changes)
+            text = _changed(name, columns, changes)
         if text is None:
             erased.append(name)
         else:
@@ -92,35 +108,54 @@ def _openings(body: str, salts: bytes, row: Row) -> tuple[list[str], list[str]]:
     return opened, erased
 
 
-def _without(row: Row, erased: list[str]) -> Row:
+def _names(body: str, at: int) -> Iterator[str]:
+    """Yield the names of the commitments that begin at a place of a leaf, as they stand there."""
+    while body[at : at + 1] == '"':
+        end = body.find('":"', at)
+        while body[end - 1 : end] == "\\" and _is_escaped(body, end):
+            end = body.find('":"', end + 1)
+        if end < 0:
+            return  # no leaf of ours: what it is worth, the verifier says
+        yield body[at + 1 : end]
+        at = end + _DIGEST
+
+
+def _is_escaped(text: str, at: int) -> bool:
+    """Return whether the quote at a place is part of a string."""
+    before = text[:at]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
+
+
+def _without(columns: Columns, erased: list[str]) -> Columns:
     """Return an event without what nothing proves any more, whatever stands in its place."""
-    values = dict(row)
-    for escaped in erased:
-        name = _unescaped(escaped)
+    values = list(columns)
+    for escaped_name in erased:
+        name = _unescaped(escaped_name)
         column, _, field = name.partition(".")
         if name in _PERSONAL:
-            values[name] = None
-        elif column in CHANGES:
-            changed = parsed(values[column] or "{}")
+            values[_PERSONAL[name]] = None
+        elif column in _CHANGES:
+            changed = parsed(values[_CHANGES[column]] or "{}")
             kept = {key: value for key, value in changed.items() if key != field} if isinstance(changed, dict) else {}
-            values[column] = json.dumps(kept, ensure_ascii=False)
+            values[_CHANGES[column]] = json.dumps(kept, ensure_ascii=False)
     return values
 
 
-def _changed(escaped: str, row: Row, changes: dict[str, Any]) -> str | None:
+def _changed(name: str, columns: Columns, changes: dict[str, Any]) -> str | None:
     """Return the JSON of a changed field (``after.role``); None when it is not there any more.
 
     Args:
-        escaped: its name as it stands in the leaf.
-        row: the event.
+        name: its name as it stands in the leaf.
+        columns: the event.
         changes: what was read of the event before; filled here.
     """
-    name = _unescaped(escaped)
+    if "\\" in name:
+        name = _unescaped(name)
     column, _, field = name.partition(".")
-    if column not in CHANGES:
+    if column not in _CHANGES:
         return None
     if column not in changes:
-        changes[column] = parsed(row[column] or "{}")
+        changes[column] = parsed(columns[_CHANGES[column]] or "{}")
     values = changes[column]
     if name == column:
         return None if isinstance(values, dict) else _text(values)
@@ -134,7 +169,7 @@ def _unescaped(name: str) -> str:
 
 
 def _text(value: Any) -> str:
-    return quoted(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return escaped(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 NDJSON = Format(

@@ -116,7 +116,7 @@ def _actor(found: Mapping[str, Any]) -> dict[str, Any]:
 def _user_of_actor(found: Mapping[str, Any]) -> dict[str, Any]:
     kind = found["actor_kind"]
     type_id, type_name = _USER_TYPES.get(kind, (99, kind))
-    return _named(found["actor_label"], found["actor_id"], type_id=type_id, type=type_name)
+    return _person(found["actor_label"], found["actor_id"], type_id=type_id, type=type_name)
 
 
 def _about(one: Class, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,15 +145,18 @@ def _about(one: Class, found: Mapping[str, Any]) -> dict[str, Any]:
 def _user(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the person that an event is about: its target, or who acted, when the target is none."""
     if found["target_type"] in _PEOPLE and (found["target_label"] or found["target_id"]):
-        return _named(found["target_label"], found["target_id"])
+        return _person(found["target_label"], found["target_id"])
     return _user_of_actor(found)
+
+
+def _person(label: str | None, uid: str | None, **more: Any) -> dict[str, Any]:
+    named = _named(label, uid, **more)
+    return named | ({"email_addr": label} if label and "@" in label else {})
 
 
 def _named(label: str | None, uid: str | None, **more: Any) -> dict[str, Any]:
     """Return an object that has a name or an id, as the schema wants it."""
     named = {name: value for name, value in {"name": label, "uid": uid}.items() if value} or {"name": _UNKNOWN}
-    if "@" in named.get("name", "") and more.get("type") != "Other" and "type_id" in more:
-        named["email_addr"] = named["name"]
     return named | {name: value for name, value in more.items() if value not in (None, "")}
 
 

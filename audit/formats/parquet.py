@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-import pyarrow
+import pyarrow as pa
 from pyarrow.parquet import ParquetWriter
 
 from audit.sealing.reading import SealedEvent
@@ -19,15 +19,12 @@ from .record import CHANGES, COLUMNS, sealed_record
 ROW_GROUP = 20_000
 """Events of one row group: as many are in memory at once."""
 
-SCHEMA = pyarrow.schema(
+SCHEMA = pa.schema(
     [
-        pyarrow.field("seq", pyarrow.int64(), nullable=False),
-        pyarrow.field("hash", pyarrow.string(), nullable=False),
-        *(
-            pyarrow.field(name, pyarrow.timestamp("us", tz="UTC") if name == "time" else pyarrow.string())
-            for name in COLUMNS
-        ),
-        pyarrow.field("leaf", pyarrow.string()),
+        pa.field("seq", pa.int64(), nullable=False),
+        pa.field("hash", pa.string(), nullable=False),
+        *(pa.field(name, pa.timestamp("us", tz="UTC") if name == "time" else pa.string()) for name in COLUMNS),
+        pa.field("leaf", pa.string()),
     ]
 )
 
@@ -67,9 +64,9 @@ def record(event: SealedEvent) -> dict[str, Any]:
 def write(lines: Iterable[bytes], sink: Sink) -> None:
     """Write a Parquet file of the events of NDJSON lines."""
     rows = iter(lines)
-    with ParquetWriter(pyarrow.PythonFile(_File(sink), mode="w"), SCHEMA, compression="zstd") as writer:
+    with ParquetWriter(pa.PythonFile(_File(sink), mode="w"), SCHEMA, compression="zstd") as writer:
         for group in iter(lambda: list(islice(rows, ROW_GROUP)), []):
-            writer.write_batch(pyarrow.RecordBatch.from_pylist(list(_read(group)), schema=SCHEMA))
+            writer.write_batch(pa.RecordBatch.from_pylist(list(_read(group)), schema=SCHEMA))
 
 
 def _read(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

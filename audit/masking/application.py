@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from audit.canonical import sorted_names
-from audit.leaf import CHANGES, ERASED, PERSONAL, SALT_BYTES, parsed
+from audit.leaf import CHANGES, ERASED, FIELDS, PERSONAL, SALT_BYTES, parsed
 from audit.sealing.reading import SealedEvent
 
 from .rules import Rules
@@ -22,9 +22,10 @@ def redacted(event: SealedEvent, rules: Rules) -> SealedEvent:
         event: with its row.
         rules: what becomes of what.
     """
-    if not rules or event.row is None:
+    row = event.row
+    if not rules or row is None:
         return event
-    row = dict(event.row)
+    row = dict(row)
     withheld: set[str] = set()
     for name in PERSONAL:
         value = row[name]
@@ -36,7 +37,7 @@ def redacted(event: SealedEvent, rules: Rules) -> SealedEvent:
         withheld |= changed
     if not withheld:
         return event
-    return replace(event, row=row, salts=_without(event, withheld))
+    return replace(event, columns=tuple(row[name] for name in FIELDS), salts=_without(event, withheld))
 
 
 def _changes(column: str, text: str | None, rules: Rules) -> tuple[str | None, set[str]]:

@@ -13,7 +13,7 @@ SQL = Path(__file__).with_name("exports.sql")
 TABLE = "audit_evidenceexport"
 # How far it has come is no change.
 CHANGING = (
-    "organization_id, requester_kind, requester_id, requester, reason, format, query, since, until, days, as_of, created_at,"
+    "organization_id, requester_kind, requester_id, requester, log_name, reason, format, query, since, until, days, as_of, created_at,"
     " state, problem, size, sha256, completed_at, expires_at, key"
 )
 
@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ),
                 ("requester_id", models.UUIDField(null=True)),
                 ("requester", models.CharField(max_length=320, verbose_name="requested by")),
+                ("log_name", models.CharField(blank=True, max_length=63, verbose_name="log")),
                 ("reason", models.CharField(blank=True, max_length=500)),
                 ("format", models.CharField(max_length=16)),
                 ("query", models.CharField(blank=True, max_length=500)),

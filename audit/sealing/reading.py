@@ -9,6 +9,7 @@ from audit.leaf import FIELDS, SELECT, Row
 
 AT_ONCE = 2_000
 
+_BEFORE_COLUMNS = 7
 _COLUMNS = ", ".join(f"row.{name}" for name in FIELDS)
 _ROWS = f"""
 SELECT l.seq, l.hash, l.event_id::text, l.event_time, t.body, t.salts, e.id IS NOT NULL, {_COLUMNS}
@@ -23,12 +24,12 @@ ORDER BY l.seq
 """  # noqa: S608 - names of ours
 # The times let PostgreSQL pass by the months in which none of these events is.
 _TIMES = """
-SELECT min(event_time), max(event_time) FROM audit_leaf WHERE organization_id = %(log)s AND seq >= %(start)s AND seq < %(end)s
+SELECT min(event_time), max(event_time) FROM audit_leaf
+WHERE organization_id = %(log)s AND seq >= %(start)s AND seq < %(end)s
 """
-_EVERY = "LEFT JOIN audit_event e ON e.id = l.event_id AND e.time = l.event_time AND e.time BETWEEN %(earliest)s AND %(latest)s"
-_SOME = """
-JOIN ({query}) e ON e.id = l.event_id AND e.time = l.event_time AND e.time BETWEEN %(earliest)s AND %(latest)s
-"""
+_SAME = "ON e.id = l.event_id AND e.time = l.event_time AND e.time BETWEEN %(earliest)s AND %(latest)s"
+_EVERY = f"LEFT JOIN audit_event e {_SAME}"
+_SOME = f"JOIN ({{query}}) e {_SAME}"
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class SealedEvent:
         event_id, event_time: which event it is about.
         body: what was hashed, None when it is gone.
         salts: of the commitments.
-        row: the event's columns as texts, None when it is gone.
+        columns: the event's columns as texts, in the order of `leaf.FIELDS`; None when it is gone.
     """
 
     seq: int
@@ -50,7 +51,12 @@ class SealedEvent:
     event_time: Any
     body: str | None
     salts: bytes
-    row: Row | None
+    columns: tuple[str | None, ...] | None
+
+    @property
+    def row(self) -> Row | None:
+        """Return the event's columns by their names, None when it is gone."""
+        return None if self.columns is None else dict(zip(FIELDS, self.columns, strict=True))
 
 
 def sealed_events(cursor: Any, log: UUID, start: int, end: int) -> Iterator[SealedEvent]:
@@ -75,7 +81,9 @@ def stream_events(
 
     Args:
         connection: of a role that may read the log and its events.
-        log, start, end: as for `sealed_events`.
+        log: the organization, or `notes.INSTALLATION`.
+        start: the first number.
+        end: the number after the last one.
         only: a query for `audit_event` rows, with named parameters: leaves of other events are left out.
     """
     with connection.cursor() as cursor:
@@ -103,6 +111,5 @@ def sealed_query(
 
 
 def _sealed(values: tuple[Any, ...]) -> SealedEvent:
-    seq, digest, event, time, body, salts, there, *columns = values
-    row = dict(zip(FIELDS, columns, strict=True)) if there else None
-    return SealedEvent(seq, bytes(digest), event, time, body, bytes(salts or b""), row)
+    seq, digest, event, time, body, salts, there = values[:_BEFORE_COLUMNS]
+    return SealedEvent(seq, digest, event, time, body, salts or b"", values[_BEFORE_COLUMNS:] if there else None)

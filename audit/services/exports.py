@@ -59,6 +59,7 @@ def request_export(
     until: datetime | None = None,
     days: int = DAYS,
     reason: str = "",
+    log_name: str = "",
 ) -> EvidenceExport:
     """Ask for a part of a log as a file; the worker makes it.
 
@@ -67,9 +68,11 @@ def request_export(
         format: a key of `exports.kinds.KINDS`.
         actor: who asks.
         query: as `audit.query` reads it.
-        since, until: the period, until not included; None for no bound.
+        since: where the period begins; None for no bound.
+        until: the first moment after it; None for no bound.
         days: how long the file is kept once it is there.
         reason: why; operators give one.
+        log_name: what people call the log, such as ``acme``.
 
     Raises:
         MissingPermission: without ``audit_log:export``.
@@ -96,6 +99,7 @@ def request_export(
         requester_kind=actor.kind,
         requester_id=actor.id,
         requester=actor.label[:320],
+        log_name=log_name[:63],
         reason=reason,
         format=format,
         query=query.strip(),
@@ -132,7 +136,7 @@ def take_export(*, export: EvidenceExport, actor: Actor) -> Download:
         stored, actor=actor, after={"format": stored.format, "size": stored.size, "sha256": stored.sha256}
     )
     return Download(
-        file_name(stored), KINDS[stored.format].content_type, int(stored.size), storage.read(place, FILE, key)
+        file_name(stored), KINDS[stored.format].content_type, int(stored.size or 0), storage.read(place, FILE, key)
     )
 
 
@@ -259,8 +263,17 @@ def kind_of(export: EvidenceExport) -> Format:
 
 def stem_of(export: EvidenceExport) -> str:
     """Return what an export's file is called, without extension."""
-    log = "installation" if export.is_installations else str(export.organization_id)[:8]
-    return f"audit-{log}-{export.created_at:%Y%m%dT%H%M%SZ}"
+    return stem(name_of(export), export.created_at)
+
+
+def stem(log_name: str, time: datetime) -> str:
+    """Return what a file of a log is called, without extension."""
+    return f"audit-{log_name}-{time:%Y%m%dT%H%M%SZ}"
+
+
+def name_of(export: EvidenceExport) -> str:
+    """Return what people call an export's log."""
+    return export.log_name or ("installation" if export.is_installations else str(export.organization_id))
 
 
 def file_name(export: EvidenceExport) -> str:

@@ -533,7 +533,7 @@ class Verifier:
         self.report.events += 1
         self.report.first = seq if self.report.first is None else min(self.report.first, seq)
         self.report.last = seq if self.report.last is None else max(self.report.last, seq)
-        event, digest = (None, self._retired(line, seq)) if retired else self._leaf(line, seq, leaf)
+        event, digest = (None, self._retired(line, seq)) if retired else self._leaf(line, seq, str(leaf))
         checkpoint = line.get("checkpoint")
         if isinstance(checkpoint, str):
             checkpoint = {"note": checkpoint}

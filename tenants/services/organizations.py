@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from api.models import StoredResponse
-from audit.models import RedactionPolicy, SavedSearch, Sink
+from audit.models import EvidenceExport, RedactionPolicy, SavedSearch, Sink
 from audit.redaction import snapshot
 from audit.services.deleted_logs import keep_name
 from audit.services.holds import refuse_held
@@ -234,5 +234,5 @@ def _key_lifetime(days: int | None) -> int | None:
 def _delete_contents() -> None:
     """Delete the rows that PROTECT roles, before the cascade reaches them, and those that no cascade reaches."""
     of_tenants = (Invitation, ProjectMembership, GroupRole, Membership)
-    for model in (*of_tenants, StoredResponse, SavedSearch, Sink, RedactionPolicy):
+    for model in (*of_tenants, StoredResponse, SavedSearch, EvidenceExport, Sink, RedactionPolicy):
         model.objects.all().delete()

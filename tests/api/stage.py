@@ -15,6 +15,7 @@ from audit.models import Event, SignedCheckpoint
 from audit.recorder import ACCESS_DENIED, record
 from audit.sealing.sealer import seal
 from audit.services.erasures import request_erasure
+from audit.services.exports import request_export
 from audit.services.holds import set_hold
 from audit.services.saved_searches import save_search
 from isolation.actor import SYSTEM, Actor, ActorKind
@@ -130,7 +131,9 @@ def places_of(tenant: Tenant) -> dict[str, str]:
     seal()
     with tenant_scope(tenant.organization), acting_as(SYSTEM):
         erasure = request_erasure(organization_id=organization.pk, person=LEFT, reason="Article 17", actor=owner)
-        return places | {"from": str(SignedCheckpoint.objects.get().size), "erasure": str(erasure.pk)}
+        export = request_export(organization_id=organization.pk, format="ndjson", actor=SYSTEM, reason="Yearly")
+        made = {"erasure": str(erasure.pk), "export": str(export.pk)}
+        return places | made | {"from": str(SignedCheckpoint.objects.get().size)}
 
 
 def own_places_of(tenant: Tenant) -> dict[str, dict[str, str]]:

@@ -61,6 +61,7 @@ LOOKUP_FUNCTIONS = {
     "accounts_touch_keys(uuid[],timestamp with time zone[],text[])",
     "audit_add_sink_logs(uuid,boolean)",
     "audit_claim_sink(integer)",
+    "audit_exports_to_do()",
     "audit_wake_sinks()",
     "tenants_invitation_by_digest(bytea)",
     "tenants_memberships_of(uuid)",

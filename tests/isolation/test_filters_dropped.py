@@ -46,6 +46,10 @@ FILTERS: dict[str, tuple[str, Callable[..., Any]]] = {
         "audit.querysets.UnattributedChangeQuerySet.visible_to",
         lambda queryset, *args, **kwargs: queryset.all(),
     ),
+    "EvidenceExportQuerySet.visible_to": (
+        "audit.querysets.EvidenceExportQuerySet.visible_to",
+        lambda queryset, *args, **kwargs: queryset.all(),
+    ),
     "ApiKeyQuerySet.visible_to": (
         "accounts.querysets.ApiKeyQuerySet.visible_to",
         lambda queryset, *args, **kwargs: queryset.all(),

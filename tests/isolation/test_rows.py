@@ -27,6 +27,7 @@ from audit.recorder import ACCESS_DENIED, record
 from audit.sealing.sealer import seal
 from audit.services.deleted_logs import keep_name, open_log
 from audit.services.erasures import request_erasure
+from audit.services.exports import request_export
 from audit.services.holds import set_hold
 from audit.services.retention import change_retention
 from audit.services.saved_searches import save_search
@@ -107,6 +108,7 @@ def fill(tenant: Tenant) -> None:
     _seal(tenant.organization.pk)
     with tenant.acting("owner") as actor:
         request_erasure(organization_id=tenant.organization.pk, person=LEFT, reason="Article 17", actor=actor)
+        request_export(organization_id=tenant.organization.pk, format="csv", actor=SYSTEM, reason="Yearly")
 
 
 def fill_sink(tenant: Tenant, actor: Actor) -> Sink:

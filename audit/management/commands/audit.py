@@ -1,8 +1,10 @@
-"""``manage.py audit``: seal, verify, retire, erase, change and show the signing keys, write an evidence package."""
+"""``manage.py audit``: seal, verify, export, retire, erase, change the signing key, show the keys."""
 
 import json
+import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,8 +13,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from audit.audit_events import record_export
 from audit.directory import directory
+from audit.exports.kinds import KINDS
+from audit.exports.making import reading
+from audit.exports.streaming import Asked, prepare, stream
 from audit.notes import INSTALLATION
-from audit.package import write_package
+from audit.package import PACKAGE
 from audit.retention.erasing import carry_out
 from audit.retention.retiring import retire
 from audit.sealing.database import can_seal, sealer_cursor
@@ -26,10 +31,11 @@ from isolation.scope import operator_scope, tenant_scope
 from vault.exceptions import VaultError
 
 PROBLEMS = 3
+_ASKED = ("query", "since", "until")
 
 
 class Command(ScopedCommand):
-    help = "Seal, verify, retire and take away the audit log; change its key. Needs SEALER_DATABASE_URL."
+    help = "Seal, verify, export, retire; change the key that signs the log. All but export need SEALER_DATABASE_URL."
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -44,11 +50,13 @@ class Command(ScopedCommand):
         rotate = verbs.add_parser("rotate_key", help="Let a new key sign; the old one signs it and is destroyed.")
         rotate.add_argument("--reason", required=True, help="Why; the installation's log keeps it.")
         verbs.add_parser("keys", help="Print the history of keys: signed notes.")
-        package = verbs.add_parser("package", help="Write an evidence package into a new directory.")
-        self._add_log(package, required=True)
-        package.add_argument("--output", type=Path, required=True, metavar="DIRECTORY")
-        package.add_argument("--first", type=int, default=0, help="Number of the first event.")
-        package.add_argument("--end", type=int, help="Number after the last event; all of them when left out.")
+        export = verbs.add_parser("export", help="Write a part of one log into a file, as an evidence export does.")
+        self._add_log(export, required=True)
+        export.add_argument("--format", choices=list(KINDS), default=PACKAGE.name)
+        export.add_argument("--query", default="", help="As in the search field of the audit log.")
+        export.add_argument("--from", dest="since", type=_moment, help="2026-01-31, or 2026-01-31T09:00; UTC.")
+        export.add_argument("--to", dest="until", type=_moment, help="Up to before this time.")
+        export.add_argument("--output", type=Path, required=True, metavar="FILE", help="A new file.")
 
         verbs.add_parser("retire", help="Retire what is out of time, as the worker does at night.")
         erase = verbs.add_parser("erase", help="Carry out the erasures that are due, or ask for one.")
@@ -58,7 +66,7 @@ class Command(ScopedCommand):
         erase.add_argument("--dry-run", action="store_true", help="Only count what would go.")
 
     def run(self, actor: Actor, **options: Any) -> str:
-        if not can_seal():
+        if options["verb"] != "export" and not can_seal():
             raise CommandError("SEALER_DATABASE_URL is not set: this machine cannot read every log.")
         try:
             return str(getattr(self, f"_{options['verb']}")(actor, options))
@@ -81,19 +89,24 @@ class Command(ScopedCommand):
         with sealer_cursor() as cursor:
             return "\n".join(row.statement for row in key_history(cursor))
 
-    def _package(self, actor: Actor, options: dict[str, Any]) -> str:
-        log = self._log(options["organization"])
-        if options["output"].exists():
-            raise CommandError(f"{options['output']} is there already: name a new directory.")
-        with sealer_cursor() as cursor:
-            manifest = write_package(cursor, log, options["output"], first=options["first"], end=options["end"])
-        told = {"format": "package", "events": manifest["end"] - manifest["first"], "filter": {}}
-        if log == INSTALLATION:
-            record_export(actor, None, told)
-        else:
+    def _export(self, actor: Actor, options: dict[str, Any]) -> str:
+        log, output, kind = self._log(options["organization"]), options["output"], KINDS[options["format"]]
+        if output.exists():
+            raise CommandError(f"{output} is there already: name a new file.")
+        told = {"format": kind.name, "filter": {name: str(options[name]) for name in _ASKED if options[name]}}
+        with reading(log, "audit export, on the command line"):
+            asked = Asked(options["organization"], options["query"], options["since"], options["until"], actor)
             with tenant_scope(log):
-                record_export(actor, log, told)
-        return f"Events {manifest['first']} to {manifest['end'] - 1} in {options['output']}"
+                prepared = prepare(log, kind, asked)
+                record_export(actor, None if log == INSTALLATION else log, told)  # before anything leaves
+            descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    count = stream(prepared, kind, file, asked)
+            except BaseException:
+                output.unlink()
+                raise
+        return f"{count} events in {output}"
 
     def _verify(self, actor: Actor, options: dict[str, Any]) -> str:
         logs = [self._log(options["organization"])] if options["organization"] else logs_with_checkpoints()
@@ -181,3 +194,16 @@ def _lines(findings: list[Findings], wrong_keys: list[Any]) -> list[str]:
             for problem in found.problems
         ]
     return lines
+
+
+def _moment(text: str) -> datetime:
+    """Return the time that an argument names, in UTC unless it says more.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no time: write 2026-01-31 or 2026-01-31T09:00") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -45,11 +45,11 @@ def sealed(organization_id: UUID, batches: tuple[int, ...] = BATCHES, **values: 
     return number
 
 
-def export_of(organization_id: UUID, format: str = "package", *, actor: Actor = SHELL, **wanted: Any) -> EvidenceExport:
+def export_of(organization_id: UUID, kind: str = "package", *, actor: Actor = SHELL, **wanted: Any) -> EvidenceExport:
     """Return an export that was asked for, and made as far as the worker makes it at once."""
     with tenant_scope(organization_id):
         wanted = {"reason": "Yearly audit", **wanted}
-        export = request_export(organization_id=organization_id, format=format, actor=actor, **wanted)
+        export = request_export(organization_id=organization_id, format=kind, actor=actor, **wanted)
     return stored(export)
 
 

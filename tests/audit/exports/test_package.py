@@ -13,6 +13,7 @@ from audit.package import VERIFIER
 from tests.audit.exports.stage import export_of, sealed, taken, verified
 from tests.people import Tenant
 
+TEXTS = "DELETE FROM audit_leaftext t WHERE (organization_id, seq) IN (SELECT t.organization_id, s.seq FROM ({}) s)"
 Change = Callable[[list[bytes]], None]
 
 
@@ -177,12 +178,9 @@ def test_what_was_erased_or_retired_leaves_its_place(acme: Tenant, tmp_path: Pat
         " WHERE organization_id = %s AND seq = %s",
         [log, last - 1],
     )
-    for table, column in (("audit_event", "id"), ("audit_leaftext", "seq")):
-        superuser.execute(
-            f"DELETE FROM {table} WHERE {column} IN (SELECT {'event_id' if column == 'id' else 'seq'} FROM audit_leaf"
-            " WHERE organization_id = %s AND seq > %s AND seq < %s) AND organization_id = %s",
-            [log, last - 6, last - 3, log],
-        )
+    gone = "SELECT {} FROM audit_leaf WHERE organization_id = %s AND seq > %s AND seq < %s"
+    for statement, of in (("DELETE FROM audit_event WHERE id IN ({})", "event_id"), (TEXTS, "seq")):
+        superuser.execute(statement.format(gone.format(of)), [log, last - 6, last - 3])
     superuser.execute("RESET session_replication_role")
     path = written(acme, tmp_path)
     found = verified(path)
