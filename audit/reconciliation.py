@@ -17,7 +17,13 @@ from .recorder import record
 from .signals import unattributed_changes_found
 
 # The database function audit_report_changes() knows this name as well.
-CHANGE_FOUND = catalogue.add(Action("unattributed_change.found", "Found a change that carries no event"))
+CHANGE_FOUND = catalogue.add(
+    Action(
+        "unattributed_change.found",
+        "Found a change that carries no event",
+        sentence="found {after.operation} on {target} by {after.database_user}, which no event tells of",
+    )
+)
 _KEYS_SHOWN = 20
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 

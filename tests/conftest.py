@@ -59,11 +59,14 @@ def database_cleaner(django_db_setup: None) -> Iterator[database.Cleaner]:
 
 
 @pytest.fixture
-def _django_db_helper(database_cleaner: database.Cleaner, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def _django_db_helper(
+    request: pytest.FixtureRequest, database_cleaner: database.Cleaner, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
     """Open the database for one test, with real commits; stands behind ``db``, ``transactional_db`` and the marker.
 
     A rolled-back transaction around each test, as Django has it, would hide what tests here are about: the
-    tenant set for one transaction, triggers, locks, other processes.
+    tenant set for one transaction, triggers, locks, other processes. What the app changes without an event that names
+    it fails the test, unless the test is marked `unattributed` because it writes past the services itself.
     """
     with django_db_blocker.unblock():
         yield
@@ -72,7 +75,9 @@ def _django_db_helper(database_cleaner: database.Cleaner, django_db_blocker: Dja
                 connection.close()
                 del connections[connection.alias]
         cache.clear()
-        database_cleaner.clean()
+        unattributed = database_cleaner.clean()
+        if unattributed and request.node.get_closest_marker("unattributed") is None:
+            pytest.fail(f"No audit event names what the app changed: {', '.join(unattributed)}")
 
 
 @pytest.fixture

@@ -147,6 +147,13 @@ def _grant(name: str) -> None:
         connection.execute(ROLES_SQL.read_bytes())
 
 
+_UNATTRIBUTED = "public.audit_unattributedchange"
+_UNATTRIBUTED_QUERY = """
+SELECT DISTINCT operation || ' ' || table_name || ' (' || why || ')' FROM audit_unattributedchange
+WHERE database_user = 'gatehouse_app' ORDER BY 1
+"""
+
+
 class Cleaner:
     """Puts a database back to what the migrations left, over a superuser's connection.
 
@@ -179,14 +186,17 @@ class Cleaner:
         """Close the connection."""
         self._connection.close()
 
-    def clean(self) -> None:
+    def clean(self) -> list[str]:
         """Delete what a test left.
+
+        Returns:
+            What was committed as the app and no audit event names, in words.
 
         Raises:
             AssertionError: a test left a transaction open that holds locks; it was ended by force.
         """
         try:
-            self._clean()
+            return self._clean()
         except psycopg.errors.LockNotAvailable:
             self._connection.rollback()
             self._connection.execute(
@@ -196,13 +206,16 @@ class Cleaner:
             self._clean()
             raise AssertionError("the test left a database transaction open in another thread or process") from None
 
-    def _clean(self) -> None:
+    def _clean(self) -> list[str]:
         connection = self._connection
         dirty = [table for (table,) in connection.execute(self._emptied_query).fetchall()]
         digests: dict[str, str] = dict(connection.execute(self._restored_query).fetchall())
         changed = [table for table, digest in digests.items() if digest != self._digests[table]]
         if not dirty and not changed:
-            return
+            return []
+        unattributed = []
+        if _UNATTRIBUTED in dirty:
+            unattributed = [text for (text,) in connection.execute(_UNATTRIBUTED_QUERY).fetchall()]
         with connection.transaction():
             connection.execute("SET LOCAL session_replication_role = replica")
             connection.execute("SET LOCAL tests.cleaning = 'on'")
@@ -210,6 +223,8 @@ class Cleaner:
                 connection.execute(sql.SQL("DELETE FROM {}").format(_raw(table)))
             for table in changed:
                 connection.execute(self._restored[table])
+        connection.execute("TRUNCATE audit_pendingchange")  # what a sweep does; cleaning noted itself there, too
+        return unattributed
 
     def _step_aside(self, function: str, way_out: LiteralString) -> None:
         row = self._connection.execute("SELECT pg_get_functiondef(%s::regprocedure)", [function]).fetchone()

@@ -167,7 +167,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 DECLARE
     swept bigint;
 BEGIN
-    DELETE FROM audit_pendingchange WHERE xid < pg_snapshot_xmin(pg_current_snapshot());
+    -- Whatever another transaction shows has been judged: it is committed.
+    DELETE FROM audit_pendingchange WHERE xid IS DISTINCT FROM pg_current_xact_id_if_assigned();
     GET DIAGNOSTICS swept = ROW_COUNT;
     RETURN swept;
 END $$;

@@ -7,7 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.checks import run_checks
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
+from django.db.migrations.operations import RunSQL
+from django.db.migrations.state import ProjectState
 from psycopg import errors, sql
 
 from accounts.key_format import KeyKind
@@ -15,14 +17,20 @@ from accounts.models import User
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from audit.capture import inspect_capture, refuse_gaps, repair
 from audit.models import UnattributedChange
+from audit.operations import AsAuditOwner
+from audit.sealing.sealer import seal
+from audit.tasks import ensure_partitions
 from isolation.actor import SYSTEM
-from isolation.scope import MIGRATOR, tenant_scope
+from isolation.context import acting_as
+from isolation.scope import INSTALLATION, MIGRATOR, tenant_scope
 from tenants.models import Membership, Project
 from tenants.services.groups import add_group_member, create_group
 from tenants.services.members import remove_member
 from tenants.services.projects import update_project
 from tests import database
+from tests.audit.sealing.stage import write_many, writer
 from tests.people import Tenant, make_project
+from vault.data_keys import hold_active
 
 
 def noted(superuser: psycopg.Connection, *columns: str) -> list[tuple[Any, ...]]:
@@ -119,6 +127,16 @@ def test_a_row_of_the_installation_is_noted_there(acme: Tenant, unguarded: psyco
     assert noted(unguarded, "organization_id", "table_name", "keys") == [(None, "accounts_user", [str(acme.viewer.pk)])]
 
 
+def test_a_data_key_of_the_installation_is_noted_there(db: None, unguarded: psycopg.Connection) -> None:
+    with acting_as(SYSTEM), tenant_scope(INSTALLATION):
+        data_key = hold_active(INSTALLATION)
+    unguarded.execute("UPDATE vault_datakey SET version = 7")
+    assert noted(unguarded, "organization_id", "table_name", "keys") == [(None, "vault_datakey", [str(data_key.pk)])]
+    assert unguarded.execute(
+        "SELECT organization_id FROM audit_event WHERE target_id = %s", [str(data_key.pk)]
+    ).fetchall() == [(None,)]
+
+
 def test_what_is_no_news_is_not_noted(acme: Tenant, unguarded: psycopg.Connection) -> None:
     unguarded.execute("UPDATE accounts_user SET last_login = now(), name = name")
     unguarded.execute("UPDATE tenants_project SET name = 'x' WHERE false")
@@ -177,6 +195,7 @@ def test_what_goes_with_a_named_row_is_named(acme: Tenant, superuser: psycopg.Co
     assert noted(superuser) == []
 
 
+@pytest.mark.unattributed
 def test_an_event_of_the_transaction_excuses_only_what_it_names(acme: Tenant, superuser: psycopg.Connection) -> None:
     with acme.acting("owner") as actor:
         create_group(organization=acme.organization, name="Crew", actor=actor)
@@ -187,6 +206,7 @@ def test_an_event_of_the_transaction_excuses_only_what_it_names(acme: Tenant, su
     ]
 
 
+@pytest.mark.unattributed
 def test_of_a_statement_the_rows_without_event_count(acme: Tenant, superuser: psycopg.Connection) -> None:
     with tenant_scope(acme.organization):
         other, third = make_project(acme, "other"), make_project(acme, "third")
@@ -197,6 +217,7 @@ def test_of_a_statement_the_rows_without_event_count(acme: Tenant, superuser: ps
     assert (rows, set(keys)) == (2, {str(other.pk), str(third.pk)})
 
 
+@pytest.mark.unattributed
 def test_an_event_after_the_change_counts_and_one_that_was_rolled_back_does_not(
     acme: Tenant, superuser: psycopg.Connection
 ) -> None:
@@ -349,23 +370,32 @@ def test_a_partition_that_is_attached_is_noted(acme: Tenant, superuser: psycopg.
 
 
 @pytest.mark.parametrize("mode", ["origin", "replica"])
-def test_one_partition_is_not_emptied(mode: str, acme: Tenant, superuser: psycopg.Connection) -> None:
-    (name,) = superuser.execute("SELECT tableoid::regclass::text FROM audit_event LIMIT 1").fetchone() or ("",)
-    for rewrite in ("TRUNCATE {}", "DELETE FROM {}", "UPDATE {} SET reason = ''"):
+@pytest.mark.parametrize("table", ["audit_event", "audit_leaftext", "audit_leaf", "audit_node", "audit_checkpoint"])
+def test_no_table_or_partition_of_the_log_is_emptied(
+    table: str, mode: str, acme: Tenant, superuser: psycopg.Connection
+) -> None:
+    with writer() as other:
+        write_many(other, acme.organization.pk, 256)
+    seal()
+    query = sql.SQL("SELECT tableoid::regclass::text FROM {} LIMIT 1").format(sql.Identifier(table))
+    (name,) = superuser.execute(query).fetchone() or ("",)
+    assert (name != table) is (table in {"audit_event", "audit_leaftext"}), "a partition is reached directly"
+    for rewrite in ("TRUNCATE {}", "DELETE FROM {}", "UPDATE {} SET organization_id = gen_random_uuid()"):
         with pytest.raises(errors.InsufficientPrivilege, match="append-only"), superuser.transaction():
             superuser.execute(sql.SQL("SET LOCAL session_replication_role = {}").format(sql.Literal(mode)))
             superuser.execute(sql.SQL(rewrite).format(sql.Identifier(name)))
 
 
 def test_migrations_and_new_partitions_are_expected(db: None, superuser: psycopg.Connection) -> None:
-    (name,) = superuser.execute(
-        "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'audit_event'::regclass"
-    ).fetchone() or ("",)
-    superuser.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT audit_ensure_partitions(12)")
+    for parent in ("audit_event", "audit_leaftext"):
+        (name,) = superuser.execute(
+            "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = %s::regclass", [parent]
+        ).fetchone() or ("",)
+        superuser.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+    assert ensure_partitions() == 1
     repair(MIGRATOR)
-    assert [row[2] for row in noted(superuser)] == ["DROP TABLE"]
+    assert [row[2] for row in noted(superuser)] == ["DROP TABLE", "DROP TABLE"]
+    assert inspect_capture().gaps == (), "the new ones have their triggers"
 
 
 def test_the_migrator_by_hand_is_noted(acme: Tenant, superuser: psycopg.Connection) -> None:
@@ -417,7 +447,13 @@ def test_a_gap_stops_the_start_and_migrate_mends_it(
 
 @pytest.mark.parametrize(
     ("table", "trigger"),
-    [("audit_event", "audit_append_only"), ("audit_pendingchange", "audit_event_required")],
+    [
+        ("audit_event", "audit_append_only"),
+        ("audit_pendingchange", "audit_event_required"),
+        ("audit_leaf", "audit_append_only"),
+        ("audit_leaftext", "audit_no_truncate"),
+        ("audit_checkpoint", "audit_no_truncate"),
+    ],
 )
 def test_the_logs_own_triggers_are_looked_at(table: str, trigger: str, db: None, superuser: psycopg.Connection) -> None:
     change = sql.SQL("ALTER TABLE {} {} TRIGGER {}")
@@ -427,6 +463,19 @@ def test_the_logs_own_triggers_are_looked_at(table: str, trigger: str, db: None,
         assert f"{table} {trigger} is not always on" in inspect_capture().gaps
     finally:
         superuser.execute(change.format(names[0], sql.SQL("ENABLE ALWAYS"), names[1]))
+
+
+def test_a_migration_of_the_log_becomes_its_owner_on_purpose(db: None) -> None:
+    index = RunSQL("CREATE INDEX audit_event_trial ON audit_event (session)", "DROP INDEX audit_event_trial")
+    state = ProjectState()
+    with pytest.raises(DatabaseError, match="must be owner"), connections[MIGRATOR].schema_editor() as editor:
+        index.database_forwards("audit", editor, state, state)
+    for go in ("database_forwards", "database_backwards"):
+        with connections[MIGRATOR].schema_editor() as editor:
+            getattr(AsAuditOwner([index]), go)("audit", editor, state, state)
+            with connections[MIGRATOR].cursor() as cursor:
+                cursor.execute("SELECT current_user")
+                assert cursor.fetchone() == ("gatehouse_owner",)
 
 
 def test_without_event_triggers_the_check_warns(db: None, superuser: psycopg.Connection, caplog: Any) -> None:

@@ -91,7 +91,9 @@ def test_more_than_fits_is_said(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    "place", ["", "nonsense", "1:1:", signing.dumps("1:1:", salt="something else"), signing.dumps("1:1:")]
+    "place",
+    ["", "nonsense", "1:1:", signing.dumps("1:1:", salt="something else"), signing.dumps("1:1:")],
+    ids=["none", "nonsense", "not signed", "signed for something else", "signed without a purpose"],
 )
 def test_a_place_that_was_not_made_here_starts_anew(acme: Tenant, place: str) -> None:
     answer = signed_in(acme.owner).get(f"{LOG}new/?{urlencode({'place': place})}")

@@ -10,6 +10,7 @@ from django.db import connections
 
 from accounts.models import User
 from audit.models import Event
+from audit.sentences import sentence
 from audit.tasks import reconcile_changes
 from isolation.scope import tenant_scope
 from tests.api.calls import by
@@ -45,6 +46,9 @@ def test_each_log_tells_of_its_own_changes_once(acme: Tenant, globex: Tenant, by
         "tenants_project",
         acme.organization.pk,
     )
+    assert sentence(event).startswith(
+        "Gatehouse found UPDATE on tenants_project by postgres, which no event tells of"
+    ), sentence(event)
     told = {name: event.after[name] for name in ("operation", "rows", "keys", "database_user", "application_name")}
     assert told == {
         "operation": "UPDATE",

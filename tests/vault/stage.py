@@ -4,9 +4,9 @@ from typing import Any
 
 from django.db import connection
 
+from audit.recorder import ACCESS_DENIED, record
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
-from tenants.services.groups import create_group
 from tests.people import Tenant
 from tests.vault.notes import TABLE, Note
 
@@ -14,13 +14,9 @@ PLAIN = "gatehouse-plain-text-7f3a"
 
 
 def attributed(tenant: Tenant) -> None:
-    """Write an event, so that the transaction may change governed rows; the scope must be open."""
-    number = len(create_names)
-    create_names.append(number)
-    create_group(organization=tenant.organization, name=f"Event {number}", actor=SYSTEM)
-
-
-create_names: list[int] = []
+    """Write an event that names the organization, and so all of its rows that change; the scope must be open."""
+    pk = tenant.organization.pk
+    record(ACCESS_DENIED, actor=SYSTEM, organization_id=pk, target_id=str(pk))
 
 
 def make_note(tenant: Tenant, secret: str | None = PLAIN, **fields: Any) -> Note:

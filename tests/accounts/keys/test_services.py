@@ -236,6 +236,7 @@ def test_the_system_may_act_for_everybody(acme: Tenant) -> None:
     assert issued.key.user_id == acme.member.pk
 
 
+@pytest.mark.unattributed
 def test_the_report_of_peppers_counts_the_keys(acme: Tenant) -> None:
     with acme.acting("owner") as owner:
         first, second = project_key(acme, owner), project_key(acme, owner)

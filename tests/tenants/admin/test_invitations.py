@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 
@@ -122,6 +123,7 @@ def test_revoking_closes_it(owner: Client, rows: Furniture) -> None:
     assert state(rows.tenant) == before
 
 
+@pytest.mark.unattributed
 def test_the_list_is_filtered_by_state(owner: Client, acme: Tenant) -> None:
     for name in ("pending", "expired", "revoked", "accepted"):
         invite(owner, acme, f"{name}@example.org")
