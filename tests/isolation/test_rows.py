@@ -29,6 +29,7 @@ from audit.services.deleted_logs import keep_name, open_log
 from audit.services.erasures import request_erasure
 from audit.services.exports import request_export
 from audit.services.holds import set_hold
+from audit.services.redaction import set_redaction
 from audit.services.retention import change_retention
 from audit.services.saved_searches import save_search
 from audit.services.sinks import create_sink, set_sink_active
@@ -67,6 +68,7 @@ def fill(tenant: Tenant) -> None:
         )
         save_search(organization_id=tenant.organization.pk, name="Refused", query="outcome:denied", actor=actor)
         fill_sink(tenant, actor)
+        set_redaction(organization_id=tenant.organization.pk, rules={"fields": {"ip": "mask"}}, actor=actor)
         change_retention(organization_id=tenant.organization.pk, months=24, actor=actor)
         set_hold(
             organization_id=tenant.organization.pk, name="Case", reason="Court", subject=tenant.owner.email, actor=actor
