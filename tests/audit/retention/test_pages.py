@@ -190,7 +190,7 @@ def test_its_log_opens_with_a_reason_for_an_hour(deleted: Tenant, operator: User
     assert "Acme" in page
     url = f"/admin/audit/deleted/{deleted.organization.pk}/"
     assert url in page
-    assert client.post(url, {"reason": " "}).status_code == 200
+    assert client.post(url, {"reason": " "}).status_code == 422
     opened = client.post(url, {"reason": "Request of the tax office, 12/26"})
     assert opened["Location"] == log
     assert "acme (deleted)" in client.get(log).content.decode()
