@@ -75,10 +75,10 @@ class RetentionPages:
         form = RetentionForm(
             request.POST if posted else None, retention=retention, notice_days=settings.AUDIT_RETENTION_NOTICE_DAYS
         )
-        if posted:
-            require(request, MANAGE_RETENTION) if not self.across else None
-            if form.is_valid() and self._changed(request, log, form):
-                return HttpResponseRedirect(self.address("audit_retention", log))
+        if posted and not self.across:
+            require(request, MANAGE_RETENTION)
+        if posted and form.is_valid() and self._changed(request, log, form):
+            return HttpResponseRedirect(self.address("audit_retention", log))
         holds = list(LegalHold.objects.filter(organization_id=log)[:SHOWN])
         erasures = list(ErasureRequest.objects.filter(organization_id=log)[:SHOWN])
         receipts = list(RetirementReceipt.objects.filter(organization_id=log)[:SHOWN])

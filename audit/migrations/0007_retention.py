@@ -2,6 +2,7 @@
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import django.contrib.postgres.fields
 import django.core.validators
@@ -42,7 +43,7 @@ DROP FUNCTION audit_holds_on(timestamptz);
 KEPT = {"base_manager_name": "objects", "default_permissions": (), "abstract": False}
 
 
-def identity() -> list[tuple[str, models.UUIDField]]:
+def identity() -> list[tuple[str, Any]]:
     """Return the columns that every kept row has."""
     return [
         ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),

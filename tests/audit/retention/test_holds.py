@@ -1,6 +1,7 @@
 """Legal holds win over retention, over erasure, and over the deletion of the organization."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -10,7 +11,7 @@ from accounts.services.users import operator_actor
 from audit.models import LegalHold
 from audit.services.holds import release_hold, set_hold
 from audit.services.retention import change_retention
-from isolation.actor import SYSTEM
+from isolation.actor import SYSTEM, Actor
 from isolation.exceptions import DomainError, FreshSignInNeeded, MissingPermission
 from isolation.scope import tenant_scope
 from tenants.access import user_actor
@@ -22,11 +23,10 @@ from tests.people import Tenant
 from tests.tenants.stage import events
 
 
-def hold(tenant: Tenant, actor: object, **values: object) -> LegalHold:
+def hold(tenant: Tenant, actor: Actor, **values: Any) -> LegalHold:
     with tenant_scope(tenant.organization):
-        return set_hold(
-            organization_id=tenant.organization.pk, **{"name": "Case 7", "reason": "Court", "actor": actor, **values}
-        )
+        named = {"name": "Case 7", "reason": "Court", **values}
+        return set_hold(organization_id=tenant.organization.pk, actor=actor, **named)
 
 
 def test_a_stranger_and_everybody_but_owners_may_not(acme: Tenant, stranger) -> None:

@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connections
 
 from audit import evidence
-from audit.models import Event, RetirementReceipt
+from audit.models import Event, RetirementReceipt, SignedCheckpoint
 from audit.notes import INSTALLATION
 from audit.package import write_package
 from audit.receipts import Receipt, Retired, log_origin, opened, receipt_notes
@@ -130,8 +130,7 @@ def test_proofs_reach_over_what_was_retired(old: Tenant, tmp_path) -> None:
     with tenant_scope(old.organization):
         event = Event.objects.filter(action="member.added", time__year=OLD.year, time__month=OLD.month).first()
         inclusion = evidence.inclusion(event)
-        early = evidence.latest_checkpoint(log)
-        first = evidence._checkpoint(log, min(row.size for row in type(early).objects.all()))
+        early, *_, first = SignedCheckpoint.objects.all()
     assert retire_month(log, OLD) == 7
     seal()
     with tenant_scope(old.organization):
@@ -177,6 +176,8 @@ def test_a_shorter_retention_waits_for_its_notice(old: Tenant, superuser) -> Non
     keep(old, 60, superuser)
     with tenant_scope(old.organization):
         change = change_retention(organization_id=old.organization.pk, months=24, actor=SYSTEM)
+    assert change.effective_at is not None
+    assert change.announced_at is not None
     assert (change.effective_at - change.announced_at).days in {29, 30}
     assert retire_month(old.organization.pk, OLD) == 0
     let_pass(superuser, "audit_retentionchange", "effective_at = announced_at")
@@ -292,7 +293,7 @@ def test_a_receipt_that_is_deleted_makes_its_events_missing(old: Tenant, superus
     superuser.execute(database.TRIGGERS_OFF)
     superuser.execute("DELETE FROM audit_receipt")
     ((kind, first, last),) = problems(log)
-    assert (kind, last - first + 1) == ("missing", 7)
+    assert (kind, (last or 0) - (first or 0) + 1) == ("missing", 7)
     assert [p["kind"] for p in package(log, tmp_path / "p")["problems"]] == ["missing"]
 
 

@@ -123,10 +123,14 @@ CHANGES: dict[str, tuple[Callable[[list[Line]], Any], Found]] = {
         lambda rows: rows[9].pop("leaf"),
         [("altered", None, None), ("unproven", 8, 11), ("missing", 9, 9)],
     ),
-    "retired, and saying something": (lambda rows: rows[9].update(leaf=None), [("altered", 9, 9)]),
-    "retired, by another's hash": (
+    "gone without a receipt": (
+        lambda rows: rows.__setitem__(9, {"seq": 9, "leaf": None, "hash": rows[9]["hash"]}),
+        [("missing", 9, 9)],
+    ),
+    "gone, and saying something": (lambda rows: rows[9].update(leaf=None), [("missing", 9, 9), ("altered", 9, 9)]),
+    "gone, by another's hash": (
         lambda rows: rows.__setitem__(9, {"seq": 9, "leaf": None, "hash": rows[8]["hash"]}),
-        [("inconsistent", 8, 11)],
+        [("missing", 9, 9), ("inconsistent", 8, 11)],
     ),
 }
 
