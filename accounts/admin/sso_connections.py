@@ -194,11 +194,12 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         if SsoConnection.objects.filter(pk=connection_id).exists():
             raise DomainError("This form was sent twice; the connection is there already.", code="already_made")
         if _is_saml(request, None):
+            given = _with_metadata(values)
             return create_saml_connection(
                 organization=organization_of(request),
                 connection_id=connection_id,
                 actor=actor_of(request),
-                **_with_defaults(_with_metadata(values)),
+                **(given if _chosen(request) else _with_defaults(given)),
             )
         return create_sso_connection(
             organization=organization_of(request),

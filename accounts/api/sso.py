@@ -363,6 +363,7 @@ class OneSsoConnection(OrganizationView):
     @operation("deleteSsoConnection", "Delete a single sign-on connection", permission=P.SSO_MANAGE, status=204)
     def delete(self, sso_connection: UUID) -> None:
         """Sessions that it opened end; members stay."""
+        self.lock_organization()
         delete_sso_connection(connection=self.locked(connections(), pk=sso_connection), actor=self.actor)
 
 
@@ -374,6 +375,7 @@ class SsoConnectionSwitch(OrganizationView):
 
     def switched(self, connection: UUID) -> SsoConnection:
         """Return the connection, switched on or off."""
+        self.lock_organization()
         stored = self.locked(connections(), pk=connection)
         set_sso_enabled(connection=stored, enabled=self.enabled, actor=self.actor)
         found: SsoConnection = self.find(connections(), pk=connection)

@@ -86,8 +86,10 @@ class OneSamlKey(OrganizationView):
         remove_saml_key(key=self.find(_keys(sso_connection), pk=saml_key), actor=self.actor)
 
 
-class SamlKeyInUse(OneSamlKey):
+class SamlKeyInUse(OrganizationView):
     """Lets a key sign."""
+
+    tag = TAG
 
     @operation(
         "useSamlKey",

@@ -140,7 +140,7 @@ def _found(connection: SsoConnection, person: Person) -> Membership:
     if provisioned is not None:
         member: Membership = provisioned.membership
         return member
-    _check_address(person)
+    _check_address(connection, person)
     login, membership = whoever_has(person.email)
     if membership is None:
         membership = member_who_proved(person.email) or _by_user_name(connection, person)
@@ -184,10 +184,13 @@ def _joined(connection: SsoConnection, login: Any, invitation: Invitation | None
         raise SignInRefused(error.message, error.message) from error
 
 
-def _check_address(person: Person) -> None:
+def _check_address(connection: SsoConnection, person: Person) -> None:
     """Refuse an address that the organization cannot speak for."""
     if not person.email:
-        raise SignInRefused("The identity provider sends no e-mail address, and nobody is known by this account yet.")
+        raise SignInRefused(
+            f"The identity provider sends no e-mail address in “{connection.email_claim}”, and nobody is known by this "
+            "account yet. Compare that name with the claims that came."
+        )
     if person.email_verified is False:
         raise SignInRefused(
             f"The identity provider says that {person.email} is not verified.",

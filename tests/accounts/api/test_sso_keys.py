@@ -73,6 +73,7 @@ def test_our_keys_change_in_three_steps(saml: Saml, keys: str) -> None:
     assert in_our_metadata(saml) == {body_of(first), body_of(second)}
     assert owner.post(keys).json()["code"] == "too_many"
     assert owner.delete(f"{keys}/{first['id']}").json()["code"] == "in_use"
+    assert owner.delete(f"{keys}/{second['id']}/use").status_code == 405
     assert owner.post(f"{keys}/{second['id']}/use").json()["is_signing"] is True
     assert owner.delete(f"{keys}/{first['id']}").status_code == 204
     assert [key["id"] for key in owner.get(keys).json()["data"]] == [second["id"]]

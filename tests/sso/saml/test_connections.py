@@ -17,6 +17,7 @@ from lxml import etree
 
 from accounts.models import SamlKey, SsoConnection
 from accounts.services.saml_keys import add_saml_key, remove_saml_key, use_saml_key
+from accounts.services.sign_in_policy import update_sign_in_policy
 from accounts.services.sso_connections import create_saml_connection, refresh_sso_connection, update_sso_connection
 from accounts.sso.saml.xml import check_schema
 from isolation.actor import SYSTEM
@@ -24,6 +25,7 @@ from isolation.context import acting_as
 from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import tenant_scope
 from tests.accounts.admin.conftest import ONCE
+from tests.accounts.factors import give_totp, prove_totp
 from tests.people import Tenant, signed_in
 from tests.sso.saml.provider import KeyPair, SamlIdp, Wrong, encrypt, key_pair
 from tests.sso.saml.stage import Saml, connect_saml
@@ -225,6 +227,44 @@ def test_the_console_asks_for_the_protocol_first(acme: Tenant, idp: SamlIdp) -> 
     page = owner.get(made.headers["Location"]).content.decode()
     assert "Audience URI (SP Entity ID)" in page
     assert "days left" in page
+
+
+def test_the_console_begins_with_what_the_chosen_provider_sends(acme: Tenant, idp: SamlIdp) -> None:
+    owner = signed_in(acme.owner)
+    begun = f"{LIST}add/?protocol=saml&provider=entra"
+    assert begun.replace("&", "&amp;") in owner.get(f"{LIST}add/").text
+    form = owner.get(begun)
+    assert "Identifier (Entity ID) and Reply URL of this page" in form.text
+    assert "JumpCloud" not in form.text.partition("</details>")[2].partition("<select")[0], "no other's instructions"
+    shown = form.context["adminform"].form.initial
+    assert (shown["provider"], shown["email_claim"].rpartition("/")[2]) == ("entra", "emailaddress")
+    token = ONCE.search(form.text)
+    assert token
+    typed = {"email_claim": "email", "name_claim": shown["name_claim"], "external_id_claim": "sub"}
+    values = {"name": "Entra", "provider": "entra", "metadata_xml": idp.metadata(), "joining": "known", "role": ""}
+    made = owner.post(begun, {**values, **typed, "once": token[1]})
+    assert made.status_code == 302, made.text
+    with tenant_scope(acme.organization):
+        connection = SsoConnection.objects.get()
+    assert {name: getattr(connection, name) for name in typed} == typed, "what was typed counts"
+
+
+def test_the_page_says_what_is_still_to_do(saml: Saml) -> None:
+    owner = signed_in(saml.tenant.owner)
+    page = f"{LIST}{saml.connection.pk}/change/"
+    steps = {step["title"]: step["done"] for step in owner.get(page).context["steps"]}
+    assert list(steps.values()) == [True, True, False, True, False], steps
+    saml.sign_in()
+    steps = {step["title"]: step["done"] for step in owner.get(page).context["steps"]}
+    assert list(steps.values()) == [True, True, True, True, False], steps
+    give_totp(saml.tenant.owner)
+    with saml.tenant.acting("owner") as actor:
+        guard = saml.tenant.membership("owner")
+        update_sign_in_policy(
+            organization=saml.tenant.organization, sso_required="everybody", break_glass=guard, actor=actor
+        )
+    prove_totp(owner, saml.tenant.owner)
+    assert owner.get(page).context["steps"] == []
 
 
 def test_the_api_makes_and_shows_it(acme: Tenant, idp: SamlIdp) -> None:
