@@ -26,7 +26,14 @@ def lines_of(
     if not kind.proves:
         yield from filter(None, map(kind.encode, selection.events(*piece)))
         return
-    beside = Proofs(cursor, selection, *piece, alone=alone).beside
-    for event in selection.events(*piece):
-        yield line(event, beside(event.seq, is_first=is_first))
-        is_first = False
+    proofs = Proofs(cursor, selection, *piece, alone=alone)
+    events = selection.events(*piece)
+    if is_first or proofs.is_each_proven:
+        for event in events:
+            yield line(event, proofs.beside(event.seq, is_first=is_first))
+            is_first = False
+            if not proofs.is_each_proven:
+                break
+    checkpoints = proofs.checkpoints
+    for event in events:
+        yield line(event, checkpoints.get(event.seq, ""))

@@ -7,10 +7,11 @@ import hashlib
 import logging
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -154,8 +155,9 @@ def _finish(export: EvidenceExport, selection: Selection, wanted: Wanted) -> Non
     for block in storage.read(place, FILE, key):
         digest.update(block)
         size += len(block)
-    place.delete(LINES)
-    if not complete_export(export=export, size=size, sha256=digest.hexdigest()):
+    if complete_export(export=export, size=size, sha256=digest.hexdigest()):
+        transaction.on_commit(partial(place.delete, LINES), using=APP)
+    else:
         place.delete()
 
 

@@ -63,12 +63,23 @@ class EvidenceExport(models.Model):
     completed_at = models.DateTimeField("completed", null=True)
     expires_at = models.DateTimeField("expires", null=True)
     # Of this one file; the organization's data key opens it.
-    key = EncryptedField()
+    file_key = EncryptedField()
 
     objects: Any = TenantManager.from_queryset(EvidenceExportQuerySet)()
 
     audit_exclude = frozenset(
-        {"as_of", "attempts", "chunks", "created_at", "end", "first", "key", "organization_id", "position", "stored"}
+        {
+            "as_of",
+            "attempts",
+            "chunks",
+            "created_at",
+            "end",
+            "file_key",
+            "first",
+            "organization_id",
+            "position",
+            "stored",
+        }
         | {"log_name", "requester", "requester_id", "requester_kind"}
     )
 

@@ -69,23 +69,32 @@ class Proofs:
         selection: what is exported.
         start, end: the piece.
         alone: whether the lines are all there is; in a package, files beside them hold checkpoints and keys.
+
+    Attributes:
+        checkpoints: further members of a line, by the number of its event: the checkpoint over it and those before.
     """
 
     def __init__(self, cursor: Any, selection: Selection, start: int, end: int, *, alone: bool) -> None:
         self._cursor, self._selection, self._alone = cursor, selection, alone
         self._tree = Tree(cursor, selection.log)
         self._proven_by: tuple[int, str, bytes] | None = None  # each line of the piece has a proof, as far as this
-        self._until = end
-        self._checkpoints: dict[int, tuple[int, str, bytes]] = {}
+        self._start, self._until = start, end
+        self.checkpoints: dict[int, str] = {}
         if not selection.is_complete:
             self._proven_by = checkpoint_at(cursor, selection.log, selection.as_of)
         elif alone:
             spacing = SPACING if selection.end - selection.first > MOST_CHECKPOINTS else 1
-            self._checkpoints = {each[0]: each for each in _between(cursor, selection.log, start, end, spacing)}
+            found = _between(cursor, selection.log, start, end, spacing)
+            self.checkpoints = {each[0] - 1: f',"checkpoint":{_json(_line(each))}' for each in found}
             if selection.first:
                 # The tree before the range is not there: as far as the first checkpoint, lines prove themselves.
                 self._proven_by = checkpoint_at(cursor, selection.log, selection.first + 1)
                 self._until = self._proven_by[0]
+
+    @property
+    def is_each_proven(self) -> bool:
+        """Return whether lines of the piece have a proof of their own."""
+        return self._proven_by is not None and self._start < self._until
 
     def beside(self, seq: int, *, is_first: bool) -> str:
         """Return further members of an event's line, each with a comma before it.
@@ -103,9 +112,7 @@ class Proofs:
             members += f',"proof":{{"size":{size},"path":{_json(path)}}}'
             if is_first and self._alone:
                 return f'{members},"checkpoint":{_json(_line(self._proven_by))}'
-        if checkpoint := self._checkpoints.get(seq + 1):
-            members += f',"checkpoint":{_json(_line(checkpoint))}'
-        return members
+        return members + self.checkpoints.get(seq, "")
 
 
 def _between(cursor: Any, log: UUID, start: int, end: int, spacing: int) -> Iterator[tuple[int, str, bytes]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from audit.canonical import escaped
 from audit.leaf import CHANGES, ERASED, FIELDS, PERSONAL, SALT_BYTES, parsed
-from audit.sealing.reading import SealedEvent
+from audit.sealing.reading import COLUMNS_FROM, SealedEvent
 
 from .base import Format
 from .record import COLUMNS
@@ -19,7 +19,8 @@ from .record import COLUMNS
 _COMMITMENTS = '"commitments":{'
 _DIGEST = len('":"') + 44 + len('",')
 """From the end of a name to the quote before the next one: a digest has 44 characters in base64."""
-_PLACES = {name: place for place, name in enumerate(FIELDS)}
+_PLACES = {name: place for place, name in enumerate(FIELDS, start=COLUMNS_FROM)}
+_ID, _BEFORE, _AFTER = (_PLACES[name] for name in ("id", *CHANGES))
 _PERSONAL = {name: _PLACES[name] for name in PERSONAL}
 _CHANGES = {name: _PLACES[name] for name in CHANGES}
 # PostgreSQL's own types have nothing that has to be escaped.
@@ -30,8 +31,6 @@ _TEXTS = tuple(
     if name not in {"id", *CHANGES}
 )
 
-Columns = Sequence[str | None]
-
 
 def line(event: SealedEvent, extra: str = "", *, unproven: bool = False) -> bytes:
     """Return a sealed event as a line.
@@ -41,30 +40,27 @@ def line(event: SealedEvent, extra: str = "", *, unproven: bool = False) -> byte
         extra: further members, each with a comma before it.
         unproven: whether the plain copy keeps what stands in the place of values that were withheld.
     """
-    digest = b2a_base64(event.hash, newline=False).decode()
-    columns: Columns | None = event.columns
-    body = event.body
+    seq, digest, _event_id, _time, body, salts, is_there = event[:COLUMNS_FROM]
+    head = f'{{"seq":{seq},"hash":"{b2a_base64(digest, newline=False).decode()}","leaf":'
     if body is None:
-        return f'{{"seq":{event.seq},"hash":"{digest}","leaf":null{extra}}}\n'.encode()
+        return f"{head}null{extra}}}\n".encode()
     # A canonical text has no other characters that a JSON string escapes.
     leaf = body.replace("\\", "\\\\").replace('"', '\\"')
-    if columns is None:
-        return f'{{"seq":{event.seq},"hash":"{digest}","leaf":"{leaf}"{extra}}}\n'.encode()
-    opened, erased = _openings(body, event.salts, columns)
+    if not is_there:
+        return f'{head}"{leaf}"{extra}}}\n'.encode()
+    opened, erased = _openings(body, salts or b"", event)
+    values: Sequence[Any] = event
     if erased and not unproven:
-        columns = _without(columns, erased)
+        values = _without(event, erased)
         names = ",".join([f'"{name}"' for name in erased])
         extra = f',"erased":[{names}]{extra}'
-    return (
-        f'{{"seq":{event.seq},"hash":"{digest}","leaf":"{leaf}","openings":{{{",".join(opened)}}},'
-        f'"event":{_event(columns)}{extra}}}\n'
-    ).encode()
+    return f'{head}"{leaf}","openings":{{{",".join(opened)}}},"event":{_event(values)}{extra}}}\n'.encode()
 
 
 def plain_line(event: SealedEvent) -> bytes:
     """Return a sealed event as a short line: number, hash and plain copy, without what proves it."""
     digest = b2a_base64(event.hash, newline=False).decode()
-    copy = "null" if event.columns is None else _event(event.columns)
+    copy = _event(event) if event.is_there else "null"
     return f'{{"seq":{event.seq},"hash":"{digest}","event":{copy}}}\n'.encode()
 
 
@@ -74,18 +70,17 @@ def record(event: SealedEvent) -> dict[str, Any]:
     return found
 
 
-def _event(columns: Columns) -> str:
+def _event(values: Sequence[Any]) -> str:
     texts = "".join(
         [
-            (f'{key}"{value}"' if bare else key + escaped(value)) if (value := columns[place]) else empty
+            (f'{key}"{value}"' if bare else key + escaped(value)) if (value := values[place]) else empty
             for place, key, empty, bare in _TEXTS
         ]
     )
-    before, after = (columns[place] or "{}" for place in _CHANGES.values())
-    return f'{{"id":"{columns[0]}"{texts},"before":{before},"after":{after}}}'
+    return f'{{"id":"{values[_ID]}"{texts},"before":{values[_BEFORE] or "{}"},"after":{values[_AFTER] or "{}"}}}'
 
 
-def _openings(body: str, salts: bytes, columns: Columns) -> tuple[list[str], list[str]]:
+def _openings(body: str, salts: bytes, values: Sequence[Any]) -> tuple[list[str], list[str]]:
     """Return the members of ``openings``, and the names of the commitments that open no more."""
     start = body.find(_COMMITMENTS)
     opened: list[str] = []
@@ -98,9 +93,9 @@ def _openings(body: str, salts: bytes, columns: Columns) -> tuple[list[str], lis
         if salt == ERASED:
             text = None
         elif name in _PERSONAL:
-            text = escaped(value) if (value := columns[_PERSONAL[name]]) else None
+            text = escaped(value) if (value := values[_PERSONAL[name]]) else None
         else:
-            text = _changed(name, columns, changes)
+            text = _changed(name, values, changes)
         if text is None:
             erased.append(name)
         else:
@@ -126,9 +121,9 @@ def _is_escaped(text: str, at: int) -> bool:
     return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
-def _without(columns: Columns, erased: list[str]) -> Columns:
+def _without(event: Sequence[Any], erased: list[str]) -> Sequence[Any]:
     """Return an event without what nothing proves any more, whatever stands in its place."""
-    values = list(columns)
+    values = list(event)
     for escaped_name in erased:
         name = _unescaped(escaped_name)
         column, _, field = name.partition(".")
@@ -141,12 +136,12 @@ def _without(columns: Columns, erased: list[str]) -> Columns:
     return values
 
 
-def _changed(name: str, columns: Columns, changes: dict[str, Any]) -> str | None:
+def _changed(name: str, event: Sequence[Any], changes: dict[str, Any]) -> str | None:
     """Return the JSON of a changed field (``after.role``); None when it is not there any more.
 
     Args:
         name: its name as it stands in the leaf.
-        columns: the event.
+        event: its row.
         changes: what was read of the event before; filled here.
     """
     if "\\" in name:
@@ -155,7 +150,7 @@ def _changed(name: str, columns: Columns, changes: dict[str, Any]) -> str | None
     if column not in _CHANGES:
         return None
     if column not in changes:
-        changes[column] = parsed(columns[_CHANGES[column]] or "{}")
+        changes[column] = parsed(event[_CHANGES[column]] or "{}")
     values = changes[column]
     if name == column:
         return None if isinstance(values, dict) else _text(values)

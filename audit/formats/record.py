@@ -40,9 +40,10 @@ def as_record(event: Event) -> dict[str, Any]:
 
 def sealed_record(event: SealedEvent) -> dict[str, Any] | None:
     """Return a sealed event as JSON values, in the order of `COLUMNS`; None when the event itself is gone."""
-    if event.row is None:
+    row = event.row
+    if row is None:
         return None
-    record: dict[str, Any] = {name: event.row[name] for name in COLUMNS}
+    record: dict[str, Any] = {name: row[name] for name in COLUMNS}
     for name in CHANGES:
         record[name] = json.loads(record[name] or "{}")
     return record

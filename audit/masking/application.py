@@ -5,11 +5,10 @@ holds the original can open the commitment later.
 """
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from audit.canonical import sorted_names
-from audit.leaf import CHANGES, ERASED, FIELDS, PERSONAL, SALT_BYTES, parsed
+from audit.leaf import CHANGES, ERASED, PERSONAL, SALT_BYTES, parsed
 from audit.sealing.reading import SealedEvent
 
 from .rules import Rules
@@ -37,7 +36,7 @@ def redacted(event: SealedEvent, rules: Rules) -> SealedEvent:
         withheld |= changed
     if not withheld:
         return event
-    return replace(event, columns=tuple(row[name] for name in FIELDS), salts=_without(event, withheld))
+    return event.showing(row, _without(event, withheld))
 
 
 def _changes(column: str, text: str | None, rules: Rules) -> tuple[str | None, set[str]]:

@@ -14,7 +14,7 @@ TABLE = "audit_evidenceexport"
 # How far it has come is no change.
 CHANGING = (
     "organization_id, requester_kind, requester_id, requester, log_name, reason, format, query, since, until, days, as_of, created_at,"
-    " state, problem, size, sha256, completed_at, expires_at, key"
+    " state, problem, size, sha256, completed_at, expires_at, file_key"
 )
 
 
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 ("sha256", models.CharField(blank=True, max_length=64, verbose_name="SHA-256")),
                 ("completed_at", models.DateTimeField(null=True, verbose_name="completed")),
                 ("expires_at", models.DateTimeField(null=True, verbose_name="expires")),
-                ("key", vault.fields.EncryptedField()),
+                ("file_key", vault.fields.EncryptedField()),
             ],
             options={
                 "verbose_name": "evidence export",

@@ -1,7 +1,7 @@
 """Sealed events as they are stored: the leaf, what was hashed, and the event that it is about."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,8 @@ from audit.leaf import FIELDS, SELECT, Row
 
 AT_ONCE = 2_000
 
-_BEFORE_COLUMNS = 7
+COLUMNS_FROM = 7
+"""Where the columns of the event begin in a fetched row, in the order of `FIELDS`."""
 _COLUMNS = ", ".join(f"row.{name}" for name in FIELDS)
 _ROWS = f"""
 SELECT l.seq, l.hash, l.event_id::text, l.event_time, t.body, t.salts, e.id IS NOT NULL, {_COLUMNS}
@@ -32,9 +33,8 @@ _EVERY = f"LEFT JOIN audit_event e {_SAME}"
 _SOME = f"JOIN ({{query}}) e {_SAME}"
 
 
-@dataclass(slots=True)
-class SealedEvent:
-    """A leaf with what belongs to it.
+class SealedEvent(tuple[Any, ...]):
+    """A leaf with what belongs to it: a row as it is fetched, because exports read millions of them.
 
     Attributes:
         seq: its number.
@@ -42,21 +42,36 @@ class SealedEvent:
         event_id, event_time: which event it is about.
         body: what was hashed, None when it is gone.
         salts: of the commitments.
-        columns: the event's columns as texts, in the order of `leaf.FIELDS`; None when it is gone.
+        is_there: whether the event itself is there.
     """
 
-    seq: int
-    hash: bytes
-    event_id: str
-    event_time: Any
-    body: str | None
-    salts: bytes
-    columns: tuple[str | None, ...] | None
+    __slots__ = ()
+
+    seq: int = property(itemgetter(0))  # type: ignore[assignment]
+    hash: bytes = property(itemgetter(1))  # type: ignore[assignment]
+    event_id: str = property(itemgetter(2))  # type: ignore[assignment]
+    event_time: Any = property(itemgetter(3))
+    body: str | None = property(itemgetter(4))  # type: ignore[assignment]
+    is_there: bool = property(itemgetter(6))  # type: ignore[assignment]
+
+    @property
+    def salts(self) -> bytes:
+        """Return the salts, joined."""
+        return self[5] or b""
 
     @property
     def row(self) -> Row | None:
         """Return the event's columns by their names, None when it is gone."""
-        return None if self.columns is None else dict(zip(FIELDS, self.columns, strict=True))
+        return dict(zip(FIELDS, self[COLUMNS_FROM:], strict=True)) if self.is_there else None
+
+    def showing(self, row: Row, salts: bytes) -> "SealedEvent":
+        """Return the same leaf beside other values.
+
+        Args:
+            row: the event's columns by their names.
+            salts: of the commitments.
+        """
+        return SealedEvent((*self[:5], salts, True, *(row[name] for name in FIELDS)))
 
 
 def sealed_events(cursor: Any, log: UUID, start: int, end: int) -> Iterator[SealedEvent]:
@@ -71,7 +86,7 @@ def sealed_events(cursor: Any, log: UUID, start: int, end: int) -> Iterator[Seal
     for first in range(start, end, AT_ONCE):
         sql, parameters = sealed_query(cursor, log, first, min(first + AT_ONCE, end))
         cursor.execute(sql, parameters)
-        yield from map(_sealed, cursor.fetchall())
+        yield from map(SealedEvent, cursor.fetchall())
 
 
 def stream_events(
@@ -91,7 +106,7 @@ def stream_events(
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, parameters)
         while rows := cursor.fetchmany(AT_ONCE):
-            yield from map(_sealed, rows)
+            yield from map(SealedEvent, rows)
 
 
 def sealed_query(
@@ -108,8 +123,3 @@ def sealed_query(
         "latest": latest,
         **(only[1] if only else {}),
     }
-
-
-def _sealed(values: tuple[Any, ...]) -> SealedEvent:
-    seq, digest, event, time, body, salts, there = values[:_BEFORE_COLUMNS]
-    return SealedEvent(seq, digest, event, time, body, salts or b"", values[_BEFORE_COLUMNS:] if there else None)

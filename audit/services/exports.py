@@ -107,7 +107,7 @@ def request_export(
         until=until,
         days=days,
         as_of=sealed,
-        key=b64encode(storage.new_key().expose()).decode(),
+        file_key=b64encode(storage.new_key().expose()).decode(),
     )
     export.save(force_insert=True)
     signals.evidence_export_requested.announce(export, actor=actor, after=_told(export), reason=reason)
@@ -253,7 +253,7 @@ def key_of(export: EvidenceExport) -> Hidden:
     Raises:
         VaultError: it cannot be had.
     """
-    return Hidden(b64decode(export.key.reveal()))
+    return Hidden(b64decode(export.file_key.reveal()))
 
 
 def kind_of(export: EvidenceExport) -> Format:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from audit.catalogue import catalogue
 from audit.formats import RECORD_FORMATS, TEXT_FORMATS
 from audit.formats.ecs import record as ecs
-from audit.leaf import FIELDS
 from audit.models import RecordFormat
 from audit.sealing.database import sealer_cursor
 from audit.sealing.reading import SealedEvent, sealed_events
@@ -40,7 +38,7 @@ def sealed_event(acme: Tenant) -> SealedEvent:
 def of(event: SealedEvent, **values: str) -> SealedEvent:
     """Return the event with other values."""
     assert event.row is not None
-    return replace(event, columns=tuple({**event.row, **values}[name] for name in FIELDS))
+    return event.showing({**event.row, **values}, event.salts)
 
 
 def test_a_sink_offers_each_format() -> None:

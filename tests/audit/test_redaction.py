@@ -26,6 +26,8 @@ SECRET_FIELDS = {
     ("accounts.SsoSetupLink", "token_digest"),
     ("accounts.User", "password"),
     ("api.StoredResponse", "body"),
+    ("audit.EvidenceExport", "file_key"),
+    ("audit.RedactionPolicy", "key"),
     ("audit.Sink", "secrets"),
     ("tenants.Invitation", "token_digest"),
     ("vault.DataKey", "wrapped"),

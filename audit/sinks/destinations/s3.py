@@ -103,7 +103,7 @@ class S3(HttpDestination):
 
     def __init__(self, options: Mapping[str, Any], sink_id: UUID) -> None:
         super().__init__(options, sink_id)
-        self._sessions: dict[str, Session] = {}
+        self._by_host: dict[str, Session] = {}
         self._client: Any = None
 
     @classmethod
@@ -158,9 +158,9 @@ class S3(HttpDestination):
 
     def close(self) -> None:
         """Close the connections."""
-        for session in self._sessions.values():
+        for session in self._by_host.values():
             session.close()
-        self._sessions.clear()
+        self._by_host.clear()
         self._client = None
 
     def _parts(self, batch: Sequence[Item]) -> Iterator[list[Item]]:
@@ -288,8 +288,8 @@ class S3(HttpDestination):
 
         parts = urlsplit(request.url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        if origin not in self._sessions:
-            self._sessions[origin] = Session(
+        if origin not in self._by_host:
+            self._by_host[origin] = Session(
                 origin,
                 authorities=str(self.given.get("authorities", "")),
                 certificate=str(self.given.get("client_certificate", "")),
@@ -300,7 +300,7 @@ class S3(HttpDestination):
         headers = {name: _text(value) for name, value in request.headers.items() if name.lower() not in _UNSENT}
         body = request.body or b""
         content = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else body.read()
-        reply = self._sessions[origin].request(request.method, request.url, content=content, headers=headers)
+        reply = self._by_host[origin].request(request.method, request.url, content=content, headers=headers)
         received: Any = dict(reply.headers)
         return AWSResponse(request.url, reply.status, received, _Body(reply.body))
 

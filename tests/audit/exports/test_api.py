@@ -38,7 +38,7 @@ def test_a_key_asks_watches_takes_and_deletes(acme: Tenant, tmp_path) -> None:
     pk = asked.json()["id"]
     answer = caller.get(f"{EXPORTS}/{pk}").json()
     assert (answer["state"], answer["percent"], answer["days"]) == ("completed", 100, 1)
-    assert "key" not in answer
+    assert "file_key" not in answer
     response = caller.get(f"{EXPORTS}/{pk}/file")
     path = tmp_path / "package.zip"
     path.write_bytes(response.getvalue())

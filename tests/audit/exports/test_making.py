@@ -21,6 +21,7 @@ from audit.sealing.sealer import seal
 from audit.services.exports import (
     MOST_RUNNING,
     cancel_export,
+    complete_export,
     delete_export,
     place_of,
     request_export,
@@ -120,6 +121,29 @@ def test_a_worker_that_was_killed_is_gone_on_with(
     assert (found.status, found.report["events"]) == (0, whole.events)
 
 
+@pytest.mark.parametrize("kind", ["ndjson", "package", "parquet"])
+def test_a_commit_that_fails_at_the_end_is_made_up(
+    acme: Tenant, no_worker, monkeypatch, directory: Path, kind: str
+) -> None:
+    sealed(acme.organization.pk)
+    export = export_of(acme.organization.pk, kind)
+
+    def lost(**values: Any) -> bool:
+        complete_export(**values)
+        raise ConnectionError("The connection is gone.")
+
+    monkeypatch.setattr(making, "complete_export", lost)
+    with acting_as(SYSTEM):
+        making.make(export.organization_id, export.pk)
+    assert stored(export).is_running
+    assert stored(export).attempts == 1
+    monkeypatch.setattr(making, "complete_export", complete_export)
+    with acting_as(SYSTEM):
+        making.make(export.organization_id, export.pk)
+    assert taken(stored(export))
+    assert [path.name for path in directory.rglob("*") if path.is_file()] == ["export"]
+
+
 def test_two_workers_do_not_get_into_each_others_way(acme: Tenant, no_worker, monkeypatch) -> None:
     sealed(acme.organization.pk)
     export = export_of(acme.organization.pk, "ndjson")
@@ -180,7 +204,7 @@ def test_each_step_is_told(acme: Tenant, directory: Path) -> None:
     assert completed.after["sha256"] == downloaded.after["sha256"] == stored(export).sha256
     for event in (requested, completed, downloaded):
         assert event.target_id == str(export.pk)
-        assert "key" not in event.after
+        assert "file_key" not in event.after
     with tenant_scope(acme.organization):
         delete_export(export=export, actor=SHELL)
     assert len(told(acme, "deleted")) == 1
@@ -333,7 +357,7 @@ def test_its_file_opens_with_its_organizations_key_alone(acme: Tenant, directory
     content = path.read_bytes()
     assert b"member.added" not in content
     assert b"ada@" not in content
-    (key,) = superuser.execute("SELECT key FROM audit_evidenceexport").fetchone()
+    (key,) = superuser.execute("SELECT file_key FROM audit_evidenceexport").fetchone()
     assert len(key) > 60
     assert place_of(export).path("export") == path
 
