@@ -7,6 +7,7 @@ from isolation.actor import Actor
 from vault import signals as vault
 
 from . import signals
+from .alerts import actions  # noqa: F401 - registers what evaluation writes
 from .catalogue import Action, catalogue
 from .recorder import attribute_to_data_key, record, records
 
@@ -32,6 +33,16 @@ records(signals.sink_tested, "sink.tested", "Sent a test event to a sink", "sent
 records(signals.sink_secret_rotated, "sink.secret_rotated", "Changed a sink's signing secret")
 records(signals.dead_letters_retried, "sink.dead_letters_retried", "Had refused events sent again")
 records(signals.dead_letters_dismissed, "sink.dead_letters_dismissed", "Dismissed refused events")
+
+records(signals.alert_acknowledged, "alert.acknowledged", "Acknowledged an alert", "acknowledged the alert {target}")
+records(signals.alert_rule_updated, "alert_rule.updated", "Changed an alert rule", "changed the alert rule {target}")
+records(signals.alert_rule_reset, "alert_rule.reset", "Set an alert rule back to its defaults")
+records(signals.alert_rule_muted, "alert_rule.muted", "Muted an alert rule", "muted the alert rule {target}")
+records(signals.alert_rule_unmuted, "alert_rule.unmuted", "Let an alert rule tell people again")
+records(signals.alert_channel_created, "alert_channel.created", "Added an alert channel")
+records(signals.alert_channel_updated, "alert_channel.updated", "Changed an alert channel")
+records(signals.alert_channel_deleted, "alert_channel.deleted", "Removed an alert channel")
+records(signals.alert_channel_tested, "alert_channel.tested", "Sent a test alert to a channel")
 
 vault.rows_reencrypted.connect(attribute_to_data_key, dispatch_uid="audit:rows_reencrypted")
 

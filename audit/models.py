@@ -11,11 +11,27 @@ from isolation.actor import ActorKind
 from isolation.context import Via
 from isolation.managers import TenantManager
 
+from .alerts.models import (
+    Alert,
+    AlertChannel,
+    AlertCursor,
+    AlertNotice,
+    AlertRule,
+    AlertState,
+    Severity,
+    Sighting,
+)
 from .querysets import EventQuerySet, SavedSearchQuerySet
 from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
 from .sinks.models import DeadLetter, DeadLetterState, RecordFormat, Sink, SinkCursor, SinkHour, SinkState
 
 __all__ = [
+    "Alert",
+    "AlertChannel",
+    "AlertCursor",
+    "AlertNotice",
+    "AlertRule",
+    "AlertState",
     "DeadLetter",
     "DeadLetterState",
     "Event",
@@ -25,6 +41,8 @@ __all__ = [
     "Outcome",
     "RecordFormat",
     "SavedSearch",
+    "Severity",
+    "Sighting",
     "SignedCheckpoint",
     "Sink",
     "SinkCursor",

@@ -13,6 +13,7 @@ EXPORT = "audit_log:export"
 MANAGE = "organization:manage"
 SINKS_READ = "sinks:read"
 SINKS_MANAGE = "sinks:manage"
+ALERTS_MANAGE = "alerts:manage"
 
 
 class EventQuerySet(TenantQuerySet):

@@ -65,6 +65,16 @@ sink_secret_rotated = ChangeSignal()
 dead_letters_retried = ChangeSignal()
 dead_letters_dismissed = ChangeSignal()
 
+alert_acknowledged = ChangeSignal()
+alert_rule_updated = ChangeSignal()
+alert_rule_reset = ChangeSignal()
+alert_rule_muted = ChangeSignal()
+alert_rule_unmuted = ChangeSignal()
+alert_channel_created = ChangeSignal()
+alert_channel_updated = ChangeSignal()
+alert_channel_deleted = ChangeSignal()
+alert_channel_tested = ChangeSignal()
+
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
 problems (list of sentences)."""

@@ -1,10 +1,13 @@
-"""Housekeeping of the event table; sealing, witnesses, verification, delivery to sinks."""
+"""Housekeeping of the event table; sealing, witnesses, verification, delivery to sinks, alerts."""
 
 from celery import shared_task
 from django.db import connections
 
 from isolation.scope import APP
 
+from .alerts.claims import wake as wake_alerts
+from .alerts.evaluation import evaluate
+from .alerts.notices import tell
 from .sealing.database import can_seal
 from .sealing.sealer import seal
 from .sinks.claims import wake
@@ -16,6 +19,8 @@ MONTHS_AHEAD = 12
 
 DELIVERING_SECONDS = 20
 """How long one task goes on giving turns; the next second's task helps it meanwhile."""
+
+EVALUATING_SECONDS = 10
 
 
 @shared_task(name="audit.tasks.ensure_partitions")
@@ -71,3 +76,24 @@ def deliver_events() -> int:
     """
     wake()
     return deliver(DELIVERING_SECONDS)
+
+
+@shared_task(name="audit.tasks.evaluate_alerts")
+def evaluate_alerts() -> int:
+    """Look for alerts in what was sealed.
+
+    Returns:
+        How many turns logs had.
+    """
+    wake_alerts()
+    return evaluate(EVALUATING_SECONDS)
+
+
+@shared_task(name="audit.tasks.send_alerts")
+def send_alerts() -> int:
+    """Tell people and programs of new alerts.
+
+    Returns:
+        How many notices were tried.
+    """
+    return tell(DELIVERING_SECONDS)

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from api.models import StoredResponse
 from audit.models import SavedSearch, Sink
+from audit.services.alerts import delete_alerts
 from audit.redaction import snapshot
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
@@ -230,3 +231,4 @@ def _delete_contents() -> None:
     """Delete the rows that PROTECT roles, before the cascade reaches them, and those that no cascade reaches."""
     for model in (Invitation, ProjectMembership, GroupRole, Membership, StoredResponse, SavedSearch, Sink):
         model.objects.all().delete()
+    delete_alerts()
