@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 from .facts import Facts
@@ -14,7 +15,7 @@ STRONG = ("Owner", "Admin")
 
 _GIVEN = frozenset(
     {
-        "group_role.set",
+        "group.role_set",
         "member.added",
         "member.role_changed",
         "project_role.set",
@@ -90,14 +91,21 @@ def loosenings(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         old, new = before.get(name), after.get(name)
         if name in after and old is not None and (new is None or new > old):
             yield sentence
-    networks = _names(before.get("allowed_networks"))
-    allowed = _names(after.get("allowed_networks"))
-    if "allowed_networks" in after and networks and (not allowed or allowed - networks):
+    networks, allowed = (_networks(each.get("allowed_networks")) for each in (before, after))
+    if "allowed_networks" in after and networks and not (allowed and all(_within(each, networks) for each in allowed)):
         yield "People may come from more networks."
 
 
 def _place(order: tuple[str, ...], value: Any) -> int:
     return order.index(value) if value in order else 0
+
+
+def _networks(value: Any) -> list[Any]:
+    return [ip_network(each, strict=False) for each in _names(value)]
+
+
+def _within(network: Any, others: list[Any]) -> bool:
+    return any(network.version == other.version and network.subnet_of(other) for other in others)
 
 
 def _names(value: Any) -> set[str]:

@@ -39,7 +39,7 @@ TURN_SECONDS = 10
 PURGED = "organization.purged"
 """The last event of a log: nothing of it is watched any more."""
 
-_GROWN = ["count", "first_seq", "last_seq", "last_time", "numbers", "told"]
+_GROWN = ["count", "last_seq", "last_time", "numbers", "told"]
 
 
 def evaluate(seconds: float) -> int:

@@ -203,8 +203,10 @@ class Windows:
         self.raised[alert.pk] = alert
 
     def _grow(self, alert: Alert, facts: Facts, sign: Sign) -> None:
+        if facts.seq <= alert.last_seq:
+            return  # somebody looks at the log again
         alert.count += sign.amount
-        alert.first_seq, alert.last_seq = min(alert.first_seq, facts.seq), max(alert.last_seq, facts.seq)
+        alert.last_seq = facts.seq
         alert.last_time = max(alert.last_time, facts.time)
         if len(alert.numbers) < KEPT_NUMBERS:
             alert.numbers = [*alert.numbers, facts.seq]

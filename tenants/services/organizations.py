@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from api.models import StoredResponse
 from audit.models import SavedSearch, Sink
-from audit.services.alerts import delete_alerts
 from audit.redaction import snapshot
+from audit.services.alerts import delete_alerts
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
