@@ -31,6 +31,11 @@ class Tuning:
     channels: tuple[str, ...] | None = None
     is_changed: bool = False
 
+    @property
+    def key(self) -> str:
+        """Return the rule's name."""
+        return self.rule.key
+
     def is_muted_at(self, time: datetime) -> bool:
         """Return whether an alert about something of that time tells nobody."""
         return self.muted_until is not None and time < self.muted_until

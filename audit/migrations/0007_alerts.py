@@ -22,6 +22,19 @@ TABLES = (
     "audit_sighting",
 )
 FUNCTIONS = ["audit_wake_alerts()", "audit_claim_alerts(integer)", "audit_claim_alertnotice(integer)"]
+WAKING = """
+-- How far evaluation has been woken: one row; -1 before the first call.
+CREATE TABLE audit_alertwaking (
+    id smallint PRIMARY KEY CHECK (id = 1),
+    checkpoint_id bigint NOT NULL
+);
+INSERT INTO audit_alertwaking (id, checkpoint_id) VALUES (1, -1);
+REVOKE ALL ON audit_alertwaking FROM gatehouse_app, gatehouse_operator;
+GRANT SELECT, UPDATE (checkpoint_id) ON audit_alertwaking TO gatehouse_lookup;
+GRANT SELECT, INSERT ON audit_alertcursor TO gatehouse_lookup;
+GRANT UPDATE (head, waiting_since, lease, leased_until, served_at) ON audit_alertcursor TO gatehouse_lookup;
+GRANT SELECT, UPDATE (lease, leased_until) ON audit_alertnotice TO gatehouse_lookup;
+"""
 
 
 class Migration(migrations.Migration):
@@ -263,5 +276,6 @@ class Migration(migrations.Migration):
         RequireAuditEvent("audit_alert", watched="organization_id, state, settled_at, settled_by, note"),
         RequireAuditEvent("audit_alertchannel"),
         RequireAuditEvent("audit_alertrule"),
+        migrations.RunSQL(WAKING, "DROP TABLE audit_alertwaking;"),
         LookupFunctions(SQL.read_text(), FUNCTIONS),
     ]

@@ -1,18 +1,6 @@
 -- Which logs have something to evaluate, which notices are due. All cross tenants, so that they belong to
 -- gatehouse_lookup.
 
--- How far evaluation has been woken: one row; -1 before the first call.
-CREATE TABLE audit_alertwaking (
-    id smallint PRIMARY KEY CHECK (id = 1),
-    checkpoint_id bigint NOT NULL
-);
-INSERT INTO audit_alertwaking (id, checkpoint_id) VALUES (1, -1);
-REVOKE ALL ON audit_alertwaking FROM gatehouse_app, gatehouse_operator;
-GRANT SELECT, UPDATE ON audit_alertwaking TO gatehouse_lookup;
-GRANT SELECT ON audit_checkpoint TO gatehouse_lookup;
-GRANT SELECT, INSERT, UPDATE ON audit_alertcursor TO gatehouse_lookup;
-GRANT SELECT, UPDATE ON audit_alertnotice TO gatehouse_lookup;
-
 -- Tells evaluation of checkpoints that came since the last call. One sealer at a time makes their ids come in order.
 -- The first call notes where the logs end: what happened before there were alerts is told to nobody.
 CREATE FUNCTION audit_wake_alerts() RETURNS integer

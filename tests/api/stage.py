@@ -26,6 +26,7 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.api.calls import Caller, anybody, by
+from tests.isolation.test_rows import fill_alerts
 from tests.people import Tenant
 from tests.sso.stored import stored_connection
 
@@ -90,6 +91,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         search = save_search(
             organization_id=organization.pk, name="Acme refusals", query="outcome:denied", actor=owner, is_shared=True
         )
+        alert, channel = fill_alerts(tenant, owner)
         places = {
             "organization": organization.slug,
             "project": project.slug,
@@ -111,6 +113,9 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "token": str(token.key.pk),
             "project_id": str(project.pk),
             "search": str(search.pk),
+            "alert": str(alert.pk),
+            "alert_rule": "sign_in_burst",
+            "alert_channel": str(channel.pk),
             "event": str(Event.objects.first().pk),
         }
     seal()

@@ -37,6 +37,9 @@ UNGOVERNED = {
     "accounts_samlcertificatewarning",
     "accounts_samlmessage",
     "accounts_ssosession",
+    "audit_alertcursor",
+    "audit_alertnotice",
+    "audit_sighting",
     *SEALED_TABLES,
 }
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
@@ -122,6 +125,9 @@ UNIQUE_PAIRS = {
     "accounts_signinexception": "membership_id",
     "accounts_signinpolicy": "sso_required",
     "accounts_waitinggroupmember": "provisioned_user_id",
+    "audit_alert": "subject",
+    "audit_alertchannel": "name",
+    "audit_alertrule": "rule",
     "audit_savedsearch": "maker_id",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",

@@ -26,6 +26,7 @@ SECRET_FIELDS = {
     ("accounts.SsoSetupLink", "token_digest"),
     ("accounts.User", "password"),
     ("api.StoredResponse", "body"),
+    ("audit.AlertChannel", "secrets"),
     ("tenants.Invitation", "token_digest"),
     ("vault.DataKey", "wrapped"),
 }

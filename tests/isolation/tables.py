@@ -19,4 +19,6 @@ FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = (
     *_KEYS.FOREIGN_KEYS,
     *_KEYS.FOLLOWING,
     *import_module("accounts.migrations.0004_scim").FOREIGN_KEYS,
+    ("audit_alertnotice", "alert_id", "audit_alert"),
+    ("audit_alertnotice", "channel_id", "audit_alertchannel"),
 )

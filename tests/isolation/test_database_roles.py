@@ -202,6 +202,9 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("accounts_ssosetuplink", "SELECT"),
         ("accounts_user", "SELECT"),
         ("api_storedresponse", "DELETE,SELECT"),
+        ("audit_alertcursor", "INSERT,SELECT"),
+        ("audit_alertnotice", "SELECT"),
+        ("audit_alertwaking", "SELECT"),
         ("audit_event", "SELECT"),
         ("tenants_domain", "SELECT"),
         ("tenants_invitation", "SELECT"),
@@ -218,5 +221,8 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
     assert columns == [
         ("accounts_apikey", "last_used_at,last_used_ip"),
         ("accounts_platformkey", "last_used_at,last_used_ip"),
+        ("audit_alertcursor", "head,lease,leased_until,served_at,waiting_since"),
+        ("audit_alertnotice", "lease,leased_until"),
+        ("audit_alertwaking", "checkpoint_id"),
         ("tenants_project", "organization_id"),
     ]

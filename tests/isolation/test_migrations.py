@@ -24,6 +24,9 @@ NO_CHANGE_OF_STATE = {
     "accounts_samlmessage",
     "accounts_ssologout",
     "accounts_ssosession",
+    "audit_alertcursor",
+    "audit_alertnotice",
+    "audit_sighting",
     *SEALED_TABLES,
 }
 OURS = ("accounts", "api", "audit", "gateway", "portal", "tenants", "vault")

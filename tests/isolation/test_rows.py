@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.utils import timezone
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -21,9 +22,13 @@ from accounts.services.service_accounts import create_service_account, set_servi
 from accounts.services.sessions import end_member_sessions
 from accounts.services.sign_in_policy import add_sign_in_exception, update_sign_in_policy
 from api.models import StoredResponse
+from audit.alerts.models import Alert, AlertChannel, AlertCursor, AlertNotice, Sighting
 from audit.sealing.sealer import seal
+from audit.services.alert_channels import create_channel
+from audit.services.alert_rules import rule_named, update_rule
 from audit.services.saved_searches import save_search
 from audit.watching import watch
+from isolation.actor import Actor
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.models import Project, Role
@@ -54,6 +59,7 @@ def fill(tenant: Tenant) -> None:
             body="{}",
         )
         save_search(organization_id=tenant.organization.pk, name="Refused", query="outcome:denied", actor=actor)
+        fill_alerts(tenant, actor)
         viewer = tenant.role("viewer")
         membership = tenant.membership("owner")
         group = create_group(organization=tenant.organization, name="Crew", actor=actor)
@@ -86,6 +92,34 @@ def fill(tenant: Tenant) -> None:
         add_sign_in_exception(membership=membership, reason="Shared by programs", actor=actor)
         end_member_sessions(membership=membership, actor=actor)
     _seal(tenant.organization.pk)
+
+
+def fill_alerts(tenant: Tenant, actor: Actor) -> tuple[Alert, AlertChannel]:
+    """Return an alert that an address names, and a channel, with everything that hangs on them; the scope is open."""
+    log = tenant.organization.pk
+    options = {"url": "https://alerts.example/here"}
+    name = f"{tenant.organization.name} room"
+    channel, _secret = create_channel(organization_id=log, kind="webhook", name=name, options=options, actor=actor)
+    update_rule(organization_id=log, rule=rule_named("mass_export"), threshold=9, actor=actor)
+    now, rule = timezone.now(), rule_named("sign_in_burst")
+    alert = Alert.objects.create(
+        organization_id=log,
+        rule=rule.key,
+        subject="ada",
+        subject_label=f"ada@{tenant.organization.slug}.example",
+        severity=rule.severity,
+        started_at=now,
+        last_time=now,
+        first_seq=0,
+        last_seq=0,
+        count=1,
+        numbers=[0],
+        raised_at=now,
+    )
+    AlertNotice.objects.create(organization_id=log, alert=alert, channel=channel, sent_at=now)
+    AlertCursor.objects.create(organization_id=log, head=0)
+    Sighting.objects.create(organization_id=log, rule=rule.key, subject="ada", seq=0, time=now, expires_at=now)
+    return alert, channel
 
 
 def _seal(organization_id: uuid.UUID) -> None:

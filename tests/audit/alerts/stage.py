@@ -37,9 +37,7 @@ def failed_from(tenant: Tenant | None, ip: str, ago: float = 0, who: UUID = ADA)
     """Let somebody type a wrong password."""
     values: dict[str, Any] = {"actor_kind": "anonymous", "actor_label": "anonymous", "outcome": "failed"}
     label = f"{who.int}@acme.example"
-    return happened(
-        tenant, "user.sign_in_failed", ago, ip=ip, target_id=str(who), target_label=label, **values
-    )
+    return happened(tenant, "user.sign_in_failed", ago, ip=ip, target_id=str(who), target_label=label, **values)
 
 
 def evaluated() -> int:
@@ -71,7 +69,9 @@ def notices_of(tenant: Tenant) -> Sequence[AlertNotice]:
 def from_the_beginning(tenant: Tenant | None) -> None:
     """Let evaluation look at a whole log again, as after a mistake in its cursor."""
     with tenant_scope(INSTALLATION if tenant is None else tenant.organization):
-        AlertCursor.objects.update(next_seq=0, lease=None, leased_until=None, retry_at=None, waiting_since="2026-01-01T00:00Z")
+        AlertCursor.objects.update(
+            next_seq=0, lease=None, leased_until=None, retry_at=None, waiting_since="2026-01-01T00:00Z"
+        )
 
 
 def statements(work: Any) -> int:

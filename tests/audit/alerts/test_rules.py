@@ -17,7 +17,7 @@ from tenants.services.roles import create_role, update_role
 from tests.audit.alerts.stage import ADA, BERLIN, GRACE, HOME, TOKYO, failed_from, happened, raised, signed_in_from
 from tests.people import Tenant
 
-KEY = {"actor_kind": "api_key", "actor_id": UUID(int=7), "actor_label": "gatepk_prod_1", "via": "api"}
+KEY: dict[str, Any] = {"actor_kind": "api_key", "actor_id": UUID(int=7), "actor_label": "gatepk_prod_1", "via": "api"}
 DAY = 24 * 60
 
 
@@ -156,7 +156,8 @@ def test_a_flight_is_possible(acme: Tenant, atlas: None) -> None:
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:{0}) Gecko/20100101 Firefox/{0}"
 SAFARI = (
-    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15"
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/17.4 Safari/605.1.15"
 )
 
 
@@ -329,7 +330,12 @@ def test_mass_export(acme: Tenant) -> None:
 
 
 def test_mass_deactivation_by_a_directory(acme: Tenant) -> None:
-    by = {"actor_kind": "scim_connection", "actor_id": UUID(int=9), "actor_label": "Okta", "via": "scim"}
+    by: dict[str, Any] = {
+        "actor_kind": "scim_connection",
+        "actor_id": UUID(int=9),
+        "actor_label": "Okta",
+        "via": "scim",
+    }
     for number in range(9):
         happened(acme, "member.deactivated", target_id=str(number), **by)
         happened(acme, "member.deactivated", target_id="0", **by)
