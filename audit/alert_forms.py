@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget
 
 from console.confirm import dress
 from isolation.exceptions import DomainError
@@ -78,10 +78,8 @@ class RuleForm(_Refusable):
     is_active = forms.BooleanField(label="Watch", required=False)
     threshold = forms.IntegerField(label="Threshold", min_value=1)
     window_minutes = forms.IntegerField(label="Within how many minutes", min_value=1, max_value=LONGEST_WINDOW)
-    is_default = forms.BooleanField(label="Tell everybody that the severity says", required=False)
-    channels = forms.MultipleChoiceField(
-        label="Otherwise tell only", required=False, widget=forms.CheckboxSelectMultiple
-    )
+    is_default = forms.BooleanField(label="Tell as the rule says", required=False)
+    channels = forms.MultipleChoiceField(label="Otherwise only", required=False, widget=forms.CheckboxSelectMultiple)
 
     def __init__(
         self,
@@ -111,12 +109,10 @@ class RuleForm(_Refusable):
             del self.fields["threshold"]
         if not rule.kind.has_window:
             del self.fields["window_minutes"]
-        told = "by e-mail and by every channel" if rule.is_told else "nobody: it waits on the page"
-        self.fields[
-            "is_default"
-        ].help_text = (
-            f"The severity of this rule is {rule.severity.label.lower()}: {told}. Off: only what is ticked below."
-        )
+        told = "nobody: it waits on the page"
+        if rule.is_told:
+            told = "every channel; a mail of its own tells people" if rule.has_own_mail else "e-mail and every channel"
+        self.fields["is_default"].help_text = f"That is {told}. Off: only what is ticked below."
         choices = [(EMAIL, "E-mail to everybody who manages alerts")]
         choices += [(str(channel.pk), channel.name) for channel in channels]
         self.fields["channels"].choices = choices  # type: ignore[attr-defined]
@@ -201,7 +197,7 @@ def _field(option: Option, *, is_new: bool) -> forms.Field:
         attributes = {"rows": 4, "spellcheck": "false"}
         widget = _WriteOnlyTextarea(attributes) if option.secret else UnfoldAdminTextareaWidget(attributes)
     elif option.secret:
-        widget = forms.PasswordInput({"autocomplete": "off"})
+        widget = UnfoldAdminPasswordWidget({"autocomplete": "off"})
     return forms.CharField(label=option.label, help_text=text, required=required, widget=widget)
 
 

@@ -34,8 +34,8 @@ class AlertChannelPages(AlertBase):
         may_manage = self.may_manage(request)
         with self.opened():
             channels = list(AlertChannel.objects.all())
-            newest = AlertNotice.objects.exclude(channel=None).order_by("channel", "-alert__raised_at", "-id")
-            last = {each.channel_id: each for each in newest.distinct("channel")}
+            newest = AlertNotice.objects.exclude(channel=None).order_by("channel_id", "-alert__raised_at", "-id")
+            last = {each.channel_id: each for each in newest.distinct("channel_id").select_related("alert")}
         for channel in channels:
             channel.url = self.url("alert_channel", channel.pk) if may_manage else ""
             channel.label = CHANNELS[channel.kind].label if channel.kind in CHANNELS else channel.kind

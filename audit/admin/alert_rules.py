@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from audit.alert_forms import MUTINGS, MuteForm, RuleForm
 from audit.alerts.registry import RULES
-from audit.alerts.rules import Rule
+from audit.alerts.rules import Kind, Rule
 from audit.alerts.tuning import Tuning, tunings
 from audit.models import AlertChannel, AlertState
 from audit.services.alert_rules import mute_rule, reset_rule, try_rule, tuning_in, update_rule
@@ -18,6 +18,11 @@ from isolation.exceptions import DomainError
 from .alerts import AlertBase
 
 _REFUSED = 422
+_SUMMARIES = {
+    Kind.NEW: "Not seen for {:,} days",
+    Kind.SILENCE: "{:,} days of silence",
+    Kind.TRAVEL: "More than {:,} km/h",
+}
 
 
 class AlertRulePages(AlertBase):
@@ -141,7 +146,7 @@ def summary_of(tuning: Tuning) -> str:
     if not rule.counts:
         return "Each time"
     if not rule.kind.has_window:
-        return f"{tuning.threshold:,} {rule.counts}"
+        return _SUMMARIES[rule.kind].format(tuning.threshold)
     minutes = round(tuning.window.total_seconds() / 60)
     span = f"{minutes} minute{'s' if minutes != 1 else ''}"
     if minutes % 60 == 0:

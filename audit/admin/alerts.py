@@ -156,10 +156,10 @@ class AlertPages(AlertBase):
                 try:
                     acknowledge_alert(alert=alert, actor=actor_of(request), note=form.cleaned_data["note"])
                 except DomainError as error:
-                    form.refuse(error)
+                    messages.error(request, error.message)
                 else:
                     messages.success(request, "The alert is acknowledged. What happens from now on begins another one.")
-                    return HttpResponseRedirect(self.url("alert", pk))
+                return HttpResponseRedirect(self.url("alert", pk))
             notices = list(AlertNotice.objects.filter(alert=alert).select_related("channel"))
         events = self.events_of(request, alert)
         rule = RULES.get(alert.rule)

@@ -147,6 +147,7 @@ RULES = (
         kind=Kind.EACH,
         severity=Severity.CRITICAL,
         read=_break_glass,
+        has_own_mail=True,
         actions=frozenset({"sign_in_policy.break_glass_used"}),
         window=timedelta(hours=12),
     ),

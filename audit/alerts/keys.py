@@ -68,6 +68,7 @@ RULES = (
         kind=Kind.EACH,
         severity=Severity.CRITICAL,
         read=_leaked,
+        has_own_mail=True,
         actions=frozenset({"api_key.leaked", "scim_token.leaked"}),
     ),
     Rule(

@@ -48,7 +48,7 @@ class AlertRule(models.Model):
     window_minutes = models.PositiveIntegerField(null=True)
     muted_until = models.DateTimeField(null=True)
     channels = ArrayField(models.CharField(max_length=36), null=True)
-    """`EMAIL`, and ids of channels; None: what the rule's severity says."""
+    """`EMAIL`, and ids of channels; None: what the rule says of itself."""
 
     objects: Any = TenantManager()
 

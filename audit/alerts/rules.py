@@ -81,6 +81,7 @@ class Rule:
         threshold: the default.
         window: the default; for kinds without a threshold of time: how long further events join an alert.
         unit: what the threshold counts, instead of the kind's own words.
+        has_own_mail: whether people get a mail of its own about it anyway: then alerts go to channels only.
         in_installation: whether it watches the installation's own log without set-up; there everybody signs in.
         missing: returns what has to be done before it can find anything; "" when nothing.
         optional: actions that this version may not have.
@@ -97,6 +98,7 @@ class Rule:
     threshold: int = 1
     window: timedelta = timedelta(hours=1)
     unit: str = ""
+    has_own_mail: bool = False
     in_installation: bool = True
     missing: Callable[[], str] = lambda: ""
     optional: frozenset[str] = frozenset()

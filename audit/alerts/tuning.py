@@ -19,7 +19,7 @@ class Tuning:
         is_active: whether it watches at all.
         threshold, window: see `Kind`.
         muted_until: what happens before counts, and tells nobody.
-        channels: `EMAIL` and ids of channels; None: everywhere, unless the rule is of low severity.
+        channels: `EMAIL` and ids of channels; None: what the rule says of itself.
         is_changed: whether anything differs from the defaults.
     """
 
@@ -46,8 +46,10 @@ class Tuning:
         Args:
             channels: those that there are.
         """
+        if self.channels is None and not self.rule.is_told:
+            return []
         if self.channels is None:
-            return [None, *channels] if self.rule.is_told else []
+            return [*channels] if self.rule.has_own_mail else [None, *channels]
         found: list[UUID | None] = [each for each in channels if str(each) in self.channels]
         return [None, *found] if EMAIL in self.channels else found
 

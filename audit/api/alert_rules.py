@@ -21,7 +21,7 @@ from audit.services.alert_rules import mute_rule, reset_rule, try_rule, tuning_i
 from .alerts import EXAMPLE as ALERT_EXAMPLE
 from .alerts import TAG, AlertAnswer
 
-_CHANNELS = f'"{EMAIL}" and ids of channels; null: e-mail and every channel, or nobody when the severity is low.'
+_CHANNELS = f'"{EMAIL}" and ids of channels; null: what the rule says of itself.'
 _THRESHOLD = "What it takes; what that counts says `counts`. null: the default."
 _WINDOW = "Within how many minutes; only where `has_window`. null: the default."
 
