@@ -164,7 +164,12 @@ class AlertChannelPages(AlertBase):
         self, request: HttpRequest, form: ChannelForm, receiver: type[Channel], context: dict[str, Any]
     ) -> HttpResponse:
         crumbs = self.crumbs(("Alert channels", self.url("alert_channels")))
-        shown = {"form": form, "receiver": receiver, "breadcrumbs": crumbs, "back_url": self.url("alert_channels")}
+        shown = {
+            "form": form,
+            "guarantee": receiver.guarantee,
+            "breadcrumbs": crumbs,
+            "back_url": self.url("alert_channels"),
+        }
         status = _REFUSED if form.is_bound else 200
         return self.site.render(request, "audit/alerts/channel.html", {**shown, **context}, status=status)
 

@@ -44,6 +44,10 @@ class AlertWebhook(Channel, Webhook):
         "An alert counts as sent when your address answers with a status from 200 to 299. One whose answer was lost "
         "comes again, with the same webhook-id."
     )
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("url", "Address", "Where alerts are posted to.", Entry.URL),
+        *Webhook.options[1:],
+    )
 
     def tell(self, message: Message) -> None:
         """Post an alert.

@@ -263,6 +263,7 @@ def test_channels_on_the_pages(acme: Tenant) -> None:
     assert "no-store" in made["Cache-Control"]
     channel = made.context["channel"]
     page = client.get(f"{CHANNELS}{channel.pk}/").content.decode()
+    assert "An alert counts as sent when" in page
     assert made.context["secret"] not in page
     assert "whpk_" in page
     changed = {"name": "Night shift", "option_url": "https://a.example/x"}
