@@ -67,7 +67,7 @@ def test_who_manages_alerts_gets_a_mail_and_a_stranger_none(quiet: Tenant, globe
     alert = weaken(quiet)
     assert tell(30)
     assert sorted(address for each in mail.outbox for address in each.to) == [quiet.admin.email, quiet.owner.email]
-    message = mail.outbox[0]
+    message: Any = mail.outbox[0]
     assert message.subject == "Sign-in weakened: Okta <b>"
     assert f"/o/acme/audit/alerts/{alert.pk}/" in message.body
     html = str(message.alternatives[0][0])
