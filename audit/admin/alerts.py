@@ -188,16 +188,15 @@ class AlertPages(AlertBase):
             Http404: there is no such alert, or this version does not know its rule.
         """
         self.demand(request)
-        form = MuteForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            with self.opened():
-                alert = self.find(pk)
-                rule = RULES.get(alert.rule)
-                if rule is None:
-                    raise Http404("This version does not know the rule.")
+        form = MuteForm(request.POST)
+        with self.opened():
+            rule = RULES.get(self.find(pk).rule)
+            if rule is None:
+                raise Http404("This version does not know the rule.")
+            if request.method == "POST" and form.is_valid():
                 until = timezone.now() + MUTINGS[form.cleaned_data["span"]][1]
                 mute_rule(organization_id=self.log(request), rule=rule, until=until, actor=actor_of(request))
-            messages.success(request, f"“{rule.title}” tells nobody until {until:%Y-%m-%d %H:%M} UTC.")
+                messages.success(request, f"“{rule.title}” tells nobody until {until:%Y-%m-%d %H:%M} UTC.")
         return HttpResponseRedirect(self.url("alert", pk))
 
     def find(self, pk: UUID) -> Alert:
