@@ -1,18 +1,22 @@
-"""Tells people that a log is not what was sealed, that something changed without an event, or that a sink fails."""
+"""Tells people what the background finds: altered logs, changes without an event, sinks that fail, alerts."""
 
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.db import transaction
 from django.dispatch import receiver
 
-from audit.models import SinkCursor
+from audit.alerts import mailer
+from audit.alerts.messages import Message
+from audit.models import Alert, SinkCursor
 from audit.reconciliation import Finding
 from audit.signals import sink_failing, unattributed_changes_found, verification_failed
+from isolation.scope import INSTALLATION
 
-from .mails import audit_log_alerts, sink_alerts, unattributed_change_alerts
+from .mails import alert_mails, audit_log_alerts, deliver, sink_alerts, unattributed_change_alerts
 
 _AGAIN_AFTER = 3600  # seconds
 
@@ -41,3 +45,23 @@ def tell_who_manages_sinks(sender: object, *, cursor: SinkCursor, reason: str, *
     """Send the mails once the event that tells of it is committed."""
     for message in sink_alerts(cursor, reason):
         transaction.on_commit(message.send, robust=True)
+
+
+class AlertMailer:
+    """Writes to those who hold ``alerts:manage``, or to the operators."""
+
+    def mails_about(self, alert: Alert, message: Message) -> Sequence[EmailMultiAlternatives]:
+        """Return one mail for each of them; the alert's scope is open."""
+        organization_id = None if alert.organization_id == INSTALLATION else alert.organization_id
+        return alert_mails(organization_id, {"alert": message})
+
+    def deliver(self, mails: Sequence[EmailMessage]) -> None:
+        """Send mails now.
+
+        Raises:
+            Exception: what the mail server said, when it took not one of them.
+        """
+        deliver(mails)
+
+
+mailer.register(AlertMailer())

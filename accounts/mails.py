@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -355,7 +355,21 @@ def sink_alerts(cursor: SinkCursor, reason: str) -> list[EmailMultiAlternatives]
     return _to_each(sorted({*_owners(), *managers}), "sink_failing", context)
 
 
-def deliver(messages: Iterable[EmailMultiAlternatives]) -> None:
+def alert_mails(organization_id: UUID | None, context: dict[str, Any]) -> list[EmailMultiAlternatives]:
+    """Return the mails that tell of an alert: to who holds ``alerts:manage`` in the open scope.
+
+    Args:
+        organization_id: where, None for the installation: then the operators are told.
+        context: the alert in words.
+    """
+    if organization_id is None:
+        people = list(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
+    else:
+        people = [member.user.email for member in who_holds(P.ALERTS_MANAGE)]
+    return _to_each(sorted(set(people)), "alert", context)
+
+
+def deliver(messages: Iterable[EmailMessage]) -> None:
     """Send several mails now; one address that is refused keeps no other waiting.
 
     Raises:

@@ -7,6 +7,7 @@ from isolation.actor import Actor
 from vault import signals as vault
 
 from . import signals
+from .alerts import actions  # noqa: F401 - registers what evaluation writes
 from .catalogue import Action, catalogue
 from .recorder import record, record_reencryption, records
 
@@ -59,6 +60,16 @@ records(
 records(signals.evidence_export_canceled, "evidence_export.canceled", "Canceled an evidence export")
 records(signals.evidence_export_deleted, "evidence_export.deleted", "Deleted an evidence export")
 records(signals.evidence_export_expired, "evidence_export.expired", "Deleted an evidence export that had expired")
+
+records(signals.alert_acknowledged, "alert.acknowledged", "Acknowledged an alert", "acknowledged the alert {target}")
+records(signals.alert_rule_updated, "alert_rule.updated", "Changed an alert rule", "changed the alert rule {target}")
+records(signals.alert_rule_reset, "alert_rule.reset", "Set an alert rule back to its defaults")
+records(signals.alert_rule_muted, "alert_rule.muted", "Muted an alert rule", "muted the alert rule {target}")
+records(signals.alert_rule_unmuted, "alert_rule.unmuted", "Let an alert rule tell people again")
+records(signals.alert_channel_created, "alert_channel.created", "Added an alert channel")
+records(signals.alert_channel_updated, "alert_channel.updated", "Changed an alert channel")
+records(signals.alert_channel_deleted, "alert_channel.deleted", "Removed an alert channel")
+records(signals.alert_channel_tested, "alert_channel.tested", "Sent a test alert to a channel")
 
 
 def record_export(actor: Actor, organization_id: UUID | None, told: dict[str, Any]) -> None:

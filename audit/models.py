@@ -12,6 +12,16 @@ from isolation.actor import ActorKind
 from isolation.context import Via
 from isolation.managers import TenantManager
 
+from .alerts.models import (
+    Alert,
+    AlertChannel,
+    AlertCursor,
+    AlertNotice,
+    AlertRule,
+    AlertState,
+    Severity,
+    Sighting,
+)
 from .exports.models import EvidenceExport, ExportState
 from .masking.models import RedactionPolicy
 from .querysets import EventQuerySet, SavedSearchQuerySet, UnattributedChangeQuerySet
@@ -20,6 +30,12 @@ from .sealing.models import Leaf, LeafText, Node, SignedCheckpoint, Verification
 from .sinks.models import DeadLetter, DeadLetterState, RecordFormat, Sink, SinkCursor, SinkHour, SinkState
 
 __all__ = [
+    "Alert",
+    "AlertChannel",
+    "AlertCursor",
+    "AlertNotice",
+    "AlertRule",
+    "AlertState",
     "DeadLetter",
     "DeadLetterState",
     "DeletedLog",
@@ -37,6 +53,8 @@ __all__ = [
     "RetentionChange",
     "RetirementReceipt",
     "SavedSearch",
+    "Severity",
+    "Sighting",
     "SignedCheckpoint",
     "Sink",
     "SinkCursor",

@@ -15,6 +15,7 @@ READ_RETENTION = "audit_retention:read"
 MANAGE_RETENTION = "audit_retention:manage"
 SINKS_READ = "sinks:read"
 SINKS_MANAGE = "sinks:manage"
+ALERTS_MANAGE = "alerts:manage"
 
 
 class EventQuerySet(TenantQuerySet):

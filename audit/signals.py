@@ -79,6 +79,16 @@ evidence_export_canceled = ChangeSignal()
 evidence_export_deleted = ChangeSignal()
 evidence_export_expired = ChangeSignal()
 
+alert_acknowledged = ChangeSignal()
+alert_rule_updated = ChangeSignal()
+alert_rule_reset = ChangeSignal()
+alert_rule_muted = ChangeSignal()
+alert_rule_unmuted = ChangeSignal()
+alert_channel_created = ChangeSignal()
+alert_channel_updated = ChangeSignal()
+alert_channel_deleted = ChangeSignal()
+alert_channel_tested = ChangeSignal()
+
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
 problems (list of sentences)."""

@@ -1,4 +1,4 @@
-"""Housekeeping of the event table; sealing, witnesses, verification, retention, exports, delivery to sinks."""
+"""Housekeeping of the event table; sealing, witnesses, verification, retention, exports, sinks, alerts."""
 
 from uuid import UUID
 
@@ -9,6 +9,9 @@ from isolation.actor import SYSTEM
 from isolation.context import Origin, acting_as, originating
 from isolation.scope import APP, settling
 
+from .alerts.claims import wake as wake_alerts
+from .alerts.evaluation import evaluate
+from .alerts.notices import tell
 from .exports import storage
 from .exports.making import make, sweep
 from .reconciliation import logs_to_reconcile, reconcile
@@ -25,6 +28,8 @@ MONTHS_AHEAD = 12
 
 DELIVERING_SECONDS = 20
 """How long one task goes on giving turns; the next second's task helps it meanwhile."""
+
+EVALUATING_SECONDS = 10
 
 
 @shared_task(name="audit.tasks.ensure_partitions")
@@ -147,3 +152,24 @@ def make_export(organization_id: str, export_id: str) -> None:
         more = make(UUID(organization_id), UUID(export_id))
     if more:
         make_export.delay(organization_id, export_id)
+
+
+@shared_task(name="audit.tasks.evaluate_alerts")
+def evaluate_alerts() -> int:
+    """Look for alerts in what was sealed.
+
+    Returns:
+        How many turns logs had.
+    """
+    wake_alerts()
+    return evaluate(EVALUATING_SECONDS)
+
+
+@shared_task(name="audit.tasks.send_alerts")
+def send_alerts() -> int:
+    """Tell people and programs of new alerts.
+
+    Returns:
+        How many notices were tried.
+    """
+    return tell(DELIVERING_SECONDS)

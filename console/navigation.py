@@ -21,6 +21,7 @@ class Entry:
         title, icon, description: how it is shown.
         url: where it leads.
         below: where further pages begin that are reached through this one.
+        badge: what the sidebar says beside the title.
     """
 
     group: str
@@ -30,6 +31,7 @@ class Entry:
     description: str
     url: str
     below: tuple[str, ...] = ()
+    badge: str = ""
 
     def covers(self, path: str) -> int:
         """Return how much of a page's path belongs to this entry, in characters."""
@@ -69,7 +71,8 @@ def sidebar(site: Any, request: HttpRequest) -> list[dict[str, Any]]:
 def _item(entry: Entry, *, is_active: bool) -> dict[str, Any]:
     # unfold prints the title unescaped.
     title = conditional_escape(entry.title)
-    return {"title": title, "icon": entry.icon, "link": entry.url, "active": is_active, "has_permission": True}
+    item = {"title": title, "icon": entry.icon, "link": entry.url, "active": is_active, "has_permission": True}
+    return item | ({"badge": entry.badge, "badge_variant": "danger"} if entry.badge else {})
 
 
 def _of_admins(site: Any, request: HttpRequest) -> Iterator[Entry]:
@@ -102,4 +105,5 @@ def _of_pages(site: Any, request: HttpRequest) -> Iterator[Entry]:
                 description=page.description,
                 url=reverse(f"{site.name}:{page.name}"),
                 below=tuple(f"{index}{path}" for path in page.covers),
+                badge=page.badge(request) if page.badge is not None else "",
             )

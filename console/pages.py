@@ -30,6 +30,7 @@ class Page:
         open_when: for a page that a permission in some project opens as well: says whether to list it. Its view asks
             for the permission itself, and `permission` is None.
         covers: where further pages begin that are reached through this one, below the console's address.
+        badge: returns what the sidebar says beside the title, such as how many wait; "" for nothing.
     """
 
     route: str
@@ -42,6 +43,7 @@ class Page:
     description: str
     open_when: Condition | None = None
     covers: tuple[str, ...] = ()
+    badge: Callable[[HttpRequest], str] | None = None
 
     def open_to(self, request: HttpRequest) -> bool:
         """Return whether the request's actor may open the page."""

@@ -61,6 +61,7 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type 
         description: str = "",
         open_when: Condition | None = None,
         covers: tuple[str, ...] = (),
+        badge: Callable[[HttpRequest], str] | None = None,
     ) -> Callable[[View], View]:
         """Add the decorated view to the site; see `pages.Page` for the arguments.
 
@@ -71,7 +72,9 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no type 
             raise ValueError(f"The site '{self.name}' has a page named '{name}' already.")
 
         def add(view: View) -> View:
-            self.pages.append(Page(route, name, view, permission, title, menu, icon, description, open_when, covers))
+            self.pages.append(
+                Page(route, name, view, permission, title, menu, icon, description, open_when, covers, badge)
+            )
             return view
 
         return add

@@ -66,6 +66,16 @@ app.conf.beat_schedule = {
         "schedule": 1,
         "options": {"expires": 10, "queue": "delivery"},
     },
+    "look for alerts in what was sealed": {
+        "task": "audit.tasks.evaluate_alerts",
+        "schedule": 2,
+        "options": {"expires": 10},
+    },
+    "tell people of alerts": {
+        "task": "audit.tasks.send_alerts",
+        "schedule": 2,
+        "options": {"expires": 10, "queue": "delivery"},
+    },
     "let witnesses keep the newest checkpoints": {
         "task": "audit.tasks.publish_checkpoints",
         "schedule": 60,

@@ -488,6 +488,10 @@ OUTBOUND_CA_FILE = env.file("OUTBOUND_CA_FILE")
 if OUTBOUND_CA_FILE is not None:
     checked("OUTBOUND_CA_FILE", check_authorities, OUTBOUND_CA_FILE)
 
+# --- Alerts: where an address is, by databases in MaxMind's format on this machine; nobody is asked -----
+GEOIP_DATABASE = env.file("GEOIP_DATABASE")
+GEOIP_ASN_DATABASE = env.file("GEOIP_ASN_DATABASE")
+
 # --- Background work: a broker may lose every message and nothing is lost ------------------------------
 CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", ("redis", "rediss", "amqp", "amqps", "sqla+postgresql+psycopg"))
 if TESTING:

@@ -10,6 +10,7 @@ from isolation.exceptions import UnknownPermission
 class P(StrEnum):
     """Every permission, as ``resource:action``, in alphabetical order."""
 
+    ALERTS_MANAGE = "alerts:manage"
     API_KEYS_INTROSPECT = "api_keys:introspect"
     API_KEYS_MANAGE = "api_keys:manage"
     API_KEYS_READ = "api_keys:read"
@@ -384,6 +385,11 @@ CATALOGUE: tuple[PermissionGroup, ...] = (
                 P.AUDIT_LOG_EXPORT,
                 "Export the audit log",
                 "Take events away as a file.",
+            ),
+            _organization(
+                P.ALERTS_MANAGE,
+                "Manage alerts",
+                "Acknowledge alerts, change and mute their rules, choose where they are sent.",
             ),
         ),
     ),

@@ -31,6 +31,8 @@ OURS += [
     "OUTBOUND_ALLOWED_NETWORKS",
     "OUTBOUND_TIMEOUT",
     "OUTBOUND_CA_FILE",
+    "GEOIP_DATABASE",
+    "GEOIP_ASN_DATABASE",
     "PUBLIC_URL",
     *(name for name in os.environ if name.startswith(("SOCIAL_GOOGLE_", "SOCIAL_GITHUB_", "SOCIAL_GITLAB_"))),
     "GATEHOUSE_BLUEPRINT",

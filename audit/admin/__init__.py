@@ -1,7 +1,10 @@
-"""The audit log and its sinks, in both consoles."""
+"""The audit log, its sinks and alerts, in both consoles."""
 
 from console.sites import operator_site, tenant_site
 
+from .alert_channels import AlertChannelPages, OperatorAlertChannelPages
+from .alert_rules import AlertRulePages, OperatorAlertRulePages
+from .alerts import AlertPages, OperatorAlertPages
 from .checkpoint import CheckpointPages, OperatorCheckpointPages
 from .deleted import DeletedLogPages
 from .log import AuditLog, OperatorAuditLog
@@ -34,3 +37,10 @@ DeletedLogPages(operator_site).add_pages(
 
 SinkPages(tenant_site).add_pages()
 OperatorSinkPages(operator_site).add_pages()
+
+AlertPages(tenant_site).add_pages(description="What rules have found in the audit log: guessed passwords, new rights.")
+AlertRulePages(tenant_site).add_pages()
+AlertChannelPages(tenant_site).add_pages()
+OperatorAlertPages(operator_site).add_pages(description="What rules have found in the installation's own log.")
+OperatorAlertRulePages(operator_site).add_pages()
+OperatorAlertChannelPages(operator_site).add_pages()

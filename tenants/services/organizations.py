@@ -9,6 +9,7 @@ from django.utils import timezone
 from api.models import StoredResponse
 from audit.models import EvidenceExport, RedactionPolicy, SavedSearch, Sink
 from audit.redaction import snapshot
+from audit.services.alerts import delete_alerts
 from audit.services.deleted_logs import keep_name
 from audit.services.holds import refuse_held
 from isolation.actor import Actor, ActorKind
@@ -236,3 +237,4 @@ def _delete_contents() -> None:
     of_tenants = (Invitation, ProjectMembership, GroupRole, Membership)
     for model in (*of_tenants, StoredResponse, SavedSearch, EvidenceExport, Sink, RedactionPolicy):
         model.objects.all().delete()
+    delete_alerts()

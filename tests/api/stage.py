@@ -30,7 +30,7 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.api.calls import Caller, anybody, by
-from tests.isolation.test_rows import fill_sink
+from tests.isolation.test_rows import fill_alerts, fill_sink
 from tests.people import Tenant
 from tests.sso.stored import stored_connection
 
@@ -97,6 +97,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             organization_id=organization.pk, name="Acme refusals", query="outcome:denied", actor=owner, is_shared=True
         )
         sink = fill_sink(tenant, owner)
+        alert, channel = fill_alerts(tenant, owner)
         places = {
             "organization": organization.slug,
             "project": project.slug,
@@ -120,6 +121,9 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "project_id": str(project.pk),
             "search": str(search.pk),
             "sink": str(sink.pk),
+            "alert": str(alert.pk),
+            "alert_rule": "sign_in_burst",
+            "alert_channel": str(channel.pk),
             "event": str(Event.objects.first().pk),
         }
         somebody = Actor(kind=ActorKind.USER, id=uuid4(), label=LEFT)

@@ -42,6 +42,9 @@ UNGOVERNED = {
     "audit_deadletter",
     "audit_sinkcursor",
     "audit_sinkhour",
+    "audit_alertcursor",
+    "audit_alertnotice",
+    "audit_sighting",
     *SEALED_TABLES,
 }
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
@@ -157,6 +160,9 @@ UNIQUE_PAIRS = {
     "accounts_signinexception": "membership_id",
     "accounts_signinpolicy": "sso_required",
     "accounts_waitinggroupmember": "provisioned_user_id",
+    "audit_alert": "subject",
+    "audit_alertchannel": "name",
+    "audit_alertrule": "rule",
     "audit_savedsearch": "maker_id",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",

@@ -29,6 +29,7 @@ SECRET_FIELDS = {
     ("audit.EvidenceExport", "file_key"),
     ("audit.RedactionPolicy", "key"),
     ("audit.Sink", "secrets"),
+    ("audit.AlertChannel", "secrets"),
     ("tenants.Invitation", "token_digest"),
     ("vault.DataKey", "wrapped"),
 }

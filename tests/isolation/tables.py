@@ -26,4 +26,6 @@ FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = (
     ("audit_sinkcursor", "sink_id", "audit_sink"),
     ("audit_deadletter", "sink_id", "audit_sink"),
     ("audit_sinkhour", "sink_id", "audit_sink"),
+    ("audit_alertnotice", "alert_id", "audit_alert"),
+    ("audit_alertnotice", "channel_id", "audit_alertchannel"),
 )

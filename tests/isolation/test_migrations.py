@@ -28,6 +28,9 @@ NO_CHANGE_OF_STATE = {
     "audit_deadletter",
     "audit_sinkcursor",
     "audit_sinkhour",
+    "audit_alertcursor",
+    "audit_alertnotice",
+    "audit_sighting",
     *SEALED_TABLES,
 }
 OURS = ("accounts", "api", "audit", "gateway", "portal", "tenants", "vault")

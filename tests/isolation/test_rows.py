@@ -22,9 +22,12 @@ from accounts.services.service_accounts import create_service_account, set_servi
 from accounts.services.sessions import end_member_sessions
 from accounts.services.sign_in_policy import add_sign_in_exception, update_sign_in_policy
 from api.models import StoredResponse
+from audit.alerts.models import Alert, AlertChannel, AlertCursor, AlertNotice, Sighting
 from audit.models import DeadLetter, DeletedLog, Sink, SinkHour
 from audit.recorder import ACCESS_DENIED, record
 from audit.sealing.sealer import seal
+from audit.services.alert_channels import create_channel
+from audit.services.alert_rules import rule_named, update_rule
 from audit.services.deleted_logs import keep_name, open_log
 from audit.services.erasures import request_erasure
 from audit.services.exports import request_export
@@ -76,6 +79,7 @@ def fill(tenant: Tenant) -> None:
         keep_name(organization_id=tenant.organization.pk, slug="former", name="Former")
         open_log(log=DeletedLog.objects.get(), reason="Test", actor=SYSTEM)
         record(ACCESS_DENIED, actor=Actor(ActorKind.USER, uuid.uuid4(), LEFT), organization_id=tenant.organization.pk)
+        fill_alerts(tenant, actor)
         viewer = tenant.role("viewer")
         membership = tenant.membership("owner")
         group = create_group(organization=tenant.organization, name="Crew", actor=actor)
@@ -135,6 +139,34 @@ def fill_sink(tenant: Tenant, actor: Actor) -> Sink:
     )
     SinkHour.objects.create(organization_id=organization_id, sink=sink, hour=timezone.now(), delivered=3, refused=1)
     return sink
+
+
+def fill_alerts(tenant: Tenant, actor: Actor) -> tuple[Alert, AlertChannel]:
+    """Return an alert that an address names, and a channel, with everything that hangs on them; the scope is open."""
+    log = tenant.organization.pk
+    options = {"url": "https://alerts.example/here"}
+    name = f"{tenant.organization.name} room"
+    channel, _secret = create_channel(organization_id=log, kind="webhook", name=name, options=options, actor=actor)
+    update_rule(organization_id=log, rule=rule_named("mass_export"), threshold=9, actor=actor)
+    now, rule = timezone.now(), rule_named("sign_in_burst")
+    alert = Alert.objects.create(
+        organization_id=log,
+        rule=rule.key,
+        subject="ada",
+        subject_label=f"ada@{tenant.organization.slug}.example",
+        severity=rule.severity,
+        started_at=now,
+        last_time=now,
+        first_seq=0,
+        last_seq=0,
+        count=1,
+        numbers=[0],
+        raised_at=now,
+    )
+    AlertNotice.objects.create(organization_id=log, alert=alert, channel=channel, sent_at=now)
+    AlertCursor.objects.create(organization_id=log, head=0)
+    Sighting.objects.create(organization_id=log, rule=rule.key, subject="ada", seq=0, time=now, expires_at=now)
+    return alert, channel
 
 
 def _seal(organization_id: uuid.UUID) -> None:

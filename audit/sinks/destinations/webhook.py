@@ -87,6 +87,19 @@ class Webhook(HttpDestination):
         identifier = message_id(self.sink_id, batch)
         events = ",".join(item.text for item in batch)
         body = f'{{"type":"audit.events","timestamp":"{batch[-1].time.isoformat()}","events":[{events}]}}'.encode()
+        self.post_signed(identifier, body)
+        return []
+
+    def post_signed(self, identifier: str, body: bytes) -> None:
+        """Post a message.
+
+        Args:
+            identifier: the same when it is sent again.
+            body: JSON.
+
+        Raises:
+            Later, Blocked, Refused: by the status.
+        """
         now = timezone.now()
         headers = {
             "content-type": "application/json",
@@ -95,7 +108,6 @@ class Webhook(HttpDestination):
             "webhook-signature": " ".join(self._signatures(identifier, now, body)),
         }
         self.judge(self.post(body, headers))
-        return []
 
     def _signatures(self, identifier: str, now: datetime, body: bytes) -> list[str]:
         signed = f"{identifier}.{int(now.timestamp())}.".encode() + body
