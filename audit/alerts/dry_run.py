@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from audit.leaf import FIELDS, SELECT, as_row
+from audit.leaf import FIELDS, SELECT
 from audit.sealing.reading import SealedEvent
 from audit.sinks.records import reading
 from isolation.scope import INSTALLATION
@@ -112,8 +112,7 @@ def _events(tuning: Tuning, log: UUID, since: datetime) -> Iterator[SealedEvent]
             cursor.execute(query, values)
             rows = cursor.fetchall()
         for seq, digest, moment, *columns in rows:
-            row = as_row(tuple(columns))
-            yield SealedEvent(seq, bytes(digest), str(row["id"]), moment, None, b"", row)
+            yield SealedEvent((seq, bytes(digest), str(columns[0]), moment, None, b"", True, *columns))
         if len(rows) < _AT_ONCE:
             return
         last = dict(zip(FIELDS, rows[-1][3:], strict=True))
