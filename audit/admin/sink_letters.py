@@ -69,7 +69,19 @@ class LetterPages:
 
     def urls(self, sink: Sink) -> dict[str, str]:
         """Return the addresses of a sink's other pages, by their last names."""
-        names = ("change", "replay", "secret", "remove", "test", "pause", "resume", "try", "refused", "preview")
+        names = (
+            "change",
+            "replay",
+            "secret",
+            "remove",
+            "test",
+            "pause",
+            "resume",
+            "try",
+            "refused",
+            "preview",
+            "redaction",
+        )
         return {name: self.url(f"sink_{name}", sink.pk) for name in names}
 
     def named_logs(self, logs: Sequence[UUID]) -> list[tuple[UUID, str]]:

@@ -1,6 +1,6 @@
 """SIEM sinks: list, add, health, settings, and what people do to delivery."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 from uuid import UUID
@@ -27,7 +27,7 @@ from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from vault.exceptions import VaultError
 
-from .sink_letters import LetterPages
+from .redaction import RedactionPages
 from .sparkline import first_hour, sparkline_of
 
 _REFUSED = 422
@@ -35,7 +35,7 @@ _HOURS_SHOWN = 12
 _LOGS_SHOWN = 100
 
 
-class SinkPages(LetterPages):
+class SinkPages(RedactionPages):
     """The sinks of the current organization."""
 
     description: ClassVar[str] = "Deliver every event of the audit log to your SIEM, and see that it arrives."
@@ -69,6 +69,7 @@ class SinkPages(LetterPages):
         for verb, act in self._acts().items():
             self._page(f"<uuid:pk>/{verb}/", f"sink_{verb}", verb.capitalize(), SINKS_MANAGE, act)
         self.add_letter_pages()
+        self.add_redaction_pages(self._page)
 
     # What differs on the operator console ----------------------------------------------------------
 
@@ -105,6 +106,7 @@ class SinkPages(LetterPages):
             "intro": self.intro,
             "sinks": sinks,
             "add_url": self.url("sink_new") if can(request, SINKS_MANAGE) else "",
+            "redaction_url": self.url("sinks_redaction") if can(request, SINKS_MANAGE) else "",
         }
         return self.site.render(request, "audit/sinks/list.html", context)
 
@@ -453,6 +455,7 @@ def settings_of(sink: Sink) -> list[tuple[str, Any]]:
         *told,
         ("Format", sink.get_format_display()),
         ("Only events that match", sink.query or "every event"),
+        ("Withheld", _withheld(sink.redaction)),
         ("Proofs", "with each record" if sink.has_proofs else "none: the copy cannot be proven"),
         (
             "Batches",
@@ -461,3 +464,8 @@ def settings_of(sink: Sink) -> list[tuple[str, Any]]:
         ("Secrets", "stored, encrypted" if sink.secrets is not None else "none"),
         ("Added by", sink.created_by),
     ]
+
+
+def _withheld(stored: Mapping[str, Any]) -> str:
+    names = [*stored.get("fields", {}), *stored.get("detectors", {})]
+    return ", ".join(name.replace("_", " ") for name in names) or "nothing besides what is withheld everywhere"

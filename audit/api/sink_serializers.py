@@ -16,6 +16,7 @@ KINDS = sorted(kind for kind, each in DESTINATIONS.items() if not each.for_opera
 _OPTIONS = "By the names under `sink-destinations`. Secret ones are kept encrypted and never returned."
 _QUERY = "Only events that match, in the language of the log's search field, without a time. Empty: every event."
 _PROOFS = "Whether each record carries what proves that the copy is complete."
+_REDACTION = "What it withholds besides the organization's `redaction`, in the same form."
 _LIMIT = "A receiver has a limit of its own, which stands under `sink-destinations`."
 
 
@@ -51,6 +52,7 @@ class SinkAnswer(Answer):
     format = serializers.ChoiceField(choices=RecordFormat.values, help_text="What a record looks like.")
     query = serializers.CharField(help_text=_QUERY)
     has_proofs = serializers.BooleanField(help_text=_PROOFS)
+    redaction = serializers.DictField(help_text=_REDACTION)
     batch_events = serializers.IntegerField(help_text="Events in a batch, at most.")
     batch_bytes = serializers.IntegerField(help_text="Bytes in a batch, at most.")
     batch_seconds = serializers.IntegerField(help_text="How long a batch waits for more.")
@@ -90,6 +92,7 @@ class _Settings(Body):
     format = serializers.ChoiceField(choices=RecordFormat.values, required=False)
     query = serializers.CharField(required=False, allow_blank=True, max_length=500, help_text=_QUERY)
     has_proofs = serializers.BooleanField(required=False, help_text=_PROOFS)
+    redaction = serializers.DictField(child=serializers.DictField(), required=False, help_text=_REDACTION)
     batch_events = serializers.IntegerField(required=False, min_value=1, max_value=10_000, help_text=_LIMIT)
     batch_bytes = serializers.IntegerField(required=False, min_value=1_000, max_value=100_000_000, help_text=_LIMIT)
     batch_seconds = serializers.IntegerField(required=False, min_value=0, max_value=3_600)

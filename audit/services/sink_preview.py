@@ -1,12 +1,18 @@
 """A real event as a sink would send it, for whoever sets it up."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
+from audit.masking.policies import rules_for
+from audit.masking.rules import Rules
 from audit.models import Event, Sink
 from audit.querysets import EXPORT, SINKS_READ
 from audit.sinks.base import Item, Limits
-from audit.sinks.records import head, stretch
+from audit.sinks.records import head, newest, record, stretch
 from isolation.actor import Actor
+from isolation.scope import tenant_scope
 
 LOOKED_AT = 200
 """So many of the newest events are looked at."""
@@ -36,3 +42,34 @@ def preview_event(*, sink: Sink, actor: Actor, log: UUID | None = None) -> Item 
         seen = {str(pk) for pk in own.visible_to(actor, EXPORT).values_list("pk", flat=True)}
         items = [item for item in items if item.id in seen]
     return items[-1] if items else None
+
+
+def preview_redaction(*, sink: Sink, rules: Mapping[str, Any], actor: Actor) -> tuple[str, str] | None:
+    """Return the newest event before and after redaction, as indented JSON; None when none is sealed.
+
+    Args:
+        sink: whose organization's log it is from; it need not be stored.
+        rules: those to try, together with the organization's.
+        actor: who looks.
+
+    Raises:
+        MissingPermission: without ``sinks:read`` and ``audit_log:export``.
+        DomainError: a rule is unknown.
+    """
+    actor.require(SINKS_READ, sink)
+    actor.require(EXPORT, sink)
+    if not actor.authority.allows_everywhere(EXPORT):
+        return None  # the newest event may be of a project that they do not see
+    log = sink.organization_id
+    plain = Sink(organization_id=log, has_proofs=False)
+    with tenant_scope(log):
+        tried = rules_for(log, dict(rules))
+    event = newest(log)
+    if event is None:
+        return None
+    before, after = (record(event, plain, each) for each in (Rules(), tried))
+    return _pretty(before), _pretty(after)
+
+
+def _pretty(text: str) -> str:
+    return json.dumps(json.loads(text)["event"], indent=2, ensure_ascii=False)

@@ -135,6 +135,14 @@ def record(event: SealedEvent, sink: Sink, rules: Rules, checkpoint: dict[str, A
     return ndjson.line(sent, extra, unproven=sent is not event).decode().rstrip("\n")
 
 
+def newest(log: UUID) -> SealedEvent | None:
+    """Return the newest sealed event of a log that is still there, of the last hundred; None when there is none."""
+    end = head(log)
+    with reading(log) as cursor:
+        found = [event for event in sealed_events(cursor, log, max(0, end - 100), end) if event.is_there]
+    return found[-1] if found else None
+
+
 def head(log: UUID) -> int:
     """Return how many events of a log are sealed."""
     with reading(log) as cursor:
