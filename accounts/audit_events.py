@@ -107,6 +107,7 @@ records(
 )
 records(signals.saml_key_added, "saml_key.added", "Added a SAML key")
 records(signals.saml_key_used, "saml_key.used", "Let another SAML key sign")
+records(signals.saml_key_rested, "saml_key.disabled", "Let a SAML key sign no more")
 records(signals.saml_key_removed, "saml_key.removed", "Removed a SAML key")
 records(signals.sso_session_ended, "sso_session.ended", "The identity provider signed somebody out")
 records(signals.sso_group_mapping_added, "sso_group_mapping.added", "Let a group follow a claim")

@@ -48,7 +48,11 @@ def use_saml_key(*, key: SamlKey, actor: Actor) -> SamlKey:
     if stored.is_signing:
         return stored
     before = snapshot(stored)
-    SamlKey.objects.filter(connection=stored.connection_id).update(is_signing=False)
+    for other in SamlKey.objects.filter(connection=stored.connection_id, is_signing=True):
+        signed = snapshot(other)
+        other.is_signing = False
+        other.save(update_fields=["is_signing"])
+        signals.saml_key_rested.announce(other, actor=actor, before=signed, after=snapshot(other))
     stored.is_signing = True
     stored.save(update_fields=["is_signing"])
     signals.saml_key_used.announce(stored, actor=actor, before=before, after=snapshot(stored))

@@ -9,8 +9,7 @@ from django.http import HttpResponse
 from rest_framework import serializers
 
 from api.conditional import is_unchanged
-from api.operation import Filter, operation
-from api.problems import not_found
+from api.operation import AUTHENTICATED, Filter, operation
 from api.views import ApiView, OrganizationView
 from audit.querysets import EXPORT
 from audit.sinks.base import Limits
@@ -62,7 +61,10 @@ class _Sealed(ApiView):
     def lines(self) -> HttpResponse:
         """Return the lines after a number."""
         if self.organization is None:
-            raise not_found()
+            raise DomainError(
+                "A session may have several organizations. Name one: /api/v1/organizations/{organization}/audit/events.",
+                code="organization_needed",
+            )
         if not self.actor.authority.allows_everywhere(EXPORT):
             self.actor.require(EXPORT)
             raise DomainError(
@@ -131,10 +133,10 @@ class OwnSealedEvents(_Sealed):
     @operation(
         "pullOwnAuditEvents",
         "Pull the sealed audit events of the key's organization",
-        permission=EXPORT,
+        permission=AUTHENTICATED,
         media_types=[MEDIA_TYPE],
         filters=FILTERS,
     )
     def get(self) -> HttpResponse:
-        """As for a named organization; a session, which has several, names one."""
+        """As for a named organization, with `audit_log:export`. A session, which may have several, has to name one."""
         return self.lines()

@@ -138,4 +138,5 @@ def test_a_key_that_may_export_and_nothing_else_pulls_its_own_log(acme: Tenant, 
 
 
 def test_a_session_names_its_organization(acme: Tenant) -> None:
-    assert by(acme.auditor).get("/audit/events").status_code == 403
+    answer = by(acme.auditor).get("/audit/events")
+    assert (answer.status_code, answer.json()["code"]) == (422, "organization_needed")

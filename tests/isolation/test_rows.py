@@ -22,6 +22,7 @@ from accounts.services.service_accounts import create_service_account, set_servi
 from accounts.services.sessions import end_member_sessions
 from accounts.services.sign_in_policy import add_sign_in_exception, update_sign_in_policy
 from api.models import StoredResponse
+from audit.alerts.actions import ALERT_RAISED
 from audit.alerts.models import Alert, AlertChannel, AlertCursor, AlertNotice, Sighting
 from audit.models import DeadLetter, DeletedLog, Sink, SinkHour
 from audit.recorder import ACCESS_DENIED, record
@@ -163,6 +164,7 @@ def fill_alerts(tenant: Tenant, actor: Actor) -> tuple[Alert, AlertChannel]:
         numbers=[0],
         raised_at=now,
     )
+    record(ALERT_RAISED, actor=SYSTEM, organization_id=log, target_type="alert", target_id=str(alert.pk))
     AlertNotice.objects.create(organization_id=log, alert=alert, channel=channel, sent_at=now)
     AlertCursor.objects.create(organization_id=log, head=0)
     Sighting.objects.create(organization_id=log, rule=rule.key, subject="ada", seq=0, time=now, expires_at=now)

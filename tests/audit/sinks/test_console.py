@@ -19,7 +19,7 @@ from tests.tenants.stage import events
 
 PAGES = ("", "change/", "replay/", "secret/", "remove/", "refused/", "preview/", "state/")
 ACTS = ("test/", "pause/", "resume/", "try/")
-COMMON = {"format": "native", "has_proofs": "on", "batch_events": 500, "batch_bytes": 1_000_000, "batch_seconds": 0}
+COMMON = {"format": "ndjson", "has_proofs": "on", "batch_events": 500, "batch_bytes": 1_000_000, "batch_seconds": 0}
 
 
 def filled(url: str, **values: Any) -> dict[str, Any]:
