@@ -62,7 +62,7 @@ class _Sealed(ApiView):
         """Return the lines after a number."""
         if self.organization is None:
             raise DomainError(
-                "A session may have several organizations. Name one: /api/v1/organizations/{organization}/audit/events.",
+                "A session may have several organizations. Name one: /organizations/{organization}/audit/events.",
                 code="organization_needed",
             )
         if not self.actor.authority.allows_everywhere(EXPORT):

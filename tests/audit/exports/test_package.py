@@ -188,7 +188,7 @@ def test_what_was_erased_or_is_gone_without_a_receipt(acme: Tenant, tmp_path: Pa
 
     assert found.report["events"] >= size
     assert (found.report["retired"], found.status) == (0, 1)
-    assert [problem["kind"] for problem in found.report["problems"]] == ["missing", "missing"]
+    assert {problem["kind"] for problem in found.report["problems"]} == {"missing"}
     assert found.report["erased"] > 0
     lines = [json.loads(line) for line in member(path, "events.ndjson").splitlines()]
     assert [line["seq"] for line in lines if line["leaf"] is None] == [last - 5, last - 4]
