@@ -142,6 +142,7 @@ WATCHED = {
     "accounts_scimtoken": sql.SQL("name = name || '!'"),
     "accounts_ssoconnection": sql.SQL("name = name || '!'"),
     "accounts_ssoidentity": sql.SQL("subject = subject || '!'"),
+    "audit_alert": sql.SQL("note = note || '!'"),
     "audit_evidenceexport": sql.SQL("reason = reason || '!'"),
     "tenants_domain": sql.SQL("reason = reason || '!'"),
 }

@@ -130,7 +130,7 @@ CHANGES: dict[str, tuple[Callable[[list[Line]], Any], Found]] = {
     "gone, and saying something": (lambda rows: rows[9].update(leaf=None), [("missing", 9, 9), ("altered", 9, 9)]),
     "gone, by another's hash": (
         lambda rows: rows.__setitem__(9, {"seq": 9, "leaf": None, "hash": rows[8]["hash"]}),
-        [("missing", 9, 9), ("inconsistent", 8, 11)],
+        [("missing", 9, 9)],
     ),
 }
 
