@@ -37,12 +37,18 @@ class LinkTokenFilter(logging.Filter):
 
 
 class EverySecondFilter(logging.Filter):
-    """Drops what Celery says of the task that runs each second; what goes wrong with it is no such line."""
+    """Drops what Celery says of the tasks that run each second; what goes wrong with them is no such line."""
+
+    _names = tuple(
+        f"audit.tasks.{name}" for name in ("seal_events", "deliver_events", "evaluate_alerts", "send_alerts")
+    )
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return False for a routine line of that task."""
-        routine = record.levelno <= logging.INFO and record.name.startswith("celery.")
-        return not (routine and "audit.tasks.seal_events" in record.getMessage())
+        """Return False for a routine line of one of them."""
+        if record.levelno > logging.INFO or not record.name.startswith("celery."):
+            return True
+        message = record.getMessage()
+        return not any(name in message for name in self._names)
 
 
 class RefusalFilter(logging.Filter):

@@ -136,8 +136,8 @@ DETECTORS: dict[str, Detector] = {
         ),
         Detector("card", "Payment card numbers", re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"), _card),
         Detector(
-            "national_id",
-            "National ids (US, UK)",
+            "ssn",
+            "US social security numbers",
             re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"),
             _social_security,
         ),

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from audit.catalogue import catalogue
 from audit.formats import RECORD_FORMATS, TEXT_FORMATS
@@ -39,6 +40,11 @@ def of(event: SealedEvent, **values: str) -> SealedEvent:
     """Return the event with other values."""
     assert event.row is not None
     return event.showing({**event.row, **values}, event.salts)
+
+
+def test_the_document_has_every_action() -> None:
+    document = (settings.BASE_DIR / "docs/siem/formats.md").read_text(encoding="utf-8")
+    assert [action.name for action in catalogue if f"| `{action.name}` |" not in document] == []
 
 
 def test_a_sink_offers_each_format() -> None:

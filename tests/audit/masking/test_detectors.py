@@ -27,7 +27,7 @@ def found(text: str, *names: str) -> list[tuple[str, str]]:
         ("card", "378282246310005"),
         ("iban", "DE89 3704 0044 0532 0130 00"),
         ("iban", "GB82WEST12345698765432"),
-        ("national_id", "078-05-1120"),
+        ("ssn", "078-05-1120"),
         ("nino", "AB123456C"),
         ("insee", "2 55 08 14 168 025 38"),
         ("steuer_id", "86095742719"),
