@@ -2,6 +2,7 @@
 
 import threading
 import time
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -119,6 +120,7 @@ class SealedEvents(_Sealed, OrganizationView):
         permission=EXPORT,
         media_types=[MEDIA_TYPE],
         filters=FILTERS,
+        problems=[HTTPStatus.UNPROCESSABLE_ENTITY],
     )
     def get(self) -> HttpResponse:
         """One JSON object a line, by the number `seq`, without a gap. Follow the `Link` with rel="next" for ever."""
@@ -136,6 +138,7 @@ class OwnSealedEvents(_Sealed):
         permission=AUTHENTICATED,
         media_types=[MEDIA_TYPE],
         filters=FILTERS,
+        problems=[HTTPStatus.UNPROCESSABLE_ENTITY],
     )
     def get(self) -> HttpResponse:
         """As for a named organization, with `audit_log:export`. A session, which may have several, has to name one."""
