@@ -175,7 +175,9 @@ def _seal(organization_id: uuid.UUID) -> None:
     """Let there be a change without its event, enough events for an inner node of the tree, and a verification."""
     with writer() as other:
         write_many(other, organization_id, 256)
-        other.execute("UPDATE tenants_project SET name = 'By hand' WHERE organization_id = %s", [organization_id])
+        other.execute(
+            "UPDATE tenants_project SET description = 'By hand' WHERE organization_id = %s", [organization_id]
+        )
     seal()
     watch()
     with writer() as other:
