@@ -269,7 +269,7 @@ def test_a_test_tells_nothing_of_who_is_a_member(
         back = holder.get(stage.leave(holder, start=f"{home_of(issued)}test/"))
         page = holder.get(back.headers["Location"]).content.decode()
         page = page[page.index("<h1>") : page.index("<form")].replace(email, "SOMEBODY")
-        pages.append(page)
+        pages.append(re.sub(r"\b\d{10}\b", "a second", page))
     assert "Test passed" in pages[0]
     assert len(set(pages)) == 1
 
