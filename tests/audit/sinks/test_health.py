@@ -19,8 +19,12 @@ def sink(**values: Any) -> Sink:
 
 def cursor(**values: Any) -> SinkCursor:
     ago = values.pop("waiting", None)
-    since = timezone.now() - ago if ago is not None else None
-    return SinkCursor(organization_id=LOG, log=LOG, waiting_since=since, **{"next_seq": 5, "head": 5, **values})
+    now = timezone.now()  # not when tests are collected: that may be long ago
+    times = {name: now + values.pop(name) for name in ("served_at", "retry_at") if name in values}
+    since = now - ago if ago is not None else None
+    return SinkCursor(
+        organization_id=LOG, log=LOG, waiting_since=since, **{"next_seq": 5, "head": 5, **values, **times}
+    )
 
 
 def minutes(number: float) -> timedelta:
@@ -32,12 +36,12 @@ def minutes(number: float) -> timedelta:
     [
         ({}, Standing.UP_TO_DATE),
         ({"head": 9, "waiting": minutes(0.1)}, Standing.DELIVERING),
-        ({"head": 9, "waiting": minutes(6), "served_at": timezone.now()}, Standing.BEHIND),
+        ({"head": 9, "waiting": minutes(6), "served_at": minutes(0)}, Standing.BEHIND),
         ({"head": 9, "waiting": minutes(6)}, Standing.UNSERVED),
         ({"head": 9, "waiting": minutes(1), "state": SinkState.RETRYING}, Standing.RETRYING),
         ({"head": 9, "waiting": minutes(60), "state": SinkState.RETRYING}, Standing.UNSERVED),
         (
-            {"head": 9, "waiting": minutes(60), "state": SinkState.RETRYING, "retry_at": timezone.now() + minutes(4)},
+            {"head": 9, "waiting": minutes(60), "state": SinkState.RETRYING, "retry_at": minutes(4)},
             Standing.RETRYING,
         ),
         ({"head": 9, "waiting": minutes(60), "state": SinkState.BLOCKED}, Standing.BLOCKED),
