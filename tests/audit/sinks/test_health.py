@@ -22,9 +22,8 @@ def cursor(**values: Any) -> SinkCursor:
     now = timezone.now()  # not when tests are collected: that may be long ago
     times = {name: now + values.pop(name) for name in ("served_at", "retry_at") if name in values}
     since = now - ago if ago is not None else None
-    return SinkCursor(
-        organization_id=LOG, log=LOG, waiting_since=since, **{"next_seq": 5, "head": 5, **values, **times}
-    )
+    fields: dict[str, Any] = {"next_seq": 5, "head": 5, **values, **times}
+    return SinkCursor(organization_id=LOG, log=LOG, waiting_since=since, **fields)
 
 
 def minutes(number: float) -> timedelta:
