@@ -20,7 +20,7 @@ def sink(**values: Any) -> Sink:
 def cursor(**values: Any) -> SinkCursor:
     ago = values.pop("waiting", None)
     now = timezone.now()  # not when tests are collected: that may be long ago
-    times = {name: now + values.pop(name) for name in ("served_at", "retry_at") if name in values}
+    times: dict[str, Any] = {name: now + values.pop(name) for name in ("served_at", "retry_at") if name in values}
     since = now - ago if ago is not None else None
     fields: dict[str, Any] = {"next_seq": 5, "head": 5, **values, **times}
     return SinkCursor(organization_id=LOG, log=LOG, waiting_since=since, **fields)
