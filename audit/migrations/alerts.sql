@@ -38,16 +38,18 @@ END $$;
 CREATE FUNCTION audit_claim_alerts(lease_seconds integer)
 RETURNS TABLE (cursor_id uuid, organization_id uuid, next_seq bigint, head bigint, lease uuid)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    -- Materialized: a subquery that the plan reads again would lease a further cursor each time, which nobody serves.
+    WITH due AS MATERIALIZED (
+        SELECT c.id FROM audit_alertcursor AS c
+        WHERE c.waiting_since IS NOT NULL
+            AND (c.retry_at IS NULL OR c.retry_at <= clock_timestamp())
+            AND (c.leased_until IS NULL OR c.leased_until <= clock_timestamp())
+        ORDER BY c.served_at NULLS FIRST LIMIT 1 FOR UPDATE OF c SKIP LOCKED
+    )
     UPDATE audit_alertcursor AS k
         SET lease = gen_random_uuid(), leased_until = clock_timestamp() + make_interval(secs => lease_seconds),
             served_at = clock_timestamp()
-        FROM (
-            SELECT c.id FROM audit_alertcursor AS c
-            WHERE c.waiting_since IS NOT NULL
-                AND (c.retry_at IS NULL OR c.retry_at <= clock_timestamp())
-                AND (c.leased_until IS NULL OR c.leased_until <= clock_timestamp())
-            ORDER BY c.served_at NULLS FIRST LIMIT 1 FOR UPDATE OF c SKIP LOCKED
-        ) AS due
+        FROM due
         WHERE k.id = due.id
         RETURNING k.id, k.organization_id, k.next_seq, k.head, k.lease
 $$;
@@ -56,14 +58,15 @@ $$;
 CREATE FUNCTION audit_claim_alertnotice(lease_seconds integer)
 RETURNS TABLE (notice_id uuid, organization_id uuid, lease uuid)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
+    WITH due AS MATERIALIZED (
+        SELECT n.id FROM audit_alertnotice AS n
+        WHERE n.retry_at <= clock_timestamp()
+            AND (n.leased_until IS NULL OR n.leased_until <= clock_timestamp())
+        ORDER BY n.retry_at LIMIT 1 FOR UPDATE OF n SKIP LOCKED
+    )
     UPDATE audit_alertnotice AS k
         SET lease = gen_random_uuid(), leased_until = clock_timestamp() + make_interval(secs => lease_seconds)
-        FROM (
-            SELECT n.id FROM audit_alertnotice AS n
-            WHERE n.retry_at <= clock_timestamp()
-                AND (n.leased_until IS NULL OR n.leased_until <= clock_timestamp())
-            ORDER BY n.retry_at LIMIT 1 FOR UPDATE OF n SKIP LOCKED
-        ) AS due
+        FROM due
         WHERE k.id = due.id
         RETURNING k.id, k.organization_id, k.lease
 $$;
