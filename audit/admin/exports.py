@@ -26,9 +26,9 @@ from audit.services.exports import (
     file_name,
     kind_of,
     request_export,
-    require_whole_log,
     take_export,
 )
+from audit.services.whole_log import require_whole_log
 from console.access import actor_of
 from console.lists import capped_count
 from isolation.actor import ActorKind

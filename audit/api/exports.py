@@ -20,9 +20,9 @@ from audit.services.exports import (
     MOST_DAYS,
     delete_export,
     request_export,
-    require_whole_log,
     take_export,
 )
+from audit.services.whole_log import require_whole_log
 
 TAG = "Audit log"
 

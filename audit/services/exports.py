@@ -16,12 +16,13 @@ from audit.exports.kinds import KINDS
 from audit.exports.selection import sealed_size, wanted_of
 from audit.formats import Format
 from audit.models import EvidenceExport, ExportState
-from audit.querysets import EXPORT
 from audit.redaction import snapshot
 from isolation.actor import SYSTEM, Actor
 from isolation.exceptions import DomainError
 from isolation.scope import APP
 from vault.hidden import Hidden
+
+from .whole_log import require_whole_log
 
 DAYS, MOST_DAYS = 7, 30
 """How long a file is kept unless something else is asked for, and at most."""
@@ -223,23 +224,6 @@ def fail_export(*, export: EvidenceExport, problem: str) -> bool:
     )
     transaction.on_commit(partial(place_of(stored).delete), using=APP)
     return True
-
-
-def require_whole_log(actor: Actor) -> None:
-    """Refuse who may not export the log of the organization and of each project in it.
-
-    Raises:
-        MissingPermission: without ``audit_log:export`` in the organization.
-        DomainError: a role in some project takes it away there.
-    """
-    if actor.authority.allows_everywhere(EXPORT):
-        return
-    actor.require(EXPORT)
-    raise DomainError(
-        "An evidence export holds the log of every project, and there is one whose log you may not export. "
-        "Download the events that you see instead.",
-        code="above_own_permissions",
-    )
 
 
 def place_of(export: EvidenceExport) -> storage.Place:

@@ -16,7 +16,7 @@ from audit.models import RecordFormat, Sink, SinkCursor
 from audit.places import LogPlaces
 from audit.query import QueryError, conditions_of, parse
 from audit.query.qualifiers import names
-from audit.querysets import EXPORT, SINKS_MANAGE
+from audit.querysets import SINKS_MANAGE
 from audit.redaction import snapshot
 from audit.sinks.base import Destination
 from audit.sinks.options import changed_options, sorted_out
@@ -27,6 +27,7 @@ from isolation.exceptions import DomainError
 from isolation.scope import APP
 
 from .redaction import ensured_policy
+from .whole_log import require_whole_log
 
 MOST = 50
 """Sinks of one organization."""
@@ -229,9 +230,10 @@ def require_both(actor: Actor, sink: Sink) -> None:
 
     Raises:
         MissingPermission: without ``sinks:manage`` and ``audit_log:export``.
+        DomainError: a role in some project takes the export of its log away.
     """
     require_manage(actor, sink)
-    actor.require(EXPORT, sink)
+    require_whole_log(actor, sink)
 
 
 def known(kind: str) -> type[Destination]:

@@ -15,8 +15,11 @@ from audit.models import Sink
 from audit.services.sink_delivery import test_sink
 from audit.services.sinks import create_sink, rotate_sink_secret, update_sink
 from audit.sinks.destinations.webhook import Webhook
+from isolation.actor import SYSTEM
 from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import tenant_scope
+from tenants.services.members import set_project_role
+from tests.api.calls import by
 from tests.audit.sinks.receivers import Answer, Receiver, Request
 from tests.audit.sinks.stage import happen, turns, webhook
 from tests.people import Tenant
@@ -121,6 +124,18 @@ def test_what_cannot_work_is_refused_at_its_field(acme: Tenant, options: dict[st
 def test_only_who_manages_sinks_makes_one(acme: Tenant, receiver: Receiver, who: str) -> None:
     with pytest.raises(MissingPermission):
         webhook(acme, receiver.url, who)
+
+
+def test_whose_role_takes_a_project_s_log_away_sends_none_of_it_out(acme: Tenant, receiver: Receiver) -> None:
+    with tenant_scope(acme.organization):
+        membership = acme.membership("admin")
+        set_project_role(project=acme.project, membership=membership, role=acme.role("none"), actor=SYSTEM)
+    with acme.acting("admin") as actor:
+        assert actor.can("audit_log:export")
+    with pytest.raises(DomainError) as refused:
+        webhook(acme, receiver.url, "admin")
+    assert refused.value.code == "above_own_permissions"
+    assert by(acme.admin).get("/organizations/acme/audit/events").json()["code"] == "above_own_permissions"
 
 
 def test_a_test_event_says_how_it_went(acme: Tenant, receiver: Receiver) -> None:
