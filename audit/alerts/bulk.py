@@ -29,7 +29,7 @@ _DELETIONS = frozenset(
 )
 _BY_THEMSELVES = frozenset({ActorKind.SCIM_CONNECTION.value, ActorKind.SYSTEM.value})
 _DEPROVISIONED = frozenset({"member.deactivated", "member.removed"})
-_EXPORTED = "audit_log.exported"
+_EXPORTED = frozenset({"audit_log.exported", "evidence_export.downloaded"})
 
 
 def _deleted(facts: Facts, _locator: Locator) -> Sign | None:
@@ -72,7 +72,7 @@ RULES = (
         kind=Kind.SUM,
         severity=Severity.MEDIUM,
         read=_exported,
-        actions=frozenset({_EXPORTED}),
+        actions=_EXPORTED,
         threshold=50_000,
         window=timedelta(hours=24),
         unit="exported events",

@@ -84,7 +84,6 @@ class Rule:
         has_own_mail: whether people get a mail of its own about it anyway: then alerts go to channels only.
         in_installation: whether it watches the installation's own log without set-up; there everybody signs in.
         missing: returns what has to be done before it can find anything; "" when nothing.
-        optional: actions that this version may not have.
     """
 
     key: str
@@ -101,7 +100,6 @@ class Rule:
     has_own_mail: bool = False
     in_installation: bool = True
     missing: Callable[[], str] = lambda: ""
-    optional: frozenset[str] = frozenset()
 
     @property
     def counts(self) -> str:

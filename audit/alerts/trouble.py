@@ -34,7 +34,6 @@ RULES = (
         severity=Severity.CRITICAL,
         read=_each,
         actions=frozenset({UNATTRIBUTED}),
-        optional=frozenset({UNATTRIBUTED}),
     ),
     Rule(
         key="verification_failed",

@@ -134,7 +134,9 @@ def take_export(*, export: EvidenceExport, actor: Actor) -> Download:
         raise DomainError("The file is gone. Ask for the export again.", code="gone")
     key = key_of(stored)
     signals.evidence_export_downloaded.announce(
-        stored, actor=actor, after={"format": stored.format, "size": stored.size, "sha256": stored.sha256}
+        stored,
+        actor=actor,
+        after={"format": stored.format, "events": stored.events, "size": stored.size, "sha256": stored.sha256},
     )
     return Download(
         file_name(stored), KINDS[stored.format].content_type, int(stored.size or 0), storage.read(place, FILE, key)
