@@ -88,7 +88,7 @@ def evaluate_batch(held: Claim, end: int) -> bool:
         mine = AlertCursor.objects.filter(pk=held.cursor_id, lease=held.lease, next_seq=held.next_seq)
         if not mine.update(next_seq=end, leased_until=timezone.now() + LEASE):
             raise LeaseLost
-        if any(event.row is not None and event.row["action"] == PURGED for event in events):
+        if any(event.value("action") == PURGED for event in events):
             Sighting.objects.all().delete()
             AlertCursor.objects.all().delete()
             return False

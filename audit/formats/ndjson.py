@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from audit.canonical import escaped
-from audit.leaf import CHANGES, ERASED, FIELDS, PERSONAL, SALT_BYTES, parsed
-from audit.sealing.reading import COLUMNS_FROM, SealedEvent
+from audit.leaf import CHANGES, ERASED, PERSONAL, SALT_BYTES, parsed
+from audit.sealing.reading import COLUMNS_FROM, PLACES, SealedEvent
 
 from .base import Format
 from .record import COLUMNS
@@ -19,14 +19,13 @@ from .record import COLUMNS
 _COMMITMENTS = '"commitments":{'
 _DIGEST = len('":"') + 44 + len('",')
 """From the end of a name to the quote before the next one: a digest has 44 characters in base64."""
-_PLACES = {name: place for place, name in enumerate(FIELDS, start=COLUMNS_FROM)}
-_ID, _BEFORE, _AFTER = (_PLACES[name] for name in ("id", *CHANGES))
-_PERSONAL = {name: _PLACES[name] for name in PERSONAL}
-_CHANGES = {name: _PLACES[name] for name in CHANGES}
+_ID, _BEFORE, _AFTER = (PLACES[name] for name in ("id", *CHANGES))
+_PERSONAL = {name: PLACES[name] for name in PERSONAL}
+_CHANGES = {name: PLACES[name] for name in CHANGES}
 # PostgreSQL's own types have nothing that has to be escaped.
 _BARE = frozenset({"actor_id", "ip", "organization_id", "project_id", "time"})
 _TEXTS = tuple(
-    (_PLACES[name], f',"{name}":', ',"{}":{}'.format(name, "null" if name in _BARE else '""'), name in _BARE)
+    (PLACES[name], f',"{name}":', ',"{}":{}'.format(name, "null" if name in _BARE else '""'), name in _BARE)
     for name in COLUMNS
     if name not in {"id", *CHANGES}
 )

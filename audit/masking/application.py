@@ -21,10 +21,10 @@ def redacted(event: SealedEvent, rules: Rules) -> SealedEvent:
         event: with its row.
         rules: what becomes of what.
     """
-    row = event.row
-    if not rules or row is None:
+    found = event.row if rules else None
+    if found is None:
         return event
-    row = dict(row)
+    row = dict(found)
     withheld: set[str] = set()
     for name in PERSONAL:
         value = row[name]

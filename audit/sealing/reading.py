@@ -11,6 +11,8 @@ AT_ONCE = 2_000
 
 COLUMNS_FROM = 7
 """Where the columns of the event begin in a fetched row, in the order of `FIELDS`."""
+PLACES = {name: place for place, name in enumerate(FIELDS, start=COLUMNS_FROM)}
+"""Where each column of the event stands in a fetched row."""
 _COLUMNS = ", ".join(f"row.{name}" for name in FIELDS)
 _ROWS = f"""
 SELECT l.seq, l.hash, l.event_id::text, l.event_time, t.body, t.salts, e.id IS NOT NULL, {_COLUMNS}
@@ -58,6 +60,11 @@ class SealedEvent(tuple[Any, ...]):
     def salts(self) -> bytes:
         """Return the salts, joined."""
         return self[5] or b""
+
+    def value(self, name: str) -> str | None:
+        """Return one of the event's columns; None when it is empty, or gone. The whole of `row` costs much more."""
+        text: str | None = self[PLACES[name]]
+        return text
 
     @property
     def row(self) -> Row | None:

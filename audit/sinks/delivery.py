@@ -132,7 +132,6 @@ class Turn:
             if done.accepted:
                 self._settle(done, done.until)
             raise
-        self._acknowledged = self._acknowledged or done.accepted > 0
         if done.suspects and not self._acknowledged:
             raise Later(
                 f"It refuses the event, and there is no other to see whether it accepts any. {done.suspects[0][1]}"
@@ -145,7 +144,6 @@ class Turn:
     def _settle(self, done: _Progress, end: int, more: Sequence[tuple[Item, str]] = ()) -> None:
         """Set aside what was refused, and go on behind it."""
         held = self._held
-        self._acknowledged = self._acknowledged or done.accepted > 0
         refused = [*done.suspects, *done.rejected, *more]
         letters = [
             DeadLetter(
@@ -188,6 +186,7 @@ class Turn:
                 done.accepted += len(items) - len(refused)
                 done.rejected += refused
                 done.newest = items[-1].time
+                self._acknowledged = True
         done.until = items[-1].seq + 1
 
     def _suspect(self, refused: Sequence[tuple[Item, str]], done: _Progress) -> None:
@@ -197,7 +196,7 @@ class Turn:
             Blocked: there are so many that it is not the events.
         """
         done.suspects += refused
-        if len(done.suspects) >= SUSPECTS and not done.accepted and not self._acknowledged:
+        if len(done.suspects) >= SUSPECTS and not self._acknowledged:
             raise Blocked(f"It refuses every event. {refused[-1][1]}")
 
     def _send_letters(self, sink: Sink, receiver: Destination) -> None:

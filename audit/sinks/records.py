@@ -1,7 +1,7 @@
 """What is sent: the sealed events of a stretch of a log, as a sink wants them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,10 +93,10 @@ def stretch(sink: Sink, log: UUID, start: int, end: int, limits: Limits) -> Stre
         wanted = _wanted(sink, events)
     rules = _rules(sink)
     for event in events:
-        if event.row is None or (wanted is not None and event.event_id not in wanted):
+        if not event.is_there or (wanted is not None and event.event_id not in wanted):
             continue
         text = record(event, sink, rules, checkpoints.get(event.seq + 1))
-        item = _item(event, log, event.row, text)
+        item = _item(event, log, text)
         if limits.item is not None and len(text.encode()) > limits.item:
             too_large.append(item)
             continue
@@ -111,9 +111,8 @@ def one(sink: Sink, log: UUID, seq: int) -> Item | None:
     """Return one event as it is sent; None when it is not in the log any more."""
     with reading(log) as cursor:
         for event in sealed_events(cursor, log, seq, seq + 1):
-            if event.row is not None:
-                text = record(event, sink, _rules(sink))
-                return _item(event, log, event.row, text)
+            if event.is_there:
+                return _item(event, log, record(event, sink, _rules(sink)))
     return None
 
 
@@ -166,9 +165,9 @@ def waiting_since(log: UUID, seq: int) -> datetime | None:
     return row[0] if row else None
 
 
-def _item(event: SealedEvent, log: UUID, row: Mapping[str, Any], text: str) -> Item:
-    fine = row["outcome"] == Outcome.SUCCESS
-    return Item(event.seq, event.event_id, log, event.event_time, str(row["action"]), text, fine)
+def _item(event: SealedEvent, log: UUID, text: str) -> Item:
+    fine = event.value("outcome") == Outcome.SUCCESS
+    return Item(event.seq, event.event_id, log, event.event_time, str(event.value("action")), text, fine)
 
 
 def _rules(sink: Sink) -> Rules:
