@@ -16,7 +16,8 @@ from audit.reconciliation import Finding
 from audit.signals import sink_failing, unattributed_changes_found, verification_failed
 from isolation.scope import INSTALLATION
 
-from .mails import alert_mails, audit_log_alerts, deliver, sink_alerts, unattributed_change_alerts
+from .audit_mails import alert_mails, audit_log_alerts, sink_alerts, unattributed_change_alerts
+from .mailing import deliver
 
 _AGAIN_AFTER = 3600  # seconds
 

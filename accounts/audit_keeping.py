@@ -16,7 +16,7 @@ from audit.signals import (
 from isolation.actor import Actor
 from isolation.scope import INSTALLATION
 
-from .mails import audit_keeping_notices
+from .audit_mails import audit_keeping_notices
 
 _DOUBT = "If nobody of you meant that, {undo}, and end the sessions of whoever it was."
 

@@ -4,34 +4,27 @@ Those about an organization's keys are rendered inside its scope.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from django.conf import settings
-from django.core.mail import EmailMessage, EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.utils import timezone
 
-from audit.models import SinkCursor
-from audit.reconciliation import Finding
-from console.links import root_url
 from isolation.context import current_origin
 from tenants.access import user_actor
 from tenants.grantors import who_holds
 from tenants.models import Domain, Membership, Organization
 from tenants.permissions import P
 
+from .mailing import owners, portal_link, to_each
 from .models import ApiKey, PlatformKey, ScimToken, SsoConnection, SsoLogin, SsoSetupLink, User
 from .services.saml_certificates import Expiring
 from .sessions.words import place_of
 from .sso_door import SsoDoor
 
 logger = logging.getLogger("gatehouse.mail")
-
-_FINDINGS_SHOWN = 20
 
 
 def send_leak_notice(key: ApiKey, *, source_url: str) -> None:
@@ -42,7 +35,7 @@ def send_leak_notice(key: ApiKey, *, source_url: str) -> None:
         source_url: where it was found, "" when nobody said. It is shown as text: a stranger wrote it.
     """
     found_at = " ".join(source_url.split())[:1_000]
-    for message in _to_each(_people_of(key), "key_leak", {**_facts(key), "source_url": found_at}):
+    for message in to_each(_people_of(key), "key_leak", {**_facts(key), "source_url": found_at}):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -62,7 +55,7 @@ def send_scim_leak_notice(token: ScimToken, *, source_url: str) -> None:
         "source_url": " ".join(source_url.split())[:1_000],
         "link": _connection_link(token),
     }
-    for message in _to_each(_owners(), "scim_token_leak", context):
+    for message in to_each(owners(), "scim_token_leak", context):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -78,9 +71,9 @@ def send_platform_leak_notice(key: PlatformKey, *, source_url: str) -> None:
         "name": key.name,
         "public_id": key.public_id,
         "source_url": " ".join(source_url.split())[:1_000],
-        "link": _link(f"admin/accounts/platformkey/{key.pk}/change/"),
+        "link": portal_link(f"admin/accounts/platformkey/{key.pk}/change/"),
     }
-    for message in _to_each(operators, "platform_key_leak", context):
+    for message in to_each(operators, "platform_key_leak", context):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -97,17 +90,17 @@ def send_new_sign_in(user: User, *, browser: str, ip: str | None, at: datetime) 
         "browser": browser,
         "place": place_of(ip),
         "at": at,
-        "sessions_link": _link("accounts/sessions/"),
-        "password_link": _link("accounts/password/change/"),
+        "sessions_link": portal_link("accounts/sessions/"),
+        "password_link": portal_link("accounts/password/change/"),
     }
-    for message in _to_each([user.email], "new_sign_in", context):
+    for message in to_each([user.email], "new_sign_in", context):
         transaction.on_commit(message.send, robust=True)
 
 
 def send_second_factors_removed(user: User) -> None:
     """Tell somebody, once the transaction has committed, that an operator removed their second factors."""
-    context = {"email": user.email, "link": _link("accounts/2fa/")}
-    for message in _to_each([user.email], "second_factors_removed", context):
+    context = {"email": user.email, "link": portal_link("accounts/2fa/")}
+    for message in to_each([user.email], "second_factors_removed", context):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -117,7 +110,7 @@ def expiry_warnings(key: ApiKey) -> list[EmailMultiAlternatives]:
     Args:
         key: a row of `selectors.keys_with_secret` that expires.
     """
-    return _to_each(_people_of(key), "key_expiry", {**_facts(key), "left": _left(key)})
+    return to_each(_people_of(key), "key_expiry", {**_facts(key), "left": _left(key)})
 
 
 def platform_expiry_warnings(key: PlatformKey) -> list[EmailMultiAlternatives]:
@@ -129,9 +122,9 @@ def platform_expiry_warnings(key: PlatformKey) -> list[EmailMultiAlternatives]:
         "last_four": key.last_four,
         "expires_at": key.expires_at,
         "left": _left(key),
-        "link": _link(f"admin/accounts/platformkey/{key.pk}/change/"),
+        "link": portal_link(f"admin/accounts/platformkey/{key.pk}/change/"),
     }
-    return _to_each(operators, "platform_key_expiry", context)
+    return to_each(operators, "platform_key_expiry", context)
 
 
 def scim_expiry_warnings(token: ScimToken) -> list[EmailMultiAlternatives]:
@@ -150,7 +143,7 @@ def scim_expiry_warnings(token: ScimToken) -> list[EmailMultiAlternatives]:
         "left": _left(token),
         "link": _connection_link(token),
     }
-    return _to_each(_owners(), "scim_token_expiry", context)
+    return to_each(owners(), "scim_token_expiry", context)
 
 
 def certificate_warnings(connection: SsoConnection, expiring: Expiring) -> list[EmailMultiAlternatives]:
@@ -165,9 +158,9 @@ def certificate_warnings(connection: SsoConnection, expiring: Expiring) -> list[
         "left": f"in {expiring.days_left} days" if expiring.days_left > 1 else "within a day",
         "ended": expiring.days_left < 0,
         "follows": bool(connection.metadata_url),
-        "link": _link(f"o/{organization.slug}/accounts/ssoconnection/{connection.pk}/change/"),
+        "link": portal_link(f"o/{organization.slug}/accounts/ssoconnection/{connection.pk}/change/"),
     }
-    return _to_each(_who_manage_single_sign_on(), "certificate_expiry", context)
+    return to_each(_who_manage_single_sign_on(), "certificate_expiry", context)
 
 
 def send_setup_finished(link: SsoSetupLink) -> None:
@@ -185,9 +178,9 @@ def send_setup_finished(link: SsoSetupLink) -> None:
         "connection": connection.name,
         "issuer": connection.issuer,
         "tested": "Nobody has tested it yet." if test is None else f"Its last {test.outcome.lower()}.",
-        "link": _link(f"o/{organization.slug}/accounts/ssoconnection/{connection.pk}/change/"),
+        "link": portal_link(f"o/{organization.slug}/accounts/ssoconnection/{connection.pk}/change/"),
     }
-    for message in _to_each(_who_manage_single_sign_on(), "sso_setup_finished", context):
+    for message in to_each(_who_manage_single_sign_on(), "sso_setup_finished", context):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -206,9 +199,9 @@ def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternativ
         "organization": organization.name,
         "connection": connection,
         "detail": detail,
-        "link": _link(f"o/{organization.slug}/"),
+        "link": portal_link(f"o/{organization.slug}/"),
     }
-    return _to_each(sorted({owner.user.email for owner in owners}), "last_owner", context)
+    return to_each(sorted({owner.user.email for owner in owners}), "last_owner", context)
 
 
 def send_sso_domain_notice(domain: Domain, *, connections: list[str], holds: bool, days: int) -> None:
@@ -227,10 +220,10 @@ def send_sso_domain_notice(domain: Domain, *, connections: list[str], holds: boo
         "connections": connections,
         "holds": holds,
         "days": days,
-        "link": _link(f"o/{organization.slug}/tenants/domain/{domain.pk}/change/"),
+        "link": portal_link(f"o/{organization.slug}/tenants/domain/{domain.pk}/change/"),
     }
     people = [member.user.email for member in who_holds(P.SSO_MANAGE)]
-    for message in _to_each(people, "sso_domain", context):
+    for message in to_each(people, "sso_domain", context):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -247,9 +240,9 @@ def send_break_glass_notice(organization: Organization, user: User) -> None:
         "person": user.email,
         "time": timezone.now(),
         "address": origin.ip or "an unknown address",
-        "link": _link(f"o/{organization.slug}/sign-in-policy/"),
+        "link": portal_link(f"o/{organization.slug}/sign-in-policy/"),
     }
-    for message in _to_each(_owners(), "break_glass", context):
+    for message in to_each(owners(), "break_glass", context):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -260,136 +253,10 @@ def send_sso_instead_of_password(email: str, doors: Sequence[SsoDoor]) -> None:
         email: where to.
         doors: the connections through which they come, one at least.
     """
-    link = _link(f"sso/{doors[0].connection_id}/start/") if len(doors) == 1 else _link("sso/")
+    link = portal_link(f"sso/{doors[0].connection_id}/start/") if len(doors) == 1 else portal_link("sso/")
     context = {"organization": doors[0].organization, "link": link}
-    for message in _to_each([email], "sso_instead_of_password", context):
+    for message in to_each([email], "sso_instead_of_password", context):
         transaction.on_commit(message.send, robust=True)
-
-
-def audit_log_alerts(organization_id: UUID | None, problems: list[str]) -> list[EmailMultiAlternatives]:
-    """Return the mails that tell operators, and the owners of the open scope, that an audit log is not what was sealed.
-
-    Args:
-        organization_id: whose log, None for the installation's: then operators alone are told.
-        problems: what was found, sentences.
-    """
-    shown = {"problems": problems[:10], "more": max(0, len(problems) - 10)}
-    operators = set(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
-    log = f"?log={organization_id}" if organization_id else ""
-    name = "this installation"
-    messages = []
-    if organization_id is not None:
-        owners = Membership.objects.active_owners().select_related("organization", "user")
-        name = owners[0].organization.name if owners else str(organization_id)
-        addresses = sorted({owner.user.email for owner in owners} - operators)
-        context = {"name": name, **shown}
-        if addresses:
-            context["link"] = _link(f"o/{owners[0].organization.slug}/audit/checkpoint/")
-        messages = _to_each(addresses, "audit_log_altered", context)
-    context = {"name": name, "link": f"{_link('admin/audit/checkpoint/')}{log}", **shown}
-    return [*messages, *_to_each(sorted(operators), "audit_log_altered", context)]
-
-
-def unattributed_change_alerts(
-    organization_id: UUID | None, findings: Sequence[Finding]
-) -> list[EmailMultiAlternatives]:
-    """Return the mails about changes that carry no audit event: to the operators, and to the owners of the open scope.
-
-    Args:
-        organization_id: whose log tells of them; None is the installation's.
-        findings: what was found.
-    """
-    organization = Organization.objects.filter(pk=organization_id).first() if organization_id else None
-    context: dict[str, Any] = {
-        "organization": organization.name if organization else "",
-        "findings": findings[:_FINDINGS_SHOWN],
-        "more": max(0, len(findings) - _FINDINGS_SHOWN),
-    }
-    operators = set(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
-    messages = _to_each(
-        sorted(operators), "unattributed_changes", {**context, "link": _link("admin/audit/unattributed/")}
-    )
-    if organization:
-        link = _link(f"o/{organization.slug}/audit/unattributed/")
-        messages += _to_each(_owners(), "unattributed_changes", {**context, "link": link})
-    return messages
-
-
-def audit_keeping_notices(organization_id: UUID | None, context: dict[str, Any]) -> list[EmailMultiAlternatives]:
-    """Return the mails about what is kept of an audit log: to the owners of the open scope, or to the operators.
-
-    Args:
-        organization_id: whose log; None is the installation's.
-        context: `title`, and `sentences`: what happened, and what to do about it.
-    """
-    organization = Organization.objects.filter(pk=organization_id).first() if organization_id else None
-    if organization is None:
-        operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
-        link = f"{_link('admin/audit/retention/')}{f'?log={organization_id}' if organization_id else ''}"
-        return _to_each(sorted(operators), "audit_log_kept", {"name": "Gatehouse", "link": link, **context})
-    link = _link(f"o/{organization.slug}/audit/retention/")
-    return _to_each(_owners(), "audit_log_kept", {"name": organization.name, "link": link, **context})
-
-
-def sink_alerts(cursor: SinkCursor, reason: str) -> list[EmailMultiAlternatives]:
-    """Return the mails that tell who can mend it that a sink receives no events; its organization's scope is open.
-
-    Args:
-        cursor: how far the sink is, with the sink.
-        reason: what is wrong, a sentence or two.
-    """
-    sink = cursor.sink
-    context = {
-        "sink": sink.name,
-        "since": cursor.failing_since or cursor.waiting_since,
-        "reason": reason,
-        "waiting": cursor.lag_events,
-    }
-    if sink.receives_every_log:
-        operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
-        context |= {"name": "this installation", "link": _link(f"admin/sinks/{sink.pk}/")}
-        return _to_each(sorted(operators), "sink_failing", context)
-    organization = Organization.objects.get(pk=sink.organization_id)
-    context |= {"name": organization.name, "link": _link(f"o/{organization.slug}/sinks/{sink.pk}/")}
-    managers = {member.user.email for member in who_holds(P.SINKS_MANAGE)}
-    return _to_each(sorted({*_owners(), *managers}), "sink_failing", context)
-
-
-def alert_mails(organization_id: UUID | None, context: dict[str, Any]) -> list[EmailMultiAlternatives]:
-    """Return the mails that tell of an alert: to who holds ``alerts:manage`` in the open scope.
-
-    Args:
-        organization_id: where, None for the installation: then the operators are told.
-        context: the alert in words.
-    """
-    if organization_id is None:
-        people = list(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
-    else:
-        people = [member.user.email for member in who_holds(P.ALERTS_MANAGE)]
-    return _to_each(sorted(set(people)), "alert", context)
-
-
-def deliver(messages: Iterable[EmailMessage]) -> None:
-    """Send several mails now; one address that is refused keeps no other waiting.
-
-    Raises:
-        Exception: what the mail server said, when it took not one of them.
-    """
-    sent, failure = 0, None
-    for message in messages:
-        try:
-            message.send()
-            sent += 1
-        except Exception as error:  # noqa: BLE001 - backends raise what they like
-            logger.warning("A mail was not sent: %s", error)
-            failure = error
-    if failure is not None and not sent:
-        raise failure
-
-
-def _owners() -> list[str]:
-    """Return the addresses of the owners of the open scope."""
-    return sorted(set(Membership.objects.active_owners().values_list("user__email", flat=True)))
 
 
 def _who_manage_single_sign_on() -> list[str]:
@@ -420,7 +287,7 @@ def _facts(key: ApiKey) -> dict[str, Any]:
         "public_id": key.public_id,
         "last_four": getattr(key, "last_four", ""),
         "expires_at": key.expires_at,
-        "link": _link(f"o/{organization.slug}/accounts/apikey/{key.pk}/change/"),
+        "link": portal_link(f"o/{organization.slug}/accounts/apikey/{key.pk}/change/"),
     }
 
 
@@ -435,21 +302,5 @@ def _left(key: ApiKey | PlatformKey | ScimToken) -> str:
     return f"{hours} hours" if hours > 1 else "an hour"
 
 
-def _to_each(addresses: Iterable[str], template: str, context: dict[str, Any]) -> list[EmailMultiAlternatives]:
-    """Return one mail for each address: not everybody may see who the others are."""
-    subject = " ".join(render_to_string(f"emails/{template}_subject.txt", context).split())
-    text, html = (render_to_string(f"emails/{template}.{form}", context) for form in ("txt", "html"))
-    messages = []
-    for address in addresses:
-        message = EmailMultiAlternatives(subject, text, to=[address])
-        message.attach_alternative(html, "text/html")
-        messages.append(message)
-    return messages
-
-
 def _connection_link(token: ScimToken) -> str:
-    return _link(f"o/{token.organization.slug}/accounts/scimconnection/{token.connection_id}/change/")
-
-
-def _link(path: str) -> str:
-    return f"{settings.PUBLIC_URL}{root_url(path)}"
+    return portal_link(f"o/{token.organization.slug}/accounts/scimconnection/{token.connection_id}/change/")

@@ -17,7 +17,8 @@ from tenants.mails import send_invitation
 from tenants.services.invitations import invitations_left
 
 from .lookups import organizations_with_waiting_people
-from .mails import certificate_warnings, deliver, expiry_warnings, platform_expiry_warnings, scim_expiry_warnings
+from .mailing import deliver
+from .mails import certificate_warnings, expiry_warnings, platform_expiry_warnings, scim_expiry_warnings
 from .models import (
     ApiKey,
     PlatformKey,

@@ -8,7 +8,7 @@ import pytest
 from django.core import mail
 from django.utils import timezone
 
-from accounts import mails
+from accounts import mailing, mails
 from accounts.key_format import SECRET_PATTERN, KeyKind
 from accounts.mails import send_leak_notice
 from accounts.models import ApiKey, PlatformKey
@@ -196,7 +196,7 @@ def test_a_process_that_dies_halfway_repeats_nothing(acme: Tenant, at: Any, monk
         except KeyboardInterrupt:
             break
     assert len(done) == 1
-    monkeypatch.setattr("accounts.tasks.deliver", mails.deliver)
+    monkeypatch.setattr("accounts.tasks.deliver", mailing.deliver)
     assert warn_of_expiring_keys() == 2
     said = [message.subject for message in mail.outbox]
     assert len({*said, *done}) == len(said) + 1 == 3
@@ -214,7 +214,7 @@ def test_one_refused_address_keeps_no_other_waiting(key: ApiKey, acme: Tenant, a
         stored = ApiKey.objects.select_related("organization", "project").get(pk=key.pk)
         messages = mails.expiry_warnings(stored)
     messages[0].to = ["broken\r\naddress"]
-    mails.deliver(messages)
+    mailing.deliver(messages)
     assert len(mail.outbox) == 1
     mail.outbox.clear()
 
