@@ -1,5 +1,6 @@
 """Redaction: what is withheld of events that leave, of an organization and of one sink."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
@@ -34,9 +35,9 @@ class RedactionPages(LetterPages):
         add("redaction/", "sinks_redaction", "Redaction", SINKS_MANAGE, self.redact_all)
         add("<uuid:pk>/redaction/", "sink_redaction", "Redaction", SINKS_MANAGE, self.redact_sink)
 
+    @abstractmethod
     def owner_id(self, request: HttpRequest) -> UUID:
         """Return whose sinks these are."""
-        raise NotImplementedError
 
     def redact_all(self, request: HttpRequest) -> HttpResponse:
         """Show what is withheld of every event that leaves; on POST change it, or try it on an event."""

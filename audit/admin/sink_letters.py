@@ -1,6 +1,7 @@
 """What a receiver refused, and what it would receive: the pages below a sink."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -26,7 +27,7 @@ PER_PAGE = 50
 _LETTERS = "letter"
 
 
-class LetterPages:
+class LetterPages(ABC):
     """The base of the pages of sinks."""
 
     site: ConsoleSite
@@ -39,13 +40,13 @@ class LetterPages:
         )
         add("sinks/<uuid:pk>/preview/", name="sink_preview", title="Preview", permission=SINKS_READ)(self.show_preview)
 
+    @abstractmethod
     def opened(self, request: HttpRequest) -> AbstractContextManager[None]:
         """Open the scope of the sinks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def names_of(self, logs: Sequence[UUID]) -> dict[UUID, str]:
         """Return the names of logs."""
-        raise NotImplementedError
 
     def url(self, name: str, *arguments: Any) -> str:
         """Return the address of a page of this console."""

@@ -10,8 +10,8 @@ from uuid import UUID
 from django.utils import timezone
 
 from audit.leaf import FIELDS, SELECT
+from audit.sealing.logs import reading
 from audit.sealing.reading import SealedEvent
-from audit.sinks.records import reading
 from isolation.scope import INSTALLATION
 
 from .actions import ALERT_RAISED

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from audit.models import Outcome
 from audit.recorder import record
+from audit.sealing.logs import reading
 from audit.sealing.reading import SealedEvent, sealed_events
 from audit.sinks.delivery import wait
-from audit.sinks.records import reading
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 

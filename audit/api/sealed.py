@@ -13,10 +13,11 @@ from api.conditional import is_unchanged
 from api.operation import AUTHENTICATED, Filter, operation
 from api.views import ApiView, OrganizationView
 from audit.querysets import EXPORT
+from audit.sealing.logs import head
 from audit.services.whole_log import require_whole_log
 from audit.sinks.base import Limits
 from audit.sinks.models import Sink
-from audit.sinks.records import head, stretch
+from audit.sinks.records import stretch
 from isolation.exceptions import DomainError
 
 TAG = "Audit log"

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from audit import signals
 from audit.models import DeadLetter, DeadLetterState, Sink, SinkCursor
+from audit.sealing.logs import first_sealed_since, head
 from audit.sinks.base import Item
 from audit.sinks.exceptions import DeliveryError
-from audit.sinks.records import first_sealed_since, head
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 

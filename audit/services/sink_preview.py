@@ -9,8 +9,9 @@ from audit.masking.policies import rules_for
 from audit.masking.rules import Rules
 from audit.models import Event, Sink
 from audit.querysets import EXPORT, SINKS_READ
+from audit.sealing.logs import head, newest
 from audit.sinks.base import Item, Limits
-from audit.sinks.records import head, newest, record, stretch
+from audit.sinks.records import record, stretch
 from isolation.actor import Actor
 from isolation.scope import tenant_scope
 

@@ -18,9 +18,9 @@ from audit.query import QueryError, conditions_of, parse
 from audit.query.qualifiers import names
 from audit.querysets import SINKS_MANAGE
 from audit.redaction import snapshot
+from audit.sealing.logs import head, sealed_at
 from audit.sinks.base import Destination
 from audit.sinks.options import changed_options, sorted_out
-from audit.sinks.records import head, waiting_since
 from audit.sinks.registry import DESTINATIONS
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
@@ -107,7 +107,7 @@ def create_sink(
         log=organization_id,
         next_seq=start,
         head=sealed,
-        waiting_since=waiting_since(organization_id, start),
+        waiting_since=sealed_at(organization_id, start),
     )
     if sink.receives_every_log:
         _add_logs(sink, from_beginning=from_beginning)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from audit.sealing.logs import sealed_at
 from isolation.scope import tenant_scope
 
 from .alerts import tell_how_it_went
@@ -19,7 +20,7 @@ from .base import Destination, Item, Limits
 from .claims import Claim, LeaseLost, advance, claim, fail, open_window, release, sink_of
 from .exceptions import Blocked, DeliveryError, Later, Refused
 from .models import DeadLetter, DeadLetterState, Sink, SinkState
-from .records import Stretch, one, stretch, waiting_since
+from .records import Stretch, one, stretch
 from .registry import destination
 
 logger = logging.getLogger("gatehouse.audit")
@@ -100,7 +101,7 @@ class Turn:
             self._send_letters(sink, receiver)
             self._send_batches(sink, receiver)
             receiver.settle()
-            since = waiting_since(held.log, held.next_seq) if held.next_seq < held.head else None
+            since = sealed_at(held.log, held.next_seq) if held.next_seq < held.head else None
             release(held, recovered=self._acknowledged, waiting_since=since)
             tell_how_it_went(held)
         except LeaseLost:

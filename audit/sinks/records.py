@@ -1,14 +1,10 @@
 """What is sent: the sealed events of a stretch of a log, as a sink wants them."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, transaction
 from django.utils import timezone
 
 from audit.formats import RECORD_FORMATS, ndjson
@@ -20,10 +16,10 @@ from audit.package import edge_texts
 from audit.places import LogPlaces
 from audit.query import conditions_of, parse
 from audit.query.qualifiers import names
+from audit.sealing.logs import reading
 from audit.sealing.reading import SealedEvent, sealed_events
-from isolation import context
 from isolation.actor import SYSTEM
-from isolation.scope import APP, INSTALLATION, OPERATOR, tenant_scope
+from isolation.scope import tenant_scope
 
 from .base import Item, Limits
 from .models import RecordFormat, Sink
@@ -31,9 +27,6 @@ from .models import RecordFormat, Sink
 _CHECKPOINTS = """
 SELECT size, note, edge FROM audit_checkpoint WHERE organization_id = %s AND size > %s AND size <= %s
 """
-_SEALED_SINCE = "SELECT min(start) FROM audit_checkpoint WHERE organization_id = %s AND time >= %s"
-_SEALED_AT = "SELECT time FROM audit_checkpoint WHERE organization_id = %s AND size > %s ORDER BY size LIMIT 1"
-_HEAD = "SELECT coalesce(max(size), 0) FROM audit_checkpoint WHERE organization_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +42,6 @@ class Stretch:
     items: list[Item]
     end: int
     too_large: list[Item]
-
-
-@contextmanager
-def reading(log: UUID) -> Iterator[Any]:
-    """Open a cursor that one log may be read through.
-
-    An organization's log is read as the runtime role inside of its scope; the installation's, which row-level security
-    hides from that role, as the operator's.
-    """
-    if log == INSTALLATION:
-        with (
-            transaction.atomic(using=OPERATOR),
-            context.scoped_to(None, operator_reason="Deliver the installation's log to its sinks"),
-            connections[OPERATOR].cursor() as cursor,
-        ):
-            yield cursor
-        return
-    with tenant_scope(log), connections[APP].cursor() as cursor:
-        yield cursor
 
 
 def stretch(sink: Sink, log: UUID, start: int, end: int, limits: Limits) -> Stretch:
@@ -132,37 +106,6 @@ def record(event: SealedEvent, sink: Sink, rules: Rules, checkpoint: dict[str, A
         return ndjson.plain_line(sent).decode().rstrip("\n")
     extra = "" if checkpoint is None else f',"checkpoint":{json.dumps(checkpoint)}'
     return ndjson.line(sent, extra, unproven=sent is not event).decode().rstrip("\n")
-
-
-def newest(log: UUID) -> SealedEvent | None:
-    """Return the newest sealed event of a log that is still there, of the last hundred; None when there is none."""
-    end = head(log)
-    with reading(log) as cursor:
-        found = [event for event in sealed_events(cursor, log, max(0, end - 100), end) if event.is_there]
-    return found[-1] if found else None
-
-
-def head(log: UUID) -> int:
-    """Return how many events of a log are sealed."""
-    with reading(log) as cursor:
-        cursor.execute(_HEAD, [log])
-        return int(cursor.fetchone()[0])
-
-
-def first_sealed_since(log: UUID, moment: datetime) -> int:
-    """Return the number of the first event that was sealed at a moment or later; the head when there is none."""
-    with reading(log) as cursor:
-        cursor.execute(_SEALED_SINCE, [log, moment])
-        (found,) = cursor.fetchone()
-    return head(log) if found is None else int(found)
-
-
-def waiting_since(log: UUID, seq: int) -> datetime | None:
-    """Return when an event was sealed; None when it is not."""
-    with reading(log) as cursor:
-        cursor.execute(_SEALED_AT, [log, seq])
-        row = cursor.fetchone()
-    return row[0] if row else None
 
 
 def _item(event: SealedEvent, log: UUID, text: str) -> Item:

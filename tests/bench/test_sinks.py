@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from audit.sealing.logs import head
 from audit.sinks.base import Limits
 from audit.sinks.claims import wake
 from audit.sinks.delivery import deliver
-from audit.sinks.records import head, stretch
+from audit.sinks.records import stretch
 from tests.audit.sinks.stage import cursor_of, happen, webhook
 from tests.people import Tenant, make_tenant
 

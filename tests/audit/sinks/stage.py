@@ -8,11 +8,11 @@ from uuid import UUID
 from django.db import connections
 
 from audit.models import DeadLetter, Sink, SinkCursor
+from audit.sealing.logs import head
 from audit.sealing.sealer import seal
 from audit.services.sinks import create_sink
 from audit.sinks.claims import wake
 from audit.sinks.delivery import deliver
-from audit.sinks.records import head
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import INSTALLATION, tenant_scope
