@@ -1,14 +1,12 @@
 """Who evaluates which log now: a cursor is leased to one worker at a time, as those of sinks are."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import connections
 
+from audit.leases import LEASE
 from isolation.scope import APP
-
-LEASE = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
@@ -27,10 +25,6 @@ class Claim:
     next_seq: int
     head: int
     lease: UUID
-
-
-class LeaseLost(Exception):  # noqa: N818 - it is no error: somebody else goes on
-    """Somebody else holds the cursor, or it is gone."""
 
 
 def wake() -> int:

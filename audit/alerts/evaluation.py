@@ -12,16 +12,16 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from audit.leases import LEASE, LeaseLost, wait
 from audit.models import Outcome
 from audit.recorder import record
 from audit.sealing.logs import reading
 from audit.sealing.reading import SealedEvent, sealed_events
-from audit.sinks.delivery import wait
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 
 from .actions import ALERT_RAISED
-from .claims import LEASE, Claim, LeaseLost, claim
+from .claims import Claim, claim
 from .facts import Facts, facts_of
 from .locations import Locator, locator
 from .models import Alert, AlertChannel, AlertCursor, AlertNotice, AlertState, Sighting

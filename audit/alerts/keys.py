@@ -7,15 +7,12 @@ from audit.models import Outcome
 from .facts import KEYS, Facts
 from .locations import Locator
 from .models import Severity
+from .networks import network_sign
 from .rules import Kind, Rule, Sign
 
 
 def _network(facts: Facts, locator: Locator) -> Sign | None:
-    if facts.actor_kind not in KEYS or not facts.network:
-        return None
-    provider = locator.find(facts.ip).provider
-    told = f"Used from {provider or facts.network} ({facts.ip})."
-    return Sign(facts.actor, facts.actor_label, value=provider.partition(" ")[0] or facts.network, told=told)
+    return network_sign(facts, locator, "Used") if facts.actor_kind in KEYS else None
 
 
 def _used(facts: Facts, _locator: Locator) -> Sign | None:

@@ -11,7 +11,7 @@ from django.db import connections
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from audit.sinks.delivery import wait
+from audit.leases import wait
 from audit.sinks.exceptions import DeliveryError, Later
 from isolation.scope import APP, tenant_scope
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from .facts import Facts
 from .locations import Locator, missing_places
 from .models import Severity
+from .networks import network_sign
 from .rules import Kind, Rule, Sign
 
 SIGNED_IN, FAILED = "user.signed_in", "user.sign_in_failed"
@@ -31,12 +32,7 @@ def _country(facts: Facts, locator: Locator) -> Sign | None:
 
 
 def _network(facts: Facts, locator: Locator) -> Sign | None:
-    if not facts.network:
-        return None
-    provider = locator.find(facts.ip).provider
-    where = provider or facts.network
-    told = f"Signed in from {where} ({facts.ip})."
-    return Sign(facts.actor, facts.actor_label, value=provider.partition(" ")[0] or facts.network, told=told)
+    return network_sign(facts, locator, "Signed in")
 
 
 def _device(facts: Facts, _locator: Locator) -> Sign | None:

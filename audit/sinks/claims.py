@@ -10,14 +10,12 @@ from django.db import connections, models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from audit.leases import LEASE, LeaseLost
 from isolation.scope import APP, tenant_scope
 
 from .models import Sink, SinkCursor, SinkHour, SinkState
 
 _FAILURE = ["failures", "failing_since", "state", "last_error", "retry_at", "lease", "leased_until", "next_seq"]
-
-LEASE = timedelta(seconds=60)
-"""Longer than any one request takes; it is extended with every batch."""
 
 
 @dataclass(slots=True)
@@ -38,10 +36,6 @@ class Claim:
     next_seq: int
     head: int
     lease: UUID
-
-
-class LeaseLost(Exception):  # noqa: N818 - it is no error: somebody else goes on
-    """Somebody else holds the cursor, or the sink was changed, or is gone."""
 
 
 def wake() -> int:

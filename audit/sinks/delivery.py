@@ -6,18 +6,18 @@ receiver that refuses everything is misconfigured, and keeps its place.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from audit.leases import LeaseLost, wait
 from audit.sealing.logs import sealed_at
 from isolation.scope import tenant_scope
 
 from .alerts import tell_how_it_went
 from .base import Destination, Item, Limits
-from .claims import Claim, LeaseLost, advance, claim, fail, open_window, release, sink_of
+from .claims import Claim, advance, claim, fail, open_window, release, sink_of
 from .exceptions import Blocked, DeliveryError, Later, Refused
 from .models import DeadLetter, DeadLetterState, Sink, SinkState
 from .records import Stretch, one, stretch
@@ -28,7 +28,6 @@ logger = logging.getLogger("gatehouse.audit")
 TURN_SECONDS = 10
 """After it the next sink has its turn."""
 
-FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0
 BLOCKED_WAIT = timedelta(minutes=5)
 """Somebody may have mended it meanwhile."""
 
@@ -229,15 +228,3 @@ class Turn:
         afresh = self._acknowledged and not self._has_window  # without an acknowledgement only whole turns count
         if fail(held, state=state, reason=reason, pause=pause, afresh=afresh):
             tell_how_it_went(held)
-
-
-def wait(failures: int, after: float | None = None) -> timedelta:
-    """Return how long to wait before the next try: twice as long each time, at most five minutes, by chance shorter.
-
-    Args:
-        failures: in a row.
-        after: seconds that the receiver asked for, None for no wish.
-    """
-    longest = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(failures - 1, 20))
-    chosen = random.uniform(longest / 2, longest)  # noqa: S311 - so that sinks do not come all at once
-    return timedelta(seconds=max(chosen, after or 0))

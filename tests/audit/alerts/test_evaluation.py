@@ -10,9 +10,10 @@ from psycopg import sql
 
 from accounts.models import User
 from audit.alerts import evaluation
-from audit.alerts.claims import Claim, LeaseLost, claim, wake
+from audit.alerts.claims import Claim, claim, wake
 from audit.alerts.evaluation import evaluate, evaluate_batch
 from audit.alerts.notices import tell
+from audit.leases import LeaseLost
 from audit.models import Alert, AlertCursor, Event, Leaf, Sighting
 from audit.sealing.sealer import seal
 from isolation.scope import tenant_scope

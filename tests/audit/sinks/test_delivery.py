@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Iterable
+from datetime import timedelta
 
 import pytest
 
+from audit.leases import FIRST_WAIT, LONGEST_WAIT, LeaseLost, wait
 from audit.models import DeadLetterState, SinkState
 from audit.services.sink_delivery import dismiss_dead_letters, replay_sink, retry_dead_letters
 from audit.services.sinks import set_sink_active, update_sink
-from audit.sinks import claims, delivery
-from audit.sinks.claims import LeaseLost, advance, claim, wake
-from audit.sinks.delivery import FIRST_WAIT, LONGEST_WAIT, Turn, wait
+from audit.sinks import delivery
+from audit.sinks.claims import advance, claim, wake
+from audit.sinks.delivery import Turn
 from tests.audit.sinks.receivers import Answer, Receiver, Request
 from tests.audit.sinks.stage import apart, cursor_of, due, happen, letters_of, numbers, sealed, turns, webhook
 from tests.people import Tenant
@@ -248,7 +250,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_its_old_holder_notes_nothing(
     sink = webhook(acme, receiver.url, from_beginning=True)
     happen(acme, 3)
     wake()
-    monkeypatch.setattr(claims, "LEASE", claims.LEASE * 0)
+    monkeypatch.setattr("audit.sinks.claims.LEASE", timedelta())
     late = claim()
     assert late is not None
     monkeypatch.undo()

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from tests.people import Tenant
 Fault = Callable[[Request], Answer | None]
 
 
-class Fake:
+class Fake(ABC):
     """A receiver that holds to its protocol's rules, and breaks as a test wants.
 
     Attributes:
@@ -45,13 +46,13 @@ class Fake:
         with Receiver().running() as receiver:
             yield cls(receiver)
 
+    @abstractmethod
     def options(self) -> dict[str, Any]:
         """Return what a sink has to be told."""
-        raise NotImplementedError
 
+    @abstractmethod
     def accept(self, request: Request) -> Answer:
         """Do as the published rules say."""
-        raise NotImplementedError
 
     def faults(self) -> list[Fault]:
         """Return how it may break, for chaos."""
