@@ -26,6 +26,12 @@ class ScopePreset:
 
 _PRESETS = (
     ScopePreset(
+        "call-models",
+        "Call models",
+        "For an application that sends LLM requests through the auth proxy.",
+        (P.LLM_INVOKE,),
+    ),
+    ScopePreset(
         "ingest",
         "Send data",
         "For an application that sends its traces and scores.",

@@ -1,1 +1,1 @@
-"""The gateway's own processes: what services of the LLM platform call, where every request counts its microseconds."""
+"""The gateway: verification of keys, and the LLM auth proxy with its credentials, tokens, limits and usage."""

@@ -1,10 +1,11 @@
-"""The gateway as a Django app: it has migrations and no models; its processes run without the app registry."""
+"""The gateway as a Django app; its processes on the hot path run without the app registry."""
 
 from django.apps import AppConfig
 
 
 class GatewayConfig(AppConfig):
-    """Registers the migrations."""
+    """Verification of keys, and the LLM auth proxy."""
 
     name = "gateway"
-    verbose_name = "Gateway"
+    verbose_name = "LLM auth proxy"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -113,7 +113,7 @@ def commands(settings: Any) -> dict[str, list[str]]:
     gateway = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--http", "1"]
     gateway += ["--host", settings.GATEWAY_HOST, "--port", str(settings.GATEWAY_PORT)]
     gateway += ["--workers", str(settings.GATEWAY_WORKERS), "--log-level", "warning", "--workers-kill-timeout", "3"]
-    gateway += [*(["--access-log"] if settings.ACCESS_LOG else []), "gateway.app:application"]
+    gateway += [*(["--access-log"] if settings.ACCESS_LOG else []), "gateway.hotpath.app:application"]
     worker = [sys.executable, "-m", "celery", "--app", "portal", "--quiet", "worker", "--beat"]
     worker += ["--pool", "threads", "--concurrency", "2", "--loglevel", settings.LOG_LEVEL]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]

@@ -32,6 +32,9 @@ class P(StrEnum):
     EVALUATIONS_WRITE = "evaluations:write"
     GROUPS_MANAGE = "groups:manage"
     GROUPS_READ = "groups:read"
+    LLM_INVOKE = "llm:invoke"
+    LLM_PROXY_MANAGE = "llm_proxy:manage"
+    LLM_PROXY_READ = "llm_proxy:read"
     MEMBERS_INVITE = "members:invite"
     MEMBERS_MANAGE = "members:manage"
     MEMBERS_READ = "members:read"
@@ -66,6 +69,8 @@ class P(StrEnum):
     TRACES_DELETE = "traces:delete"
     TRACES_READ = "traces:read"
     TRACES_WRITE = "traces:write"
+    USAGE_READ = "usage:read"
+    USAGE_LIMITS_MANAGE = "usage_limits:manage"
 
 
 SENSITIVE: frozenset[P] = frozenset(
@@ -363,6 +368,36 @@ CATALOGUE: tuple[PermissionGroup, ...] = (
         ),
     ),
     PermissionGroup(
+        "LLM auth proxy",
+        (
+            _project(
+                P.LLM_INVOKE,
+                "Call models",
+                "Get tokens for the LLM auth proxy and send requests through it.",
+            ),
+            _organization(
+                P.LLM_PROXY_READ,
+                "See the proxy",
+                "See its settings and which tokens were issued.",
+            ),
+            _organization(
+                P.LLM_PROXY_MANAGE,
+                "Manage the proxy",
+                "Turn it on and off, change its settings, revoke tokens.",
+            ),
+            _project(
+                P.USAGE_READ,
+                "See usage",
+                "See requests, tokens, cost and limits.",
+            ),
+            _organization(
+                P.USAGE_LIMITS_MANAGE,
+                "Manage limits",
+                "Set rate limits and budgets.",
+            ),
+        ),
+    ),
+    PermissionGroup(
         "SIEM sinks",
         (
             _organization(
@@ -454,7 +489,11 @@ _VIEWER = _DATA_READ | {
     P.ROLES_READ,
     P.PROJECTS_READ,
 }
-_MEMBER = _VIEWER | _DATA_WRITE | {P.API_KEYS_READ, P.PROVIDER_CREDENTIALS_READ, P.SERVICE_ACCOUNTS_READ}
+_MEMBER = (
+    _VIEWER
+    | _DATA_WRITE
+    | {P.API_KEYS_READ, P.LLM_INVOKE, P.PROVIDER_CREDENTIALS_READ, P.SERVICE_ACCOUNTS_READ, P.USAGE_READ}
+)
 
 BUILTIN_ROLES: dict[BuiltinRole, RoleDefinition] = {
     BuiltinRole.OWNER: RoleDefinition("Owner", "Everything, deleting the organization included.", ALL),

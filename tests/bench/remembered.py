@@ -10,10 +10,10 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from gateway.app import Gateway, _Remembered
-from gateway.config import Config
-from gateway.memory import Memory
-from gateway.records import record_of
+from gateway.hotpath.app import Gateway, _Remembered
+from gateway.hotpath.config import Config
+from gateway.hotpath.memory import Memory
+from gateway.hotpath.records import record_of
 
 KEYS = 100_000
 

@@ -59,7 +59,7 @@ def gateway(caller: IssuedKey, **variables: str) -> Server:
         "LOG_LEVEL": "WARNING",
         **variables,
     }
-    return Server("asgi", "gateway.app:application", basic(caller), environment)
+    return Server("asgi", "gateway.hotpath.app:application", basic(caller), environment)
 
 
 def test_introspection(acme: Tenant, other_database: str, tmp_path: Path) -> None:

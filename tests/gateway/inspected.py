@@ -3,8 +3,8 @@
 import json
 import sys
 
-from gateway.app import Message, Receive, Scope, Send
-from gateway.app import application as gateway
+from gateway.hotpath.app import Message, Receive, Scope, Send
+from gateway.hotpath.app import application as gateway
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

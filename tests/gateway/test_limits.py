@@ -6,7 +6,7 @@ import pytest
 
 from accounts.key_format import new_secret
 from accounts.services.key_rules import IssuedKey
-from gateway.limiter import Limiter
+from gateway.hotpath.limiter import Limiter
 from isolation.addresses import counted_as
 from tests.gateway.process import Gateway, basic
 from tests.gateway.stage import Keys

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.memory import Memory
-from gateway.records import MemoryRecord, record_of
+from gateway.hotpath.memory import Memory
+from gateway.hotpath.records import MemoryRecord, record_of
 
 ONE = str(uuid4())
 

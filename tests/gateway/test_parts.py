@@ -5,8 +5,8 @@ import socket
 from typing import Any
 
 from accounts.services.key_rules import IssuedKey
-from gateway.app import Gateway as Application
-from gateway.config import Config
+from gateway.hotpath.app import Gateway as Application
+from gateway.hotpath.config import Config
 from tests.gateway.process import FORM, Gateway, basic, database_url
 from tests.gateway.stage import Keys
 

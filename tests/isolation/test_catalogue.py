@@ -15,6 +15,7 @@ UNIQUE_IN_THE_INSTALLATION = {
     "accounts_apikey": {("public_id",)},
     "accounts_apikeysecret": {("digest",)},
     "accounts_scimtoken": {("digest",), ("public_id",)},
+    "gateway_issuedtoken": {("jti",)},
     "tenants_domain": {("name",)},  # of verified ones: a domain is one organization's
     "accounts_ssosetuplink": {("token_digest",)},
     "tenants_invitation": {("token_digest",)},
@@ -42,6 +43,8 @@ TABLES_WITHOUT_TENANT = {
     "django_admin_log",
     "django_content_type",
     "django_migrations",
+    "gateway_price",
+    "gateway_signingkey",
     "guardian_groupobjectpermission",
     "guardian_userobjectpermission",
     "mfa_authenticator",

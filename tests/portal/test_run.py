@@ -117,7 +117,7 @@ def test_a_second_run_is_refused_and_a_killed_one_is_cleaned_up(portal: Run) -> 
     assert_a_signal_stops_all_of_it(portal, signal.SIGTERM)
 
 
-@pytest.mark.parametrize("command", ["celery", "gateway.app:application"])
+@pytest.mark.parametrize("command", ["celery", "gateway.hotpath.app:application"])
 def test_a_killed_process_ends_the_run_though_others_hold_its_output(portal: Run, command: str) -> None:
     portal.start()
     portal.wait_until_ready()

@@ -30,7 +30,7 @@ settings.configure(
 django.setup()
 
 from accounts.key_format import digest  # noqa: E402 - after the settings
-from gateway.records import MemoryRecord, record_of  # noqa: E402 - the same
+from gateway.hotpath.records import MemoryRecord, record_of  # noqa: E402 - the same
 
 PEPPER = bytes.fromhex(os.environ["BENCH_PEPPER"])
 

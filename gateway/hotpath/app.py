@@ -1,7 +1,7 @@
 """The ASGI application of the gateway's process: token introspection, and how the process is.
 
 Bare ASGI, without a framework and without `django.setup()`. What was asked before, in the very same words, is answered
-by `Gateway.__call__` itself from memory; everything else takes the longer way through `gateway.introspection`.
+by `Gateway.__call__` itself from memory; everything else takes the longer way through `gateway.hotpath.introspection`.
 """
 
 import asyncio

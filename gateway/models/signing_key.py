@@ -1,0 +1,33 @@
+"""The installation's keys that sign access tokens (RFC 7517, RFC 8037)."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from vault.models import WrappedField
+
+
+class SigningKey(models.Model):
+    """An Ed25519 key: published before it signs, published on after it signed last, then withdrawn.
+
+    The private part is wrapped by the keyring; a key that the environment gives has none here.
+    """
+
+    kid = models.CharField("key ID", max_length=64, primary_key=True, editable=False)
+    public = models.CharField(max_length=64, editable=False, help_text="x of the JWK, base64url.")
+    wrapped = WrappedField(null=True)
+    wrapped_by = models.PositiveSmallIntegerField("key-encryption key", null=True, editable=False)
+    created_at = models.DateTimeField("published", auto_now_add=True)
+    signs_from = models.DateTimeField("signs from", editable=False)
+    retired_at = models.DateTimeField("signed until", null=True, editable=False)
+    withdrawn_at = models.DateTimeField("withdrawn", null=True, editable=False)
+    revoked_at = models.DateTimeField("revoked", null=True, editable=False)
+    reason = models.CharField(max_length=300, blank=True, editable=False)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = "signing key"
+        ordering: ClassVar[list[str]] = ["-signs_from", "-kid"]
+
+    def __str__(self) -> str:
+        return self.kid
