@@ -185,7 +185,7 @@ class OperatorSite(ConsoleSite):
     """The console of the installation's operators, over all organizations."""
 
     settings_name = "UNFOLD_OPERATOR"
-    menu_groups = ("Organizations", "People", "Access", "Compliance", "Installation")
+    menu_groups = ("Organizations", "People", "Access", "LLM proxy", "Compliance", "Installation")
     overview_text = "Everything of this installation, across its organizations."
 
     def has_permission(self, request: HttpRequest) -> bool:
@@ -205,7 +205,7 @@ class TenantSite(ConsoleSite):
     """The console of one organization, entered by membership or by an operator's support mode."""
 
     settings_name = "UNFOLD_TENANT"
-    menu_groups = ("Organization", "Access", "Projects", "Compliance")
+    menu_groups = ("Organization", "Access", "Projects", "LLM proxy", "Compliance")
     overview_text = "What you can see and do in this organization."
 
     def has_permission(self, request: HttpRequest) -> bool:

@@ -18,7 +18,7 @@ class ProxyRequest:
         request_id: correlates the logs of Envoy, gateway, transformer and portal.
         organization_id, project_id: whose it is (UUIDs as text).
         environment: the project's.
-        actor_type, actor_id, actor_label: who asks (`gateway.models.ActorType`; a key without an owner is its own actor).
+        actor_type, actor_id, actor_label: who asks (`gateway.models.ActorType`; a project key is its own actor).
         api_key_id: the key behind it, or None.
         provider: whose API is called, "" until a credential is chosen.
         model: the model that was asked for, "" while only the body says so.
