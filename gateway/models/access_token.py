@@ -22,6 +22,7 @@ class RevocationKind(models.TextChoices):
 
     TOKEN = "token", "One token"
     ACTOR = "actor", "Everything of one actor"
+    KEY = "key", "Everything that one key asked for"
     PROJECT = "project", "Everything of one project"
     ORGANIZATION = "organization", "Everything of the organization"
 
@@ -46,6 +47,7 @@ class IssuedToken(TenantModel):
     expires_at = models.DateTimeField("expires", editable=False)
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)
 
+    lives_in_project = False  # who manages the organization's proxy manages its tokens
     audit_exclude = frozenset({"claims", "digest"})
 
     class Meta(TenantModel.Meta):
@@ -65,7 +67,7 @@ class TokenRevocation(TenantModel):
     """Tokens issued up to a moment that are refused, until all of them have expired by themselves."""
 
     kind = models.CharField(max_length=12, choices=RevocationKind.choices, editable=False)
-    # A token's jti, or the id of an actor or a project; empty for the organization.
+    # A token's jti, the id of an actor or a project, a key's public id; empty for the organization.
     subject = models.CharField(max_length=64, blank=True, editable=False)
     issued_up_to = models.DateTimeField(editable=False)
     until = models.DateTimeField(editable=False)
