@@ -159,7 +159,8 @@ def batches(hours: "QuerySet[Any]", run: Any, *, most: int, size: int = 1_000) -
     last: Any = None
     while most > 0:
         after = rows if last is None else rows.filter(Q(hour__gt=last.hour) | Q(hour=last.hour, id__gt=last.id))
-        found = run(lambda page=after[: min(size, most)]: list(page))
+        page = after[: min(size, most)]
+        found = run(lambda page=page: list(page))
         if not found:
             return
         yield found

@@ -40,7 +40,9 @@ def add_price(
     Args:
         provider: whose model (`Provider`).
         model: its name, or a pattern.
-        input, cached_input, output: millionths of a US dollar for a million tokens.
+        input: millionths of a US dollar for a million tokens of a prompt.
+        cached_input: the same, for those that the provider had in its cache.
+        output: the same, for tokens of an answer.
         actor: an operator, or the system.
         valid_from: now when it is not said.
 
