@@ -30,9 +30,8 @@ class PriceAdmin(OperatorModelAdmin):
 
     form = PriceForm
     list_display = ("model", "provider", "shown_input", "shown_cached", "shown_output", "valid_from", "created_by")
-    list_filter = ("provider",)
-    search_fields = ("^model",)
-    search_help_text = "Search by the beginning of a model's name"
+    search_fields = ("^model", "^provider")
+    search_help_text = "Search by the beginning of a model or provider"
     ordering = ("provider", "model", "-valid_from")
     actions_detail = ("remove",)
 

@@ -174,9 +174,9 @@ def _table(hours: Any, dimension: str, title: str, names_of: Any) -> dict[str, A
 
 def _name(dimension: str, key: Any, names: dict[Any, str]) -> str:
     if dimension == "outcome":
-        return OUTCOMES.get(key, key)
+        return OUTCOMES.get(key, str(key))
     if dimension == "model":
-        return key or "Not named"
+        return str(key or "Not named")
     if key is None:
         return "No key (a session or a project's token)" if dimension == "api_key" else "Not known"
     return names.get(key, f"Deleted ({str(key)[:8]})")
