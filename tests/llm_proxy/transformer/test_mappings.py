@@ -14,7 +14,7 @@ SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 CALLED = {"name": "weather", "arguments": '{"city": "Rom"}'}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}}
 TOOL_USE = {"type": "tool_use", "id": "c1", "name": "weather", "input": {"city": "Rom"}}
-OPENAI = {
+OPENAI: dict[str, Any] = {
     "model": "claude-sonnet-4-5",
     "temperature": 1.4,
     "max_completion_tokens": 300,
@@ -38,7 +38,7 @@ OPENAI = {
         {"role": "tool", "tool_call_id": "c1", "content": "Sun"},
     ],
 }
-ANTHROPIC = {
+ANTHROPIC: dict[str, Any] = {
     "model": "claude-sonnet-4-5",
     "temperature": 1,
     "max_tokens": 300,
@@ -113,7 +113,7 @@ def test_a_message_comes_back_as_a_completion(duplex: bool) -> None:
 
 
 def test_a_streamed_message_comes_back_as_chunks() -> None:
-    blocks = [
+    blocks: list[dict[str, Any]] = [
         {"type": "message_start", "message": {"id": "m", "model": "claude", "usage": {"input_tokens": 4}}},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "ping"},
@@ -206,7 +206,7 @@ def test_a_completion_comes_back_as_a_message() -> None:
         "choices": [
             {
                 "finish_reason": "tool_calls",
-                "message": {"content": "I look.", "tool_calls": [{"id": "t", "function": function}]},
+                "message": {"content": "I look.", "tool_calls": [{"id": "c1", "function": CALLED}]},
             }
         ],
         "usage": {"prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},

@@ -4,6 +4,7 @@ import gzip
 import json
 from binascii import crc32
 from struct import pack
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_twenty_mebibytes_pass() -> None:
 
 
 def test_prompts_are_masked_before_they_leave() -> None:
-    body = {
+    body: dict[str, Any] = {
         "model": "gpt-4o",
         "messages": [
             {"role": "user", "content": [{"type": "text", "text": "I am bob@example.com, call +49 30 1234567"}]},
