@@ -59,11 +59,7 @@ class MemoryRecord:
         self.project_id: str | None = place or None
         self.owner_id: str | None = row["user_id"] or row["service_account_id"]
         self.body = body
-        self.networks: tuple[tuple[Network, ...], ...] = tuple(
-            tuple(ipaddress.ip_network(text, strict=False) for text in texts)
-            for texts in (row["allowed_networks"], row["organization_networks"])
-            if texts
-        )
+        self.networks = networks_of(row["allowed_networks"], row["organization_networks"])
         self.authority = authority
         self.ends = math.inf
         self.until = 0.0
@@ -81,14 +77,27 @@ class MemoryRecord:
         """Return whether the key is valid."""
         return self.body is not None
 
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Return what it rests on."""
+        return tuple(identity for identity in (self.id, self.owner_id, self.organization_id) if identity)
+
     def accepts(self, address: str | None) -> bool:
         """Return whether each allow-list lets an address in; with one, nobody unknown comes in."""
-        if not self.networks:
-            return True
-        if address is None:
-            return False
-        found = parse_address(address)
-        return found is not None and all(is_in(found, networks) for networks in self.networks)
+        return lets_in(self.networks, address)
+
+
+def networks_of(*lists: list[str]) -> tuple[tuple[Network, ...], ...]:
+    """Return the allow-lists that are not empty."""
+    return tuple(tuple(ipaddress.ip_network(text, strict=False) for text in texts) for texts in lists if texts)
+
+
+def lets_in(lists: tuple[tuple[Network, ...], ...], address: str | None) -> bool:
+    """Return whether each allow-list lets an address in; with one, nobody unknown comes in."""
+    if not lists:
+        return True
+    found = parse_address(address) if address is not None else None
+    return found is not None and all(is_in(found, networks) for networks in lists)
 
 
 def record_of(row: dict[str, Any], asked: str) -> MemoryRecord:
@@ -101,7 +110,7 @@ def record_of(row: dict[str, Any], asked: str) -> MemoryRecord:
     place = row["asked_id"] or row["project_id"] or ""
     if row["organization_id"] is None:
         return MemoryRecord(row, None if _is_over(row) else b"", authority=None, place="")
-    authority = _authority(row)
+    authority = authority_of(row)
     wrong_place = asked and (row["asked_id"] is None or row["project_id"] not in {None, row["asked_id"]})
     if authority is None or wrong_place or _is_over(row):
         return MemoryRecord(row, None, authority=None, place=place)
@@ -115,7 +124,7 @@ def _is_over(row: dict[str, Any]) -> bool:
     return row["closed"] or (row["lives"] is not None and row["lives"] <= 0)
 
 
-def _authority(row: dict[str, Any]) -> KeyAuthority | None:
+def authority_of(row: dict[str, Any]) -> KeyAuthority | None:
     """Return what the key may do; None when its owner is no active member (any more)."""
     organization_id = UUID(row["organization_id"])
     owner = None
