@@ -18,7 +18,8 @@ class SigningKey(models.Model):
     wrapped = WrappedField(null=True)
     wrapped_by = models.PositiveSmallIntegerField("key-encryption key", null=True, editable=False)
     created_at = models.DateTimeField("published", auto_now_add=True)
-    signs_from = models.DateTimeField("signs from", editable=False)
+    # Null: the next key, published so that everybody knows it when it begins to sign.
+    signs_from = models.DateTimeField("signs from", null=True, editable=False)
     retired_at = models.DateTimeField("signed until", null=True, editable=False)
     withdrawn_at = models.DateTimeField("withdrawn", null=True, editable=False)
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)
@@ -27,7 +28,7 @@ class SigningKey(models.Model):
     class Meta:
         default_permissions = ()
         verbose_name = "signing key"
-        ordering: ClassVar[list[str]] = ["-signs_from", "-kid"]
+        ordering: ClassVar[list[str]] = ["-created_at", "-kid"]
 
     def __str__(self) -> str:
         return self.kid
