@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -110,7 +111,7 @@ def record_of(row: dict[str, Any], asked: str) -> MemoryRecord:
     place = row["asked_id"] or row["project_id"] or ""
     if row["organization_id"] is None:
         return MemoryRecord(row, None if _is_over(row) else b"", authority=None, place="")
-    authority = authority_of(row)
+    authority = _authority(row)
     wrong_place = asked and (row["asked_id"] is None or row["project_id"] not in {None, row["asked_id"]})
     if authority is None or wrong_place or _is_over(row):
         return MemoryRecord(row, None, authority=None, place=place)
@@ -124,20 +125,25 @@ def _is_over(row: dict[str, Any]) -> bool:
     return row["closed"] or (row["lives"] is not None and row["lives"] <= 0)
 
 
-def authority_of(row: dict[str, Any]) -> KeyAuthority | None:
+def _authority(row: dict[str, Any]) -> KeyAuthority | None:
     """Return what the key may do; None when its owner is no active member (any more)."""
     organization_id = UUID(row["organization_id"])
     owner = None
     if row["kind"] in {KeyKind.PERSONAL, KeyKind.SERVICE_ACCOUNT}:
         if not any(grant["source"] == "membership" for grant in row["authority"]):
             return None
-        owner = assemble(organization_id, (_grant(grant) for grant in row["authority"]))
+        owner = assemble(organization_id, grants_of(row["authority"]))
     return KeyAuthority(
         organization_id=organization_id,
         scopes=still_known(row["scopes"]),
         project_id=UUID(row["project_id"]) if row["project_id"] else None,
         owner=owner,
     )
+
+
+def grants_of(rows: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    """Yield what the rows of an authority function say, as `tenants.authority.assemble` takes it."""
+    return (_grant(row) for row in rows)
 
 
 def _grant(grant: dict[str, Any]) -> tuple[Any, ...]:
