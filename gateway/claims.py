@@ -53,8 +53,8 @@ class Claims:
     """What a token says.
 
     Attributes:
-        issuer, audiences, subject, issued_at, not_before, expires_at, id: iss, aud, sub, iat, nbf, exp, jti; the moments
-            in seconds since 1970.
+        issuer, audiences, subject, id: iss, aud, sub, jti.
+        issued_at, not_before, expires_at: iat, nbf, exp, in seconds since 1970.
         actor_type: one of `ACTOR_TYPES`.
         organization_id, project_id: where it counts (UUIDs as text).
         environment: the project's.

@@ -5,7 +5,7 @@ from .limit import LimitMetric, LimitSubject, LimitWindow, UsageLimit
 from .price import Price
 from .provider_credential import CredentialKind, Provider, ProviderCredential
 from .proxy_settings import CounterOutage, ProxySettings
-from .signing_key import SigningKey
+from .signing_key import KeyState, SigningKey
 from .usage import UsageHour
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "CounterOutage",
     "CredentialKind",
     "IssuedToken",
+    "KeyState",
     "LimitMetric",
     "LimitSubject",
     "LimitWindow",
