@@ -47,6 +47,8 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 PREFIX = "/check/"
+ESTIMATED_TOKENS = 1_000
+"""What a request is taken to use until its end says what it did: nobody has seen its body yet."""
 TOKEN_HEADER = b"x-gatehouse-llm-auth"
 LANGSMITH_HEADER = b"x-langsmith-llm-auth"
 PROVIDER_HEADER, MODEL_HEADER, PROJECT_HEADER = b"x-gatehouse-provider", b"x-gatehouse-model", b"x-gatehouse-project"
@@ -376,7 +378,7 @@ class Check:
             request = verdict.request(request_id)
             if place.limits:
                 try:
-                    await self._limits.admit(request, place.limits, place.on_counter_outage, 0)
+                    await self._limits.admit(request, place.limits, place.on_counter_outage, ESTIMATED_TOKENS)
                 except Refused as refused:
                     self._note(request, refused)
                     raise
