@@ -146,6 +146,14 @@ class Database:
         """
         await self._one("SELECT accounts_touch_keys(%s::uuid[], %s, %s::text[])", [[*keys], [*times], [*addresses]])
 
+    async def one(self, statement: str, parameters: Sequence[Any]) -> Any:
+        """Return the first value of a statement's first row, None when there is no row.
+
+        Raises:
+            Unavailable: the database cannot say; perhaps the statement was carried out all the same.
+        """
+        return await self._one(statement, parameters)
+
     async def ask(self) -> None:
         """Return when the database answers.
 

@@ -1,6 +1,7 @@
 """What the LLM auth proxy stores."""
 
 from .access_token import ActorType, IssuedToken, RevocationKind, TokenRevocation
+from .counter import UsageCounter, UsageSlot
 from .limit import LimitMetric, LimitSubject, LimitWindow, UsageLimit
 from .price import Price
 from .provider_credential import CredentialKind, Provider, ProviderCredential
@@ -24,6 +25,8 @@ __all__ = [
     "RevocationKind",
     "SigningKey",
     "TokenRevocation",
+    "UsageCounter",
     "UsageHour",
     "UsageLimit",
+    "UsageSlot",
 ]
