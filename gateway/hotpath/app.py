@@ -20,6 +20,7 @@ from typing import Any
 
 from .check import Check
 from .config import Config
+from .counters import counters_at
 from .credentials import Credentials
 from .database import Database, Unavailable
 from .introspection import Introspection
@@ -27,6 +28,7 @@ from .limiter import Limiter
 from .limits import Limits
 from .listener import Listener
 from .memory import Memory
+from .prices import Prices
 from .problems import Headers, Refused, malformed, unavailable
 from .records import MemoryRecord
 from .requests import BODY_BYTES, client_of, credential_of, headers_of, question_of
@@ -291,7 +293,12 @@ class Gateway:
             by_address=Limiter(config.guesses_per_minute),
             by_key=Limiter(config.guesses_per_key),
         )
-        self._credentials, self._limits, self._usage = Credentials(), Limits(), Usage()
+        prices = Prices(self._database.one)
+        self._limits = Limits(
+            counters_at(config.counter_url, self._database.one), prices, has_transformer=config.transformer
+        )
+        self._usage = Usage(self._database.one, prices)
+        self._credentials = Credentials()
         self._check = Check(
             config,
             self._database,
@@ -301,14 +308,16 @@ class Gateway:
             limits=self._limits,
             usage=self._usage,
         )
-        listener = Listener(config.conninfo, (self._memory, *self._check.memories), self._database)
+        memories = (self._memory, *self._check.memories)
+        listener = Listener(config.conninfo, memories, self._database, hears=(prices.heard,))
         # What lives as long as the process is never looked at again, and a full memory only rarely: a look at all of it
         # would hold every answer for tens of milliseconds. The young are looked at as often as ever: requests leave
         # cycles behind, and letting them pile up doubles the processor time of each.
         gc.collect()
         gc.freeze()
         gc.set_threshold(700, 20, 200)
-        self._tasks = [asyncio.create_task(listener.run()), asyncio.create_task(self._look_after())]
+        work = (listener.run(), self._look_after(), self._limits.run())
+        self._tasks = [asyncio.create_task(each) for each in work]
         with contextlib.suppress(TimeoutError):  # without the database it serves too, and refuses everything
             await asyncio.wait_for(listener.heard_once.wait(), START_SECONDS)
 
@@ -332,6 +341,7 @@ class Gateway:
         await self._uses.write()
         await self._check.write(at_once=True)
         await self._usage.write()
+        await self._limits.close()
         await self._database.close()
 
 

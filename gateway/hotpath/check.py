@@ -7,6 +7,7 @@ credentials are asked for their headers, and limits for room, each time.
 
 import hashlib
 import json
+import logging
 import math
 import secrets
 import time
@@ -41,6 +42,8 @@ from .requests import CREDENTIAL_BYTES, Credential, client_of, headers_of, names
 from .tokens import Tokens
 from .usage import Usage
 from .uses import Uses
+
+logger = logging.getLogger("gatehouse.gateway")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -215,6 +218,9 @@ class Check:
             await self._refuse(send, denied("unavailable"), request_id, headers)
         except Refused as refused:
             await self._refuse(send, refused, request_id, headers)
+        except Exception:
+            logger.exception("request %s could not be checked", request_id.decode())
+            await self._refuse(send, denied("unavailable"), request_id, headers)
 
     # --- The longer way ------------------------------------------------------------------------
 

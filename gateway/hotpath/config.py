@@ -41,6 +41,7 @@ class Config:
         guesses_per_key: wrong secrets that may be tried in a minute for one public id.
         trusted_proxies: whose ``X-Forwarded-For`` counts.
         issuer: whose tokens LLM requests may show.
+        counter_url: where limits are counted, "" for the database.
         transformer: whether a transformer runs behind the proxy's Envoy.
         proxy_defaults: see `proxy_defaults`.
     """
@@ -53,6 +54,7 @@ class Config:
     guesses_per_key: int = 30
     trusted_proxies: tuple[Network, ...] = ()
     issuer: str = ""
+    counter_url: str = ""
     transformer: bool = True
     proxy_defaults: dict[str, Any] = field(default_factory=lambda: proxy_defaults(enabled=False))
 
@@ -70,7 +72,8 @@ class Config:
             guesses_per_key=settings.GATEWAY_GUESSES_PER_KEY,
             trusted_proxies=tuple(settings.TRUSTED_PROXIES),
             issuer=settings.JWT_ISSUER,
-            transformer=settings.PROXY_TRANSFORMER,
+            counter_url=getattr(settings, "COUNTER_URL", ""),
+            transformer=getattr(settings, "PROXY_TRANSFORMER", True),
             proxy_defaults=proxy_defaults(enabled=settings.PROXY_ENABLED_BY_DEFAULT),
         )
 

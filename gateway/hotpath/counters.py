@@ -226,6 +226,11 @@ class RedisCounters:
         return answers
 
 
+def counters_at(url: str, ask: Ask) -> Counters:
+    """Return the counters at an address, those of the database when there is none."""
+    return RedisCounters(url, ask) if url else PostgresCounters(ask)
+
+
 def take_operation(wish: Wish) -> dict[str, Any]:
     """Return a wish as the script reads it."""
     operation: dict[str, Any] = {

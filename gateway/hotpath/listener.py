@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
@@ -31,15 +31,24 @@ class Listener:
         conninfo: a direct session; behind a pooler memory is never trusted.
         memories: what forgets.
         database: what is told how its connections are.
+        hears: what else is told of changes, and need not be.
 
     Attributes:
         is_listening: whether an echo came back over the present connection; None before the first attempt ended.
         heard_once: set with the first echo.
     """
 
-    def __init__(self, conninfo: str, memories: Iterable[Memory[Any]], database: Database) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        memories: Iterable[Memory[Any]],
+        database: Database,
+        *,
+        hears: Iterable[Callable[[str], None]] = (),
+    ) -> None:
         self._conninfo = conninfo
         self._memories = tuple(memories)
+        self._hears = (*(memory.heard for memory in self._memories), *hears)
         self._database = database
         self._echo = f"gatehouse_echo_{secrets.token_hex(8)}"
         self.is_listening: bool | None = None
@@ -82,8 +91,8 @@ class Listener:
                 await connection.execute("SELECT pg_notify(%s, %s)", [self._echo, repr(sent)], prepare=False)
             async for notification in connection.notifies(timeout=PING_SECONDS):
                 if notification.channel == CHANNEL:
-                    for memory in self._memories:
-                        memory.heard(notification.payload)
+                    for hears in self._hears:
+                        hears(notification.payload)
                 elif notification.channel == self._echo:
                     answered = time.monotonic()
                     self._trust(float(notification.payload))
