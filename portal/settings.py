@@ -15,6 +15,7 @@ from accounts.social_providers import GOOGLE_ISSUER, SocialProvider, is_configur
 from audit.witnesses.bucket import MODES, BucketAccess
 from console import appearance
 from gateway.signing_jwks import check_issuer, parse_signing_jwks
+from gateway.upstreams import check_upstream
 from outbound.certificates import check_authorities
 from portal.bootstrap import DATABASE, SECRETS, ensure_secrets
 from portal.embedded_postgres import PORT as SOCKET_PORT
@@ -161,6 +162,11 @@ GATEWAY_CACHE_SECONDS = env.integer("GATEWAY_CACHE_SECONDS", default=10, minimum
 GATEWAY_NEGATIVE_CACHE_SECONDS = env.integer("GATEWAY_NEGATIVE_CACHE_SECONDS", default=2, minimum=0, maximum=60)
 GATEWAY_GUESSES_PER_MINUTE = env.integer("GATEWAY_GUESSES_PER_MINUTE", default=600, minimum=1)
 GATEWAY_GUESSES_PER_KEY = env.integer("GATEWAY_GUESSES_PER_KEY", default=30, minimum=1)
+
+# --- LLM auth proxy: where credentials may send requests besides the providers' own addresses -----------
+PROXY_UPSTREAMS = env.strings("PROXY_UPSTREAMS")
+for _upstream in PROXY_UPSTREAMS:
+    checked("PROXY_UPSTREAMS", check_upstream, _upstream)
 
 # --- Applications --------------------------------------------------------------------------------
 INSTALLED_APPS = [

@@ -342,6 +342,7 @@ class Gateway:
         await self._check.write(at_once=True)
         await self._usage.write()
         await self._limits.close()
+        self._credentials.close()
         await self._database.close()
 
 

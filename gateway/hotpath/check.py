@@ -61,9 +61,11 @@ UNAVAILABLE_AS_HEADER = b"x-gatehouse-unavailable-as"
 """Envoy throws the answer away that explains a 5xx. With 424 in this header an outage is answered so, and Envoy, which
 sets it, makes 503 of it again."""
 
+# The version of the API that is meant when the client names none (Anthropic demands one).
+_VERSION_HEADER, _VERSION = b"anthropic-version", b"2023-06-01"
 _SHOWN = (TOKEN_HEADER, LANGSMITH_HEADER, b"authorization", b"x-api-key")
 _STATED = (PROVIDER_HEADER, MODEL_HEADER, PROJECT_HEADER)
-_SINGLE = frozenset({*_SHOWN, *_STATED, b"x-request-id", b"anthropic-version"})
+_SINGLE = frozenset({*_SHOWN, *_STATED, b"x-request-id", _VERSION_HEADER})
 # Whatever a client may have sent that opens, or chooses, something at a provider, and what is ours.
 _REMOVED = (
     *_SHOWN,
@@ -107,17 +109,16 @@ class _Asker:
 class _Verdict:
     """That requests in the very same words are let through, and how."""
 
-    __slots__ = ("_context", "_values", "address", "asker", "choice", "fixed", "keeps_version", "label")
+    __slots__ = ("_context", "_values", "address", "asker", "choice", "fixed", "label")
 
     def __init__(
-        self, asker: _Asker, choice: Choice, request: ProxyRequest, address: str | None, *, sent_version: bool
+        self, asker: _Asker, choice: Choice, request: ProxyRequest, fixed: Headers, address: str | None
     ) -> None:
         self.asker = asker
         self.choice = choice
+        self.fixed = fixed
         self.address = address
-        self.keeps_version = sent_version
         self.label = request.actor_label
-        self.fixed: Headers = []
         values = asdict(request)
         del values["request_id"], values["reservation"]
         self._values = values
@@ -243,13 +244,15 @@ class Check:
         except Refused as refused:
             self._note(request, refused)
             raise
-        verdict = _Verdict(asker, choice, request, address, sent_version=b"anthropic-version" in headers)
         names = {name for name, _ in injected}
-        verdict.fixed = [
+        fixed: Headers = [
             (UPSTREAM_HEADER, choice.credential.upstream.encode()),
             (REMOVE_HEADER, b",".join(name for name in _REMOVED if name not in names)),
             (b"content-length", b"0"),
         ]
+        if choice.credential.provider == "anthropic" and _VERSION_HEADER not in headers:
+            fixed.append((_VERSION_HEADER, _VERSION))
+        verdict = _Verdict(asker, choice, request, fixed, address)
         if place:
             self._remember(place, verdict)
         await self._let_through(send, verdict, injected, request_id, monotonic())
@@ -394,8 +397,6 @@ class Check:
         self._credential_uses.note(verdict.choice.credential.id, now, verdict.label)
         if asker.record is not None:
             self._uses.note(asker.record, now, verdict.address)
-        if verdict.keeps_version:
-            injected = [pair for pair in injected if pair[0] != b"anthropic-version"]
         await send(
             {
                 "type": "http.response.start",
@@ -478,7 +479,7 @@ class Check:
                     get(MODEL_HEADER, b""),
                     get(PROJECT_HEADER, b""),
                     get(b"x-forwarded-for", b""),
-                    b"1" if b"anthropic-version" in headers else b"",
+                    b"1" if _VERSION_HEADER in headers else b"",
                     scope["method"].encode(),
                     scope["raw_path"],
                     scope["query_string"],
