@@ -29,6 +29,13 @@ _CONTEXT = CONTEXT_HEADER.decode()
 class Ledger(Protocol):
     """Where it is written down what a request used."""
 
+    async def admit(self, request: ProxyRequest) -> None:
+        """Count a request against the limits on its model.
+
+        Raises:
+            Refused: there is no room for it.
+        """
+
     async def settle(self, request: ProxyRequest, outcome: str, tokens: Tokens) -> None:
         """Take down the outcome of a request, once."""
 
@@ -101,11 +108,12 @@ class Exchange:
         self._body = RequestBody(request, self._headers, mapping)
         if given.end_of_stream:
             self._body.check_empty()
-            yield self._answered()
-        elif self._is_duplex and self._body.is_read:
+        elif self._body.is_read:
+            if not self._is_duplex:
+                yield self._answered()
             return
-        else:
-            yield self._answered()
+        await self._tools.ledger.admit(request)
+        yield self._answered()
 
     def _mapping_of(self, request: ProxyRequest) -> Mapping | None:
         if not request.mapping:
@@ -149,7 +157,9 @@ class Exchange:
         yield ext_proc.ProcessingResponse(request_trailers=ext_proc.TrailersResponse())
 
     async def _rewritten(self, body: RequestBody, *, is_last: bool) -> AsyncIterator[Any]:
+        assert self._request is not None  # noqa: S101 - headers come first
         made = await asyncio.to_thread(body.rewritten) if body.size > LARGE_BYTES else body.rewritten()
+        await self._tools.ledger.admit(self._request)
         if not self._is_duplex:
             yield answers.request_piece(made, is_last=is_last, duplex=False)
             return

@@ -27,6 +27,9 @@ class Notebook:
 
     entries: list[tuple[ProxyRequest, str, Tokens]] = field(default_factory=list)
 
+    async def admit(self, request: ProxyRequest) -> None:
+        assert request.request_id
+
     async def settle(self, request: ProxyRequest, outcome: str, tokens: Tokens) -> None:
         self.entries.append((request, outcome, tokens))
 
