@@ -9,6 +9,7 @@ from django.utils.http import urlencode
 
 from console.access import actor_of, require
 from console.sites import ConsoleSite
+from gateway.hotpath.usage import ALLOWED
 from gateway.services.prices import dollars
 from gateway.usage_chart import chart_of, short
 from gateway.usage_csv import send_usage
@@ -25,7 +26,7 @@ _TABLES: tuple[tuple[str, str, Any], ...] = (
     ("api_key", "API keys", names_of_keys),
     ("model", "Models", None),
     ("actor", "Users and service accounts", names_of_actors),
-    ("outcome", "Refusals", None),
+    ("outcome", "Refusals and errors", None),
 )
 OUTCOMES = {
     "budget_exceeded": "Budget used up",
@@ -46,6 +47,7 @@ OUTCOMES = {
     "token_invalid": "Token not valid",
     "token_revoked": "Token revoked",
     "unavailable": "Check not available",
+    "upstream_error": "The provider answered with an error",
 }
 
 
@@ -152,10 +154,10 @@ def _asked(request: HttpRequest) -> tuple[str, UUID | None, list[tuple[str, str]
 def _table(hours: Any, dimension: str, title: str, names_of: Any) -> dict[str, Any]:
     found = by(hours, dimension, most=_MOST_ROWS + 1)
     if dimension == "outcome":
-        found = [(key, figures) for key, figures in found if figures.denied]
+        found = [(key, figures) for key, figures in found if key != ALLOWED]
     names = names_of(key for key, _ in found if key) if names_of else {}
-    most = max((figures.cost or figures.requests for _, figures in found), default=0) or 1
-    by_cost = any(figures.cost for _, figures in found)
+    by_cost = dimension != "outcome" and any(figures.cost for _, figures in found)
+    most = max((figures.cost if by_cost else figures.requests for _, figures in found), default=0) or 1
     rows = [
         {
             "name": _name(dimension, key, names),

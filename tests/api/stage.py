@@ -30,7 +30,7 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.api.calls import Caller, anybody, by
-from tests.isolation.test_rows import fill_alerts, fill_sink
+from tests.isolation.test_rows import fill_alerts, fill_sink, fill_usage
 from tests.people import Tenant
 from tests.sso.stored import stored_connection
 
@@ -98,6 +98,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         )
         sink = fill_sink(tenant, owner)
         alert, channel = fill_alerts(tenant, owner)
+        usage_limit = fill_usage(tenant, owner)
         places = {
             "organization": organization.slug,
             "project": project.slug,
@@ -124,6 +125,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "alert": str(alert.pk),
             "alert_rule": "sign_in_burst",
             "alert_channel": str(channel.pk),
+            "usage_limit": str(usage_limit.pk),
             "event": str(Event.objects.first().pk),
         }
         somebody = Actor(kind=ActorKind.USER, id=uuid4(), label=LEFT)

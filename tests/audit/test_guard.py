@@ -45,6 +45,10 @@ UNGOVERNED = {
     "audit_alertcursor",
     "audit_alertnotice",
     "audit_sighting",
+    "gateway_usagecounter",
+    "gateway_usagehour",
+    "gateway_usagenotice",
+    "gateway_usageslot",
     *SEALED_TABLES,
 }
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
@@ -52,6 +56,7 @@ INSTALLATION = [
     "accounts_platformkey",
     "accounts_socialidentity",
     "accounts_user",
+    "gateway_price",
     "mfa_authenticator",
     "tenants_installationsettings",
 ]
@@ -165,6 +170,7 @@ UNIQUE_PAIRS = {
     "audit_alertchannel": "name",
     "audit_alertrule": "rule",
     "audit_savedsearch": "maker_id",
+    "gateway_usagelimit": "subject_kind",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",
     "tenants_membership": "user_id",
