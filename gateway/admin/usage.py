@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 from console.access import actor_of, require
 from console.sites import ConsoleSite
 from gateway.hotpath.usage import ALLOWED
-from gateway.services.prices import dollars
+from gateway.services.prices import cents
 from gateway.usage_chart import chart_of, short
 from gateway.usage_csv import send_usage
 from gateway.usage_figures import Figures, Period, by, by_day, hours_in, total, unpriced_models
@@ -197,7 +197,4 @@ def _cells(figures: Figures) -> dict[str, Any]:
 
 
 def _money(amount: int) -> str:
-    """Return money as people read it: two digits, more where they are all there is."""
-    if amount and amount < 10_000:  # noqa: PLR2004 - a cent
-        return f"${dollars(amount)}"
-    return f"${(amount + 5_000) // 1_000_000:,}.{(amount + 5_000) % 1_000_000 // 10_000:02}"
+    return f"${cents(amount)}"

@@ -12,7 +12,7 @@ from console.access import actor_of, can, require
 from console.confirm import ConfirmForm, show_confirmation
 from console.sites import ConsoleSite
 from gateway.counting import Counted, counted
-from gateway.forms.usage_limits import Choices, LimitForm, NewLimitForm, amount_text, what_text
+from gateway.forms.usage_limits import Choices, LimitForm, NewLimitForm, amount_text, used_text, what_text
 from gateway.models import LimitSubject, UsageLimit
 from gateway.services.usage_limits import create_usage_limit, delete_usage_limit, update_usage_limit
 from gateway.usage_figures import visible_limits
@@ -98,7 +98,7 @@ class UsageLimitPages:
             else:
                 messages.success(request, f"The limit was added. It counts within a second: {limit}.")
                 return HttpResponseRedirect(reverse("console:usage_limits"))
-        intro = "Every limit that fits a request must have room for it. Owners are alerted at 80 and 100 % of a budget."
+        intro = "Every limit that fits a request must have room for it. An alert is raised at 80 and 100 % of a budget."
         return self._form(request, form, {"title": "Add a limit", "intro": intro, "submit": "Add"})
 
     def change(self, request: HttpRequest, pk: UUID) -> HttpResponse:
@@ -199,7 +199,7 @@ def _row(
     bars = [
         {
             "label": labels.get((limit.subject_kind, one.subject), one.subject) if is_each else "",
-            "used": amount_text(limit, one.used),
+            "used": used_text(limit, one.used),
             "percent": one.percent,
             "width": min(one.percent, _FULL),
             "tone": "full" if one.percent >= _FULL else "high" if one.percent >= _WARN else "low",

@@ -9,7 +9,7 @@ from django import forms
 from console.confirm import dress
 from gateway.models import LimitMetric, LimitSubject, LimitWindow, UsageLimit
 from gateway.pricing import PER
-from gateway.services.prices import dollars
+from gateway.services.prices import cents, dollars
 from isolation.exceptions import DomainError
 
 _WHAT = (
@@ -151,6 +151,11 @@ def amount_text(limit: UsageLimit, number: int | None = None) -> str:
     """Return an amount of a limit's own unit, its own when none is given, as people write it."""
     number = limit.amount if number is None else number
     return dollars(number) if limit.metric == LimitMetric.COST else f"{number:,}"
+
+
+def used_text(limit: UsageLimit, number: int) -> str:
+    """Return what is used of a limit as people read it: money in cents, unless it is less than one."""
+    return cents(number) if limit.metric == LimitMetric.COST else f"{number:,}"
 
 
 def what_text(limit: UsageLimit) -> str:

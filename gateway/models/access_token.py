@@ -33,6 +33,8 @@ class IssuedToken(TenantModel):
     Ed25519 signs deterministically (RFC 8032): the same claims under the same key are the same token, byte for byte.
     """
 
+    audit_exempt = True  # issuing and revoking are events of their own
+
     jti = models.CharField("token ID", max_length=40, unique=True, editable=False)
     project_id = models.UUIDField(editable=False)
     actor_type = models.CharField(max_length=10, choices=ActorType.choices, editable=False)

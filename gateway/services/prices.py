@@ -119,6 +119,14 @@ def dollars(amount: int) -> str:
     return f"{whole:,}.{text}"
 
 
+def cents(amount: int) -> str:
+    """Return millionths of a US dollar rounded to cents; exactly where they are less than one."""
+    cent = PER // 100
+    if 0 < amount < cent:
+        return dollars(amount)
+    return dollars((amount + cent // 2) // cent * cent)
+
+
 def _checked(price: int, field: str) -> int:
     if not 0 <= price <= MOST_PRICE:
         raise DomainError("A price is from 0 to 1,000,000 US dollars.", field=field, code="invalid")
