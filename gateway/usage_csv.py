@@ -12,7 +12,7 @@ from audit.formats.csv_lines import line
 from console.lists import capped_count
 from gateway import signals
 from gateway.models import UsageHour
-from gateway.services.prices import dollars
+from gateway.services.prices import plain
 from gateway.usage_figures import Period, batches, hours_in
 from gateway.usage_names import names_of_actors, names_of_keys, names_of_projects
 from isolation.actor import Actor
@@ -90,5 +90,5 @@ def _cells(hour: UsageHour, names: dict[UUID, str]) -> list[Any]:
         hour.input_tokens,
         hour.cached_tokens,
         hour.output_tokens,
-        dollars(hour.cost).replace(",", ""),
+        plain(hour.cost),
     ]

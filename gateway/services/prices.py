@@ -119,6 +119,11 @@ def dollars(amount: int) -> str:
     return f"{whole:,}.{text}"
 
 
+def plain(amount: int) -> str:
+    """Return millionths of a US dollar without separators, as programs read them."""
+    return dollars(amount).replace(",", "")
+
+
 def cents(amount: int) -> str:
     """Return millionths of a US dollar rounded to cents; exactly where they are less than one."""
     cent = PER // 100

@@ -33,6 +33,7 @@ from tenants.permissions import CATALOGUE
 from tenants.services.projects import LARGEST_METADATA
 
 from .schema import DIALECT, FILE, KEY_KINDS, SECTIONS
+from .sections.usage_limits import PATTERN as LIMIT_PATTERN
 
 EMAIL = r"^[^@\s]+@[^@\s]+$"
 ROLE_KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -79,6 +80,7 @@ def generate() -> dict[str, Any]:
             "sign_in_policy": _sign_in_policy(),
             "sink": _sink(),
             "audit_log": _audit_log(),
+            "usage_limit": _usage_limit(),
         },
     }
 
@@ -117,7 +119,28 @@ def _organization() -> dict[str, Any]:
             "sign_in_policy": {"$ref": "#/$defs/sign_in_policy"},
             "sinks": _named(NAME, "sink", "SIEM sinks by name.", longest=_length(Sink, "name")),
             "audit_log": {"$ref": "#/$defs/audit_log"},
+            "usage_limits": _named(
+                LIMIT_PATTERN,
+                "usage_limit",
+                "Limits of LLM usage, by whose and what: “project chatbot: dollars per month”.",
+                longest=400,
+            ),
         }
+    )
+
+
+def _usage_limit() -> dict[str, Any]:
+    return _map(
+        {
+            "amount": {
+                "type": ["integer", "string"],
+                "minimum": 0,
+                "pattern": r"^\d+(\.\d{1,6})?$",
+                "description": "Requests or tokens; dollars as a whole number or as a text (“12.50”).",
+            },
+            "active": {"type": "boolean", "description": "false: the limit is kept and not in force."},
+        },
+        required=["amount"],
     )
 
 

@@ -6,6 +6,9 @@ from typing import Any
 import yaml
 
 from accounts.models import SignInPolicy
+from gateway.models import LimitMetric
+from gateway.pricing import PER
+from gateway.services.prices import plain
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
@@ -28,6 +31,7 @@ from .sections.settings import Settings
 from .sections.sign_in_policy import Exceptions, Policy
 from .sections.sinks import Sinks
 from .sections.sso_connections import FollowingGroups, Metadata, SsoConnections
+from .sections.usage_limits import UsageLimits
 
 
 def export(slugs: Iterable[str], *, actor: Actor) -> str:
@@ -73,6 +77,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "sign_in_policy": _sign_in_policy(stage),
         "sinks": _sinks(stage),
         "audit_log": _audit_log(stage),
+        "usage_limits": _usage_limits(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -177,6 +182,16 @@ def _sinks(stage: Stage) -> dict[str, Any]:
         if values["active"]:  # as it is when the file is silent
             del values["active"]
         found[str(name)] = values
+    return found
+
+
+def _usage_limits(stage: Stage) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    for key, row in UsageLimits(stage).current().items():
+        amount: int | str = row.values["amount"]
+        if row.stored.metric == LimitMetric.COST:
+            amount = row.values["amount"] // PER if row.values["amount"] % PER == 0 else plain(row.values["amount"])
+        found[str(key)] = {"amount": amount, **({} if row.values["active"] else {"active": False})}
     return found
 
 

@@ -14,6 +14,7 @@ from .settings import Settings
 from .sign_in_policy import Exceptions, Policy
 from .sinks import Sinks
 from .sso_connections import FollowingGroups, SsoConnections
+from .usage_limits import UsageLimits
 
 SECTIONS: tuple[type[Section], ...] = (
     Roles,
@@ -34,5 +35,6 @@ SECTIONS: tuple[type[Section], ...] = (
     Exceptions,
     Sinks,
     AuditLog,
+    UsageLimits,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""
