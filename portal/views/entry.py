@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from django.contrib.auth import logout
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -28,7 +29,7 @@ def not_yet(request: HttpRequest, organization: Organization, asked: Asked) -> H
         return redirect(step_up_url(request, wanted))
     connections = []
     if asked.what is not Ask.NETWORK:
-        connections = list(SsoConnection.objects.filter(is_enabled=True).values("id", "name"))
+        connections = list(SsoConnection.objects.filter(is_enabled=True).values("name", connection_id=F("pk")))
     if asked.what is Ask.SIGN_IN_AGAIN:
         logout(request)
     context = {
