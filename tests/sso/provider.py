@@ -182,7 +182,7 @@ def npm_provider(*, clients: Sequence[Client], accounts: Mapping[str, Account]) 
             assert process.stdout
             json.dump(_configuration(clients, accounts), process.stdin)
             process.stdin.close()
-            with closing(Provider(_first_line(process.stdout, log))) as provider:
+            with closing(Provider(first_line(process.stdout, log))) as provider:
                 yield provider
         finally:
             process.terminate()
@@ -210,11 +210,11 @@ def _configuration(clients: Sequence[Client] | None, accounts: Mapping[str, Acco
     return configuration
 
 
-def _first_line(output: IO[str], log: IO[str]) -> str:
-    """Return the issuer, which is printed when the provider listens."""
+def first_line(output: IO[str], log: IO[str]) -> str:
+    """Return the line that a provider prints when it listens; fail with its log where none comes."""
     readable, _, _ = select.select([output], [], [], PATIENCE)
     line = output.readline().strip() if readable else ""
     if not line:
         log.seek(0)
-        raise AssertionError(f"oidc-provider does not start: {log.read()}")
+        raise AssertionError(f"The provider does not start: {log.read()}")
     return line
