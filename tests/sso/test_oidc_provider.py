@@ -1,4 +1,4 @@
-"""The portal and oidc-provider: code with PKCE, refresh tokens, wrong nonces, keys that rotate, codes that go astray."""
+"""The portal and oidc-provider: code with PKCE, refresh tokens, wrong nonces, keys that rotate, astray codes."""
 
 from collections.abc import Iterator
 from datetime import timedelta
