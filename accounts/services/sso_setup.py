@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import signals
@@ -27,8 +28,9 @@ from audit.redaction import snapshot
 from console.links import root_url
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
-from tenants.models import Organization
+from tenants.models import Domain, Organization
 from tenants.permissions import P
+from tenants.services.domains import prove_domain
 from tenants.services.rules import locked_organization, own_row
 
 from .key_rules import check_text
@@ -222,6 +224,25 @@ def refresh_connection(*, link: SsoSetupLink) -> None:
     connection = testable(link=link)
     holder_of(link).require(P.SSO_MANAGE, connection)
     refresh_sso_connection(connection=connection)
+
+
+def waiting_domains(link: SsoSetupLink) -> QuerySet[Domain]:
+    """Return the domains that the organization of a link has added and whose record is missing: to be published."""
+    rows: QuerySet[Domain] = Domain.objects.filter(organization_id=link.organization_id).order_by("name")
+    return rows.filter(Q(verified_at=None) | Q(failing_since__isnull=False))
+
+
+def look_for_domain(*, link: SsoSetupLink, domain_id: UUID) -> Domain:
+    """Look for the record of a domain that the organization has named; who has published it proves the domain.
+
+    Raises:
+        DomainError: the link is not open any more, no such domain waits, or its record is not there.
+    """
+    _refuse_closed(link)
+    domain = waiting_domains(link).filter(pk=domain_id).first()
+    if domain is None:
+        raise DomainError("This domain waits for no record any more.", code="gone")
+    return prove_domain(domain=domain, actor=holder_of(link))
 
 
 def testable(*, link: SsoSetupLink) -> SsoConnection:
