@@ -280,6 +280,8 @@ def _set(connection: SsoConnection, values: dict[str, Any], actor: Actor) -> Non
         _check_belongs(connection, field)
         if field == "scim_connection":
             connection.scim_connection = value and own_row(ScimConnection, value.pk, lock=False)
+        elif field == "domains":
+            connection.domains = _domains(value, kept=connection.domains)
         elif field == "role":
             if value != connection.role:
                 connection.role = role_of_new_people(value, actor)
@@ -330,10 +332,15 @@ def _scopes(text: str) -> str:
     return " ".join(dict.fromkeys(scopes))
 
 
-def _domains(names: Iterable[str]) -> list[str]:
-    """Return names of the organization's own domains, each once, in order; their verification may be still to come."""
+def _domains(names: Iterable[str], *, kept: Iterable[str]) -> list[str]:
+    """Return names of the organization's own domains, each once, in order; their verification may be still to come.
+
+    Args:
+        names: as people write them.
+        kept: those of before, which may have been removed since: they count for nothing, and stand in no change's way.
+    """
     checked = sorted({check_domain_name(name) for name in names})
-    known = set(Domain.objects.filter(name__in=checked).values_list("name", flat=True))
+    known = {*kept, *Domain.objects.filter(name__in=checked).values_list("name", flat=True)}
     for name in checked:
         if name not in known:
             raise DomainError(
@@ -350,7 +357,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "email_claim": _text("email_claim", "the claim with the e-mail address", 120),
     "name_claim": _text("name_claim", "the claim with the name", 120),
     "external_id_claim": _text("external_id_claim", "the claim with the externalId", 120),
-    "domains": _domains,
+    "domains": lambda names: names,
     "groups_claim": lambda text: check_text(text, field="groups_claim", longest=120),
     "scopes": _scopes,
     "subject_attribute": lambda text: check_text(text, field="subject_attribute", longest=120),

@@ -13,7 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import SsoConnection, SsoRequired
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
-from tenants.services.domains import claim_domain
+from tenants.models import Domain
+from tenants.services.domains import claim_domain, remove_domain
 from tenants.tasks import check_domains
 from tests.accounts.api.stage import organization_key, with_key
 from tests.accounts.factors import give_totp, prove_totp
@@ -177,6 +178,19 @@ def test_it_speaks_for_nobody_in_another_domain(acme: Tenant, idp: Hostile) -> N
     assert "in none of the domains that Corporate speaks for (acme.fr)" in sso.logins()[-1].reason
     idp.claims |= {"sub": "u-2", "email": "new@acme.fr"}
     assert sso.sign_in().user_id
+
+
+def test_a_domain_that_is_removed_counts_no_more_and_hinders_no_change(acme: Tenant, idp: Hostile) -> None:
+    domains_of(acme, "acme.example", "acme.fr")
+    sso = connect(acme, idp, domains=["acme.fr"], joining="anybody")
+    with acme.acting("owner") as actor:
+        remove_domain(domain=Domain.objects.get(name="acme.fr"), actor=actor)
+    idp.claims |= {"sub": "u-2", "email": "new@acme.fr"}
+    assert sso.sign_in().user_id is None
+    api, address = by(acme.owner), f"/organizations/acme/sso/connections/{sso.connection.pk}"
+    assert api.patch(address, {"domains": ["acme.fr", "acme.example"], "name": "New"}).json()["name"] == "New"
+    assert api.patch(address, {"domains": ["acme.example"]}).json()["domains"] == ["acme.example"]
+    assert api.patch(address, {"domains": ["acme.fr"]}).json()["code"] == "unknown"
 
 
 def test_people_are_held_although_no_connection_names_their_domain(acme: Tenant, idp: Hostile) -> None:
