@@ -1,5 +1,6 @@
 """Many connections in one organization: lists page, and no page or sign-in costs more for them."""
 
+import re
 from io import StringIO
 from typing import Any
 
@@ -166,6 +167,29 @@ def test_an_address_lands_at_the_connection_of_its_domain(acme: Tenant, idp: Hos
     connect(acme, idp, name="Everybody else")
     assert doors("ada@acme.it") == ["Everybody else"]
     assert doors("ada@acme.de") == ["Germany"]
+
+
+def test_the_organizations_door_leads_there_too(acme: Tenant, idp: Hostile) -> None:
+    domains_of(acme, "acme.example", "acme.de")
+    connect(acme, idp, name="France", domains=["acme.example"])
+    sso = connect(acme, idp, name="Germany", domains=["acme.de"])
+    idp.claims |= {"sub": "u-1", "email": "known@acme.de"}
+    join(acme, make_user("known@acme.de"), "viewer")
+    sso.sign_in()
+    give_totp(acme.owner)
+    german, guest = make_user("late@acme.de"), make_user("guest@elsewhere.example")
+    require(sso)
+    for person in (german, guest):
+        join(acme, person, "viewer")
+    assert ways(signed_in(german)) == ["Germany"]
+    assert ways(signed_in(guest)) == ["France", "Germany"]
+
+
+def ways(browser: Client) -> list[str]:
+    """Return the names of the connections that the organization's door offers."""
+    page = browser.get("/o/acme/")
+    assert page.status_code == 403
+    return re.findall(r"Continue with ([^<]+)</a>", page.text)
 
 
 def test_it_speaks_for_nobody_in_another_domain(acme: Tenant, idp: Hostile) -> None:
