@@ -204,7 +204,7 @@ def finish(request: HttpRequest, link: SsoSetupLink) -> HttpResponse:
     return render(request, "accounts/sso/setup_finished.html", _context(link))
 
 
-def _done(request: HttpRequest, link: SsoSetupLink, verb: Callable[..., None], said: str) -> HttpResponse:
+def _done(request: HttpRequest, link: SsoSetupLink, verb: Callable[..., object], said: str) -> HttpResponse:
     try:
         verb(link=link)
     except DomainError as refusal:

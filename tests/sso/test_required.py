@@ -201,7 +201,7 @@ def by_mailed_code(user: User) -> tuple[Client, Any]:
     browser = Client()
     browser.post("/by-code/", {"email": user.email})
     assert mail.outbox[-1].to == [user.email]
-    code = re.findall(r"^([A-Z0-9-]{4,12})$", mail.outbox[-1].body, re.MULTILINE)[0]
+    code = re.findall(r"^([A-Z0-9-]{4,12})$", str(mail.outbox[-1].body), re.MULTILINE)[0]
     return browser, browser.post("/by-code/confirm/", {"code": code})
 
 
