@@ -137,6 +137,7 @@ class _Reading:
         self._keys(wanted)
         self._domains(wanted)
         self._sso_connections(wanted)
+        self._sso_setup_links(wanted)
         self._sign_in_policy(wanted)
         self._sinks(wanted)
         self._audit_log(wanted)
@@ -276,6 +277,8 @@ class _Reading:
                 *("ends_at_provider", "signs_requests", "allows_idp_initiated"),
             )
             values |= {field: entry[field] for field in plain if field in entry}
+            if "domains" in entry:
+                values["domains"] = self._domain_names(entry["domains"], (*path, "domains"))
             is_saml = entry.get("protocol") == "saml"
             if is_saml and bool(entry.get("metadata_url")) == bool(entry.get("metadata_xml")):
                 self._problem(path, "A SAML connection needs metadata_url or metadata_xml: one of the two.")
@@ -290,6 +293,10 @@ class _Reading:
                     place = (*path, "groups", value, number)
                     self._reference(wanted, "group", group.strip().lower(), place)
                     wanted.add("sso_groups", (name, value.strip(), group.strip()), Item(place))
+
+    def _sso_setup_links(self, wanted: WantedOrganization) -> None:
+        for name, entry, path in self._by_name("sso_setup_links", wanted):
+            wanted.add("sso_setup_links", " ".join(name.split()), Item(path, dict(entry)))
 
     def _sign_in_policy(self, wanted: WantedOrganization) -> None:
         if "sign_in_policy" not in wanted.raw:
@@ -333,6 +340,15 @@ class _Reading:
         except DomainError as error:
             self._problem(path, error.message)
             return []
+
+    def _domain_names(self, written: list[str], path: Path) -> list[str]:
+        names = set()
+        for number, name in enumerate(written):
+            try:
+                names.add(check_domain_name(name))
+            except DomainError as error:
+                self._problem((*path, number), error.message)
+        return sorted(names)
 
     def _moment(self, text: str | None, path: Path) -> Any:
         if text is None:

@@ -22,6 +22,8 @@ from accounts.models import (
 )
 from accounts.models.service_account import ServiceAccountKind
 from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
+from accounts.models.sso_setup import LONGEST_RECIPIENT
+from accounts.services.sso_setup import MOST_DAYS
 from accounts.sso.saml.idp_metadata import LARGEST
 from audit.models import RecordFormat, Sink
 from audit.retention.models import MOST_MONTHS
@@ -76,6 +78,7 @@ def generate() -> dict[str, Any]:
             "key": _key(),
             "domain": _domain(),
             "sso_connection": _sso_connection(),
+            "sso_setup_link": _sso_setup_link(),
             "sign_in_policy": _sign_in_policy(),
             "sink": _sink(),
             "audit_log": _audit_log(),
@@ -113,6 +116,12 @@ def _organization() -> dict[str, Any]:
                 "sso_connection",
                 "Single sign-on connections by name.",
                 longest=_length(SsoConnection, "name"),
+            ),
+            "sso_setup_links": _named(
+                NAME,
+                "sso_setup_link",
+                "Links for setting up single sign-on, by who gets them.",
+                longest=LONGEST_RECIPIENT,
             ),
             "sign_in_policy": {"$ref": "#/$defs/sign_in_policy"},
             "sinks": _named(NAME, "sink", "SIEM sinks by name.", longest=_length(Sink, "name")),
@@ -245,7 +254,11 @@ def _domain() -> dict[str, Any]:
                 "pattern": NAME,
                 "maxLength": _length(Domain, "reason"),
                 "description": "How the installation knows that it is theirs: no record is looked for then.",
-            }
+            },
+            "verified": {
+                "const": True,
+                "description": "true: the record of a domain that is claimed already is looked for now.",
+            },
         }
     )
 
@@ -283,6 +296,12 @@ def _sso_connection() -> dict[str, Any]:
                     "uniqueItems": True,
                 },
             },
+            "domains": {
+                "type": "array",
+                "items": _text(NAME, _length(Domain, "name")),
+                "uniqueItems": True,
+                "description": "Whose addresses lead here and count here; none: those of each verified domain.",
+            },
             "scopes": _text(NAME, _length(SsoConnection, "scopes"), "openid among them; separated by spaces."),
             "scim_connection": {
                 "type": ["string", "null"],
@@ -299,6 +318,16 @@ def _sso_connection() -> dict[str, Any]:
     )
     saml = {"properties": {"protocol": {"const": "saml"}}, "required": ["protocol"]}
     return drawn | {"if": {"not": saml}, "then": {"required": ["issuer", "client_id"]}}
+
+
+def _sso_setup_link() -> dict[str, Any]:
+    return _map(
+        {
+            "days": {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "description": "How long it counts."},
+            "token": {"$ref": "#/$defs/secret"},
+        },
+        required=["token"],
+    )
 
 
 def _audit_log() -> dict[str, Any]:

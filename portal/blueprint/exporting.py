@@ -138,6 +138,7 @@ def _keys(stage: Stage) -> dict[str, Any]:
 def _domains(stage: Stage) -> dict[str, Any]:
     return {
         str(name): {field: value for field, value in row.values.items() if value}
+        | ({"verified": True} if row.stored.is_verified and row.stored.is_checked else {})
         for name, row in Domains(stage).current().items()
     }
 
@@ -145,7 +146,7 @@ def _domains(stage: Stage) -> dict[str, Any]:
 def _sso_connections(stage: Stage) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for name, row in SsoConnections(stage).current().items():
-        values = {field: value for field, value in _filled(row.values).items() if value is not None}
+        values = {field: value for field, value in _filled(row.values).items() if value not in (None, [])}
         if values["ends_at_provider"]:  # as it is when the file is silent
             del values["ends_at_provider"]
         found[str(name)] = values

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from accounts.key_format import KeyKind
-from accounts.models import SamlKey, SsoGroupMapping, SsoSetupLink, User
+from accounts.models import SamlKey, SsoGroupMapping, SsoIdentity, SsoSetupLink, User
 from accounts.services.api_keys import create_api_key
 from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
@@ -114,6 +114,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "connection": str(connection.pk),
             "sso_connection": str(sso_connection.pk),
             "saml_key": str(SamlKey.objects.get().pk),
+            "sso_identity": str(SsoIdentity.objects.get().pk),
             "sso_group": str(SsoGroupMapping.objects.get().pk),
             "setup_link": str(SsoSetupLink.objects.get().pk),
             "sign_in_exception": str(sign_in_exception.pk),

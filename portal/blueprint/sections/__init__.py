@@ -14,6 +14,7 @@ from .settings import Settings
 from .sign_in_policy import Exceptions, Policy
 from .sinks import Sinks
 from .sso_connections import FollowingGroups, SsoConnections
+from .sso_setup import SetupLinks
 
 SECTIONS: tuple[type[Section], ...] = (
     Roles,
@@ -30,6 +31,7 @@ SECTIONS: tuple[type[Section], ...] = (
     Domains,
     SsoConnections,
     FollowingGroups,
+    SetupLinks,
     Policy,
     Exceptions,
     Sinks,
