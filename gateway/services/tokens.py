@@ -188,8 +188,10 @@ def _project(actor: Actor, key: KeyRecord | None, reference: str) -> Project:
 
     Raises:
         TokenDenied: none is named, the actor has none of that name, or it is being deleted.
-        MissingPermission: they see it and may not call models there.
+        MissingPermission: they may call models nowhere, or see the project and may not do so there.
     """
+    if not actor.authority.allows_somewhere(P.LLM_INVOKE):
+        actor.require(P.LLM_INVOKE)
     if not reference:
         if key is None or key.project_id is None:
             raise TokenDenied(
