@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from accounts.admin.common import code, moment
+from accounts.admin.common import code
 from console.access import actor_of
 from console.actions import list_action, object_action
 from console.confirm import add_refusal, show_confirmation
@@ -195,7 +195,7 @@ class IssuedTokenAdmin(WithHistory, KeysetList, TenantModelAdmin):
     def lives(self, obj: IssuedToken) -> SafeString:
         """Return when it was issued, and when it ends or ended."""
         seconds = (obj.expires_at - obj.issued_at) // timedelta(seconds=1)
-        ended = f"revoked {moment(obj.revoked_at)}" if obj.revoked_at else f"for {seconds} seconds"
+        ended = f"revoked at {obj.revoked_at:%H:%M:%S} UTC" if obj.revoked_at else f"for {seconds} seconds"
         return two_lines(f"{obj.issued_at:%-d %B %Y, %H:%M:%S} UTC", ended)
 
     @admin.display(description="Actor's id")

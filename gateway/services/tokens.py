@@ -223,7 +223,7 @@ def _bearer(actor: Actor, key: KeyRecord | None) -> _Bearer:
     if key.kind == KeyKind.SERVICE_ACCOUNT and key.service_account_id is not None:
         kind = ServiceAccount.objects.values_list("kind", flat=True).get(pk=key.service_account_id)
         return _Bearer(ActorType(kind), key.service_account_id, key.service_account or "")
-    return _Bearer(ActorType.API_KEY, key.key_id, key.label)
+    return _Bearer(ActorType.API_KEY, key.key_id, key.name)
 
 
 def _scope(actor: Actor, project: Project, names: Collection[str]) -> frozenset[str]:
