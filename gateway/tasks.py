@@ -2,9 +2,15 @@
 
 from celery import shared_task
 
+from django.utils import timezone
+
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
+from isolation.scope import operator_scope
+from isolation.tasks import TenantTask
 
+from .models import ProviderCredential
+from .services.provider_credentials import forget_former_secret
 from .services.signing_keys import settle_signing_keys
 
 
@@ -13,3 +19,26 @@ def keep_signing_keys() -> None:
     """Rotate the signing keys when it is time, and withdraw those that nobody needs any more."""
     with acting_as(SYSTEM):
         settle_signing_keys()
+
+
+@shared_task(name="gateway.tasks.forget_former_secrets")
+def forget_former_secrets() -> int:
+    """Start a task for each credential whose former secret was kept long enough; the next sweep makes up a lost start.
+
+    Returns:
+        how many these are.
+    """
+    with acting_as(SYSTEM), operator_scope("Sweep for former secrets of provider credentials"):
+        due = ProviderCredential.objects.filter(previous_until__lte=timezone.now())
+        found = list(due.values_list("organization_id", "pk"))
+    for organization_id, credential_id in found:
+        forget_former_secret_of.delay(str(organization_id), str(credential_id))
+    return len(found)
+
+
+@shared_task(base=TenantTask, name="gateway.tasks.forget_former_secret_of")
+def forget_former_secret_of(organization_id: str, credential_id: str) -> None:
+    """Delete the former secret of one credential, unless that was done."""
+    due = ProviderCredential.objects.filter(previous_until__lte=timezone.now())
+    for credential in due.filter(pk=credential_id):
+        forget_former_secret(credential=credential, actor=SYSTEM)
