@@ -1,7 +1,6 @@
 """Work of the proxy that beat starts."""
 
 from celery import shared_task
-
 from django.utils import timezone
 
 from isolation.actor import SYSTEM
