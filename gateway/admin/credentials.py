@@ -66,7 +66,7 @@ _KINDS = {
     permission=None,
     open_when=may_see_some,
     menu=("LLM proxy", 10),
-    icon="passkey",
+    icon="encrypted",
     description="With what LLM requests leave: add, rotate and test credentials, see which one is used.",
 )
 def show_list(request: HttpRequest) -> HttpResponse:
