@@ -4,14 +4,20 @@ from django.urls import path
 
 from gateway.oauth import views as oauth
 
-from . import credentials
+from . import credentials, proxy_settings, tokens
 
+_PROXY = "organizations/<reference:organization>/llm-proxy"
 _CREDENTIALS = "organizations/<reference:organization>/provider-credentials"
 _CREDENTIAL = f"{_CREDENTIALS}/<uuid:provider_credential>"
 
 urlpatterns = [
     path("oauth2/token", oauth.token, name="oauth_token"),
     path("oauth2/revoke", oauth.revoke, name="oauth_revoke"),
+    path(_PROXY, proxy_settings.Settings.as_view()),
+    path(f"{_PROXY}/tokens", tokens.Tokens.as_view()),
+    path(f"{_PROXY}/tokens/<uuid:access_token>", tokens.OneToken.as_view()),
+    path(f"{_PROXY}/tokens/<uuid:access_token>/revoke", tokens.OneRevocation.as_view()),
+    path(f"{_PROXY}/token-revocations", tokens.Revocations.as_view()),
     path(_CREDENTIALS, credentials.ProviderCredentials.as_view()),
     path(f"{_CREDENTIALS}/resolve", credentials.ProviderCredentialResolution.as_view()),
     path(_CREDENTIAL, credentials.OneProviderCredential.as_view()),
