@@ -25,6 +25,7 @@ SECTIONS = (
     "sso_connections",
     "sign_in_policy",
     "sinks",
+    "provider_credentials",
 )
 REFERENCES = {"secret", "password", "client_secret", "secrets"}
 KEY_KINDS = ("project", "organization", "service_account")
