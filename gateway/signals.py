@@ -13,3 +13,13 @@ proxy_settings_updated = ChangeSignal()
 
 token_issued = ChangeSignal()
 tokens_revoked = ChangeSignal()
+
+provider_credential_created = ChangeSignal()
+provider_credential_updated = ChangeSignal()
+provider_credential_rotated = ChangeSignal()
+provider_credential_put_back = ChangeSignal()
+provider_credential_former_forgotten = ChangeSignal()
+provider_credential_enabled = ChangeSignal()
+provider_credential_disabled = ChangeSignal()
+provider_credential_tested = ChangeSignal()
+provider_credential_deleted = ChangeSignal()

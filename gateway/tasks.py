@@ -10,7 +10,8 @@ from isolation.context import acting_as
 from isolation.scope import operator_scope
 from isolation.tasks import TenantTask
 
-from .models import IssuedToken
+from .models import IssuedToken, ProviderCredential
+from .services.provider_credentials import forget_former_secret
 from .services.signing_keys import settle_signing_keys
 from .services.tokens import forget_expired_tokens
 
@@ -40,3 +41,26 @@ def forget_tokens() -> None:
 def forget_tokens_of(organization_id: str) -> None:
     """Forget an organization's tokens that expired a month ago, a batch; the next sweep takes the next one."""
     forget_expired_tokens(kept=TOKENS_KEPT, most=TOKENS_BATCH)
+
+
+@shared_task(name="gateway.tasks.forget_former_secrets")
+def forget_former_secrets() -> int:
+    """Start a task for each credential whose former secret was kept long enough; the next sweep makes up a lost start.
+
+    Returns:
+        how many these are.
+    """
+    with acting_as(SYSTEM), operator_scope("Sweep for former secrets of provider credentials"):
+        due = ProviderCredential.objects.filter(previous_until__lte=timezone.now())
+        found = list(due.values_list("organization_id", "pk"))
+    for organization_id, credential_id in found:
+        forget_former_secret_of.delay(str(organization_id), str(credential_id))
+    return len(found)
+
+
+@shared_task(base=TenantTask, name="gateway.tasks.forget_former_secret_of")
+def forget_former_secret_of(organization_id: str, credential_id: str) -> None:
+    """Delete the former secret of one credential, unless that was done."""
+    due = ProviderCredential.objects.filter(previous_until__lte=timezone.now())
+    for credential in due.filter(pk=credential_id):
+        forget_former_secret(credential=credential, actor=SYSTEM)

@@ -113,6 +113,10 @@ app.conf.beat_schedule = {
         "task": "gateway.tasks.forget_tokens",
         "schedule": crontab(minute="13"),
     },
+    "forget former secrets of provider credentials": {
+        "task": "gateway.tasks.forget_former_secrets",
+        "schedule": crontab(minute="33"),
+    },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),

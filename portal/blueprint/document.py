@@ -22,6 +22,7 @@ from .reader import Source
 Key: TypeAlias = str | tuple[str, ...]
 
 VERSION = 1
+_CREDENTIALS = "provider_credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class _Reading:
         self._sinks(wanted)
         self._audit_log(wanted)
         self._llm_proxy(wanted)
+        self._provider_credentials(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
@@ -335,6 +337,19 @@ class _Reading:
     def _audit_log(self, wanted: WantedOrganization) -> None:
         if "audit_log" in wanted.raw:
             wanted.add("audit_log", wanted.slug, Item((*wanted.path, "audit_log"), dict(wanted.raw["audit_log"])))
+
+    def _provider_credentials(self, wanted: WantedOrganization) -> None:
+        for name, entry, path in self._by_name("provider_credentials", wanted):
+            values = dict(entry)
+            project = values.pop("project", "")
+            if project:
+                self._reference(wanted, "project", project, (*path, "project"))
+            if "base_url" in values:
+                values["base_url"] = values["base_url"].strip().rstrip("/")
+            key = (project, values.pop("name", name).strip())
+            if any((each[0], each[1].lower()) == (key[0], key[1].lower()) for each in wanted.table(_CREDENTIALS)):
+                self._problem(path, "There is another entry with this name and project.", at_key=True)
+            wanted.add(_CREDENTIALS, key, Item(path, values))
 
     def _llm_proxy(self, wanted: WantedOrganization) -> None:
         if "llm_proxy" not in wanted.raw:

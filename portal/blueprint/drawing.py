@@ -30,8 +30,10 @@ from audit.models import RecordFormat, Sink
 from audit.retention.models import MOST_MONTHS
 from audit.services.sinks import LARGEST_BATCH_EVENTS, LONGEST_BATCH_SECONDS, SMALLEST_BATCH_BYTES
 from audit.sinks.registry import DESTINATIONS
-from gateway.models import CounterOutage
+from gateway.models import CounterOutage, CredentialKind, Provider, ProviderCredential
+from gateway.models.provider_credential import MOST_MODELS
 from gateway.models.proxy_settings import LONGEST_TOKEN, SHORTEST_TOKEN
+from gateway.services.provider_credentials import LOWEST_PRIORITY
 from gateway.services.proxy_settings import MOST_AUDIENCES
 from tenants.models import Domain, Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
@@ -87,6 +89,7 @@ def generate() -> dict[str, Any]:
             "sink": _sink(),
             "audit_log": _audit_log(),
             "llm_proxy": _llm_proxy(),
+            "provider_credential": _provider_credential(),
         },
     }
 
@@ -132,6 +135,7 @@ def _organization() -> dict[str, Any]:
             "sinks": _named(NAME, "sink", "SIEM sinks by name.", longest=_length(Sink, "name")),
             "audit_log": {"$ref": "#/$defs/audit_log"},
             "llm_proxy": {"$ref": "#/$defs/llm_proxy"},
+            "provider_credentials": _named(NAME, "provider_credential", "Provider credentials by name.", longest=200),
         }
     )
 
@@ -446,6 +450,32 @@ def _sink() -> dict[str, Any]:
             "active": {"type": "boolean", "description": "false: it is paused."},
         },
         required=["kind"],
+    )
+
+
+def _provider_credential() -> dict[str, Any]:
+    scalar = {"type": ["string", "integer"]}
+    return _map(
+        {
+            "name": _text(
+                NAME, _length(ProviderCredential, "name"), "What people read; the entry's own when left out."
+            ),
+            "project": {"type": "string", "description": "By its identifier; left out: of every project."},
+            "provider": {"enum": list(Provider.values), "description": "Whose models; it never changes."},
+            "kind": {"enum": list(CredentialKind.values), "description": "Where the secret comes from."},
+            "secret": {"$ref": "#/$defs/secret"},
+            "base_url": _text("", _length(ProviderCredential, "base_url"), "Where the provider's API is."),
+            "options": {"type": "object", "description": "What it is told besides.", "additionalProperties": scalar},
+            "allowed_models": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 120},
+                "maxItems": MOST_MODELS,
+                "description": "Names or patterns; empty: every model.",
+            },
+            "priority": {"type": "integer", "minimum": 0, "maximum": LOWEST_PRIORITY},
+            "enabled": {"type": "boolean", "description": "false: no request leaves with it."},
+        },
+        required=["provider"],
     )
 
 

@@ -23,6 +23,7 @@ from .sections.keys import Keys
 from .sections.llm_proxy import LlmProxy
 from .sections.members import Invitations, MemberProjects, Members, login_of
 from .sections.projects import Projects
+from .sections.provider_credentials import ProviderCredentials
 from .sections.roles import Roles
 from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
@@ -75,6 +76,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "sinks": _sinks(stage),
         "audit_log": _audit_log(stage),
         "llm_proxy": _llm_proxy(stage),
+        "provider_credentials": _provider_credentials(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -186,6 +188,19 @@ def _sinks(stage: Stage) -> dict[str, Any]:
         if values["active"]:  # as it is when the file is silent
             del values["active"]
         found[str(name)] = values
+    return found
+
+
+def _provider_credentials(stage: Stage) -> dict[str, Any]:
+    """Return the credentials without their secrets; those of one name are told apart by their projects."""
+    found: dict[str, dict[str, Any]] = {}
+    for (project, name), row in _pairs(ProviderCredentials(stage)):
+        values = {field: value for field, value in _filled(row.values).items() if value not in ({}, [])}
+        if values["enabled"]:  # as it is when the file is silent
+            del values["enabled"]
+        label = name if name.lower() not in {each.lower() for each in found} else f"{name} ({project})"
+        own_name = {"name": name} if label != name else {}
+        found[label] = {**own_name, **({"project": project} if project else {}), **values}
     return found
 
 

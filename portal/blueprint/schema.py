@@ -26,6 +26,7 @@ SECTIONS = (
     "sso_setup_links",
     "sign_in_policy",
     "sinks",
+    "provider_credentials",
 )
 REFERENCES = {"secret", "password", "client_secret", "secrets", "token"}
 KEY_KINDS = ("project", "organization", "service_account")

@@ -18,6 +18,7 @@ from audit.services.erasures import request_erasure
 from audit.services.exports import request_export
 from audit.services.holds import set_hold
 from audit.services.saved_searches import save_search
+from gateway.services.provider_credentials import create_provider_credential
 from gateway.services.signing_keys import settle_signing_keys
 from isolation.actor import SYSTEM, Actor, ActorKind
 from isolation.context import acting_as
@@ -100,6 +101,17 @@ def places_of(tenant: Tenant) -> dict[str, str]:
         )
         sink = fill_sink(tenant, owner)
         alert, channel = fill_alerts(tenant, owner)
+        credential = create_provider_credential(
+            organization=organization,
+            name="Acme OpenAI",
+            provider="openai",
+            kind="oauth_client",
+            # No name below .example resolves: nobody is asked when it is tested.
+            options={"token_url": "https://idp.example/token", "client_id": "acme"},
+            secret="kept-by-the-vault",
+            project=project,
+            actor=SYSTEM,
+        )
         places = {
             "organization": organization.slug,
             "project": project.slug,
@@ -127,6 +139,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "alert": str(alert.pk),
             "alert_rule": "sign_in_burst",
             "alert_channel": str(channel.pk),
+            "provider_credential": str(credential.pk),
             "event": str(Event.objects.first().pk),
             "access_token": str(fill_token(tenant, owner).pk),
         }

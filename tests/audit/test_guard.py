@@ -146,6 +146,7 @@ WATCHED = {
     "accounts_ssoidentity": sql.SQL("subject = subject || '!'"),
     "audit_alert": sql.SQL("note = note || '!'"),
     "audit_evidenceexport": sql.SQL("reason = reason || '!'"),
+    "gateway_providercredential": sql.SQL("name = name || '!'"),
     "tenants_domain": sql.SQL("reason = reason || '!'"),
 }
 

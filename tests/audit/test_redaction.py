@@ -31,6 +31,8 @@ SECRET_FIELDS = {
     ("audit.Sink", "secrets"),
     ("audit.AlertChannel", "secrets"),
     ("tenants.Invitation", "token_digest"),
+    ("gateway.ProviderCredential", "previous_secret"),
+    ("gateway.ProviderCredential", "secret"),
     ("gateway.SigningKey", "wrapped"),
     ("vault.DataKey", "wrapped"),
 }

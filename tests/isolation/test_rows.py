@@ -39,6 +39,7 @@ from audit.services.saved_searches import save_search
 from audit.services.sinks import create_sink, set_sink_active
 from audit.watching import watch
 from gateway.models import IssuedToken, RevocationKind
+from gateway.services.provider_credentials import create_provider_credential
 from gateway.services.proxy_settings import update_proxy_settings
 from gateway.services.signing_keys import settle_signing_keys
 from gateway.services.token_revocations import revoke_tokens
@@ -104,6 +105,14 @@ def fill(tenant: Tenant) -> None:
             actor=actor,
         )
         claim_domain(organization=tenant.organization, name=f"{tenant.organization.slug}.example", actor=actor)
+        create_provider_credential(
+            organization=tenant.organization,
+            project=tenant.project,
+            name="OpenAI",
+            provider="openai",
+            secret="sk-kept-by-the-vault",
+            actor=actor,
+        )
         account = create_service_account(
             organization=tenant.organization, name="Nightly judge", kind="evaluator", role=viewer, actor=actor
         )

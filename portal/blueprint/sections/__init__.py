@@ -9,6 +9,7 @@ from .keys import Keys
 from .llm_proxy import LlmProxy
 from .members import MemberProjects, Members
 from .projects import Projects
+from .provider_credentials import ProviderCredentials
 from .roles import Roles
 from .service_accounts import ServiceAccountProjects, ServiceAccounts
 from .settings import Settings
@@ -38,5 +39,6 @@ SECTIONS: tuple[type[Section], ...] = (
     Sinks,
     AuditLog,
     LlmProxy,
+    ProviderCredentials,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""
