@@ -5,6 +5,7 @@ is vouched for; everything else takes the longer way through `Check._decide`. On
 credentials are asked for their headers, and limits for room, each time.
 """
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -50,6 +51,8 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 PREFIX = "/check/"
+PATIENCE_SECONDS = 1.0
+"""For a credential that needs a token or a lease first, while there is another one to fall back to."""
 ESTIMATED_TOKENS = 1_000
 """What a request is taken to use until its end says what it did: nobody has seen its body yet."""
 TOKEN_HEADER = b"x-gatehouse-llm-auth"
@@ -364,10 +367,13 @@ class Check:
             request.provider, request.model, request.mapping = credential.provider, choice.model, choice.mapping
             request.credential_id, request.allowed_models = credential.id, [*choice.allowed_models]
             try:
-                return choice, await self._credentials.headers(credential)
+                async with asyncio.timeout(None if choice is found[-1] else PATIENCE_SECONDS):
+                    return choice, await self._credentials.headers(credential)
+            except TimeoutError:  # it may come for those who ask later; this request has another one
+                continue
             except Refused as refused:
                 failed = failed or refused
-        assert failed is not None  # noqa: S101 - `choices` returns at least one
+        assert failed is not None  # noqa: S101 - the last one is waited for
         raise failed
 
     # --- The way out ---------------------------------------------------------------------------

@@ -14,7 +14,7 @@ PROVIDERS = OPENAI_SHAPED | {"anthropic", "azure_openai", "bedrock", "vertex"}
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,119}")
 """How a model may be called where a token or a header states it."""
 
-_SEGMENT = r"(?!\.{1,2}/)(?:[A-Za-z0-9._~@:+-]|%3[Aa]|%40|%2[Bb])+"
+_SEGMENT = r"(?!\.{1,2}(?:/|$))(?:[A-Za-z0-9._~@:+-]|%3[Aa]|%40|%2[Bb])+"
 _OPENAI_PATHS = (
     r"completions|responses|embeddings|moderations|images/(?:generations|edits|variations)"
     r"|audio/(?:speech|transcriptions|translations)|fim/completions|ocr|rerank|score"
