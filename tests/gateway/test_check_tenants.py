@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.gateway.check_stage import CHAT, MESSAGES, Answer, Proxy, check, drop
@@ -180,7 +180,14 @@ def is_of(answer: Answer, asked: Asked, world: World) -> None:
 def run(gateway: Gateway, *, examples: int) -> None:
     world = World()
 
-    @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    # A smaller example would take minutes to find: each attempt waits for what it expects.
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(CREDENTIALS, st.lists(ASKED, min_size=2, max_size=5), st.lists(OWN, min_size=3, max_size=8))
     def each_gets_its_own(credentials: list[tuple[Any, ...]], strangers: list[Asked], own: list[Asked]) -> None:
         stored = [Stored(*values, number) for number, values in enumerate(credentials)]
