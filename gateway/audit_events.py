@@ -1,5 +1,6 @@
 """The audited actions of this app: the LLM auth proxy."""
 
+from audit.catalogue import Action, catalogue
 from audit.recorder import records
 
 from . import signals
@@ -20,3 +21,6 @@ records(
 
 records(signals.token_issued, "access_token.issued", "Got an access token", "got an access token for {target}")
 records(signals.tokens_revoked, "access_token.revoked", "Revoked access tokens", "revoked access tokens: {target}")
+
+# Written by the gateway's process (`gateway/hotpath/refusals.py`), which has no signals.
+catalogue.add(Action("llm_request.denied", "Was refused an LLM request"))

@@ -1,11 +1,16 @@
 """What is written about LLM requests: when keys and credentials were last used, and what was refused."""
 
+import asyncio
 from typing import Any
 
 import psycopg
 from django.utils import timezone
 
 from accounts.models import ApiKey
+from accounts.services.api_keys import revoke_api_key
+from audit.models import Event
+from gateway.hotpath.proxy_request import ProxyRequest
+from gateway.hotpath.refusals import MOST_OF_ONE, RefusalLog
 from gateway.models import ProviderCredential, UsageHour
 from isolation.scope import tenant_scope
 from tests.gateway.check_stage import Proxy, check, soon
@@ -88,3 +93,64 @@ def test_the_log_holds_no_secret(acme: Tenant, keys: Keys, capfd: Any) -> None:
     said = "".join(capfd.readouterr())
     for secret in (token, token.split(".")[1], key.secret, "client-secret-hush"):
         assert secret not in said
+
+
+def told(tenant: Tenant) -> list[tuple[Any, ...]]:
+    """Return what the log says of refused LLM requests."""
+    with tenant_scope(tenant.organization):
+        rows = Event.objects.filter(action="llm_request.denied").order_by("time", "id")
+        return [(row.after["code"], row.actor_label, row.project_label, str(row.ip), row.after["requests"]) for row in rows]
+
+
+def test_what_should_be_gone_or_elsewhere_is_told_to_the_log_once(acme: Tenant, keys: Keys, globex: Tenant) -> None:
+    """Thirty refusals are one event, and what nobody has to look into is none."""
+    proxy = Proxy(acme)
+    proxy.configure(accepts_api_keys=True)
+    proxy.credential()
+    revoked, closed = keys.personal("member", scopes=["llm:invoke"]), keys.project(scopes=["llm:invoke"])
+    near = keys.project(scopes=["llm:invoke"], name="Near", allowed_networks=["192.0.2.0/24"])
+    token = proxy.key_token(revoked)
+    foreign = proxy.token(project_id=str(globex.project.pk))
+    with acme.acting("owner") as owner:
+        revoke_api_key(key=revoked.key, actor=owner, reason="leaked")
+        revoke_api_key(key=closed.key, actor=owner, reason="leaked")
+    with Gateway() as gateway:
+        assert {check(gateway, token).code for _ in range(30)} == {"token_revoked"}
+        assert check(gateway, proxy.key_token(near)).code == "network_not_allowed"
+        assert check(gateway, foreign).code == "project_unknown"
+        assert check(gateway, headers={"x-api-key": closed.secret}).code == "key_invalid"
+        assert check(gateway, proxy.token("viewer")).code == "permission_missing"
+        assert check(gateway, token[:-4] + "AAAA").code == "token_invalid"
+    assert sorted(told(acme)) == [
+        ("key_invalid", closed.public_id, "Chatbot", "127.0.0.1", 1),
+        ("network_not_allowed", "Near", "Chatbot", "127.0.0.1", 1),
+        ("project_unknown", str(acme.member.pk), "", "127.0.0.1", 1),
+        ("token_revoked", "member@acme.example", "Chatbot", "127.0.0.1", 30),
+    ]
+    assert told(globex) == []
+
+
+def test_nobody_fills_the_log(acme: Tenant) -> None:
+    """However many actors are refused: so many events, and then none for a while."""
+
+    class Told:
+        def __init__(self) -> None:
+            self.rows: list[Any] = []
+
+        async def tell(self, refusals: Any) -> None:
+            self.rows += refusals.obj
+
+    async def work() -> list[Any]:
+        database = Told()
+        log = RefusalLog(database)  # type: ignore[arg-type]
+        for _ in range(3):
+            for number in range(500):
+                request = ProxyRequest("r", "organization", "project", actor_type="user", actor_id=str(number))
+                log.note(request, "token_revoked", None)
+                log.note(request, "permission_missing", None)
+            await log.write()
+        return database.rows
+
+    rows = asyncio.run(work())
+    assert len(rows) == MOST_OF_ONE
+    assert {row["count"] for row in rows} == {1}
