@@ -109,6 +109,10 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "forget access tokens that expired a month ago": {
+        "task": "gateway.tasks.forget_tokens",
+        "schedule": crontab(minute="13"),
+    },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),

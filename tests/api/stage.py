@@ -18,6 +18,7 @@ from audit.services.erasures import request_erasure
 from audit.services.exports import request_export
 from audit.services.holds import set_hold
 from audit.services.saved_searches import save_search
+from gateway.services.signing_keys import settle_signing_keys
 from isolation.actor import SYSTEM, Actor, ActorKind
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
@@ -30,7 +31,7 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.api.calls import Caller, anybody, by
-from tests.isolation.test_rows import fill_alerts, fill_sink
+from tests.isolation.test_rows import fill_alerts, fill_sink, fill_token
 from tests.people import Tenant
 from tests.sso.stored import stored_connection
 
@@ -61,6 +62,7 @@ class Stage:
 
 def places_of(tenant: Tenant) -> dict[str, str]:
     """Fill the organization and return what names its rows."""
+    settle_signing_keys()
     with tenant_scope(tenant.organization), acting_as(SYSTEM):
         organization, project = tenant.organization, tenant.project
         owner = user_actor(tenant.owner, organization.pk)
@@ -125,6 +127,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "alert_rule": "sign_in_burst",
             "alert_channel": str(channel.pk),
             "event": str(Event.objects.first().pk),
+            "access_token": str(fill_token(tenant, owner).pk),
         }
         somebody = Actor(kind=ActorKind.USER, id=uuid4(), label=LEFT)
         record(ACCESS_DENIED, actor=somebody, organization_id=organization.pk)

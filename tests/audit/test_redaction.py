@@ -31,6 +31,7 @@ SECRET_FIELDS = {
     ("audit.Sink", "secrets"),
     ("audit.AlertChannel", "secrets"),
     ("tenants.Invitation", "token_digest"),
+    ("gateway.SigningKey", "wrapped"),
     ("vault.DataKey", "wrapped"),
 }
 # Hashes that everybody may see, and salts that are given with the value that they open.
