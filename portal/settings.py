@@ -405,7 +405,6 @@ SIGNING_JWKS = checked("GATEHOUSE_SIGNING_JWKS", parse_signing_jwks, _jwks) if _
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", default=90, minimum=1, maximum=3_650)
 JWKS_CACHE_SECONDS = env.integer("JWKS_CACHE_SECONDS", default=300, minimum=10, maximum=86_400)
 PROXY_ENABLED_BY_DEFAULT = env.boolean("PROXY_ENABLED_BY_DEFAULT", default=False)
-PROXY_TRANSFORMER = env.boolean("PROXY_TRANSFORMER", default=True)
 
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600
