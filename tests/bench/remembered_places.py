@@ -97,7 +97,9 @@ def main() -> None:
     made_places, made_callers = [], []
     for number, (organization_id, project_id, _) in enumerate(ids):
         row = json.loads(json.dumps(place_row(number, project_id)))
-        place = Place(row, organization_id=organization_id, project_id=project_id, defaults=proxy_defaults(enabled=True))
+        place = Place(
+            row, organization_id=organization_id, project_id=project_id, defaults=proxy_defaults(enabled=True)
+        )
         places._keep(places.place_of(project_id), place, for_ever)
         made_places.append(place)
     with_places = megabytes()

@@ -1,5 +1,6 @@
 """Which LLM requests pass, with which credential, and what they carry to the provider and what not."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -212,8 +213,6 @@ def test_defaults_are_those_of_the_installation(acme: Tenant) -> None:
 
 def test_a_mistake_of_ours_lets_nothing_through(monkeypatch: Any) -> None:
     """Whatever is raised ends as a refusal."""
-    import asyncio
-
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
