@@ -73,7 +73,7 @@ class Config:
             trusted_proxies=tuple(settings.TRUSTED_PROXIES),
             issuer=settings.JWT_ISSUER,
             counter_url=getattr(settings, "COUNTER_URL", ""),
-            transformer=getattr(settings, "PROXY_TRANSFORMER", True),
+            transformer=settings.PROXY_TRANSFORMER,
             proxy_defaults=proxy_defaults(enabled=settings.PROXY_ENABLED_BY_DEFAULT),
         )
 

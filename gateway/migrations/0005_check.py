@@ -21,11 +21,12 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(
             (HERE / "check.sql").read_text(encoding="utf-8"),
-            "DROP FUNCTION gateway_actor(uuid, uuid, uuid, text); DROP FUNCTION gateway_place(uuid, uuid);",
+            "DROP FUNCTION gateway_tell_refusals(jsonb); DROP FUNCTION gateway_actor(uuid, uuid, uuid, text);"
+            " DROP FUNCTION gateway_place(uuid, uuid);",
         ),
         migrations.RunSQL(
-            "GRANT SELECT, UPDATE (last_used_at, last_used_by) ON gateway_providercredential TO gatehouse_lookup;",
-            "REVOKE SELECT, UPDATE (last_used_at, last_used_by) ON gateway_providercredential FROM gatehouse_lookup;",
+            "GRANT SELECT (id, last_used_at), UPDATE (last_used_at, last_used_by) ON gateway_providercredential TO gatehouse_lookup;",
+            "REVOKE SELECT (id, last_used_at), UPDATE (last_used_at, last_used_by) ON gateway_providercredential FROM gatehouse_lookup;",
         ),
         LookupFunctions((HERE / "credential_uses.sql").read_text(encoding="utf-8"), LOOKUPS),
     ]
