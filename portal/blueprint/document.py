@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
 from django.core.exceptions import ValidationError
@@ -10,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.services.key_rules import check_networks
 from audit.sinks.registry import DESTINATIONS
+from gateway.pricing import PER
 from gateway.services.proxy_settings import check_detectors
 from isolation.exceptions import DomainError
 from tenants.permissions import BuiltinRole
@@ -145,6 +147,7 @@ class _Reading:
         self._audit_log(wanted)
         self._llm_proxy(wanted)
         self._provider_credentials(wanted)
+        self._usage_limits(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
@@ -358,6 +361,27 @@ class _Reading:
         if "masked" in values:
             values["masked"] = check_detectors(values["masked"])
         wanted.add("llm_proxy", wanted.slug, Item(path, values))
+
+    def _usage_limits(self, wanted: WantedOrganization) -> None:
+        nouns = {"project": "project", "user": "member", "service account": "service account"}
+        for written, entry, path in self._by_name("usage_limits", wanted):
+            whose, _, what = written.rpartition(": ")
+            values = {"active": entry["active"]} if "active" in entry else {}
+            try:
+                scale = PER if what.startswith("dollars") else 1
+                amount = Decimal(str(entry["amount"])) * scale
+                values["amount"] = int(amount)
+            except (InvalidOperation, ValueError, OverflowError):
+                amount = Decimal("NaN")
+            if not amount.is_finite() or amount != amount.to_integral_value():
+                said = "Write dollars as 250 or “12.50”." if what.startswith("dollars") else "Write a whole number."
+                self._problem((*path, "amount"), said)
+                continue
+            for noun, kind in nouns.items():
+                if whose.startswith(f"{noun} "):
+                    name = whose.removeprefix(f"{noun} ").strip()
+                    self._reference(wanted, kind, name if noun == "project" else name.lower(), path)
+            wanted.add("usage_limits", f"{whose.strip()}: {what}", Item(path, values))
 
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:

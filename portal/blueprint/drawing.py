@@ -41,6 +41,7 @@ from tenants.permissions import CATALOGUE
 from tenants.services.projects import LARGEST_METADATA
 
 from .schema import DIALECT, FILE, KEY_KINDS, SECTIONS
+from .sections.usage_limits import PATTERN as LIMIT_PATTERN
 
 EMAIL = r"^[^@\s]+@[^@\s]+$"
 ROLE_KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -90,6 +91,7 @@ def generate() -> dict[str, Any]:
             "audit_log": _audit_log(),
             "llm_proxy": _llm_proxy(),
             "provider_credential": _provider_credential(),
+            "usage_limit": _usage_limit(),
         },
     }
 
@@ -136,7 +138,28 @@ def _organization() -> dict[str, Any]:
             "audit_log": {"$ref": "#/$defs/audit_log"},
             "llm_proxy": {"$ref": "#/$defs/llm_proxy"},
             "provider_credentials": _named(NAME, "provider_credential", "Provider credentials by name.", longest=200),
+            "usage_limits": _named(
+                LIMIT_PATTERN,
+                "usage_limit",
+                "Limits of LLM usage, by whose and what: “project chatbot: dollars per month”.",
+                longest=400,
+            ),
         }
+    )
+
+
+def _usage_limit() -> dict[str, Any]:
+    return _map(
+        {
+            "amount": {
+                "type": ["integer", "string"],
+                "minimum": 0,
+                "pattern": r"^\d+(\.\d{1,6})?$",
+                "description": "Requests or tokens; dollars as a whole number or as a text (“12.50”).",
+            },
+            "active": {"type": "boolean", "description": "false: the limit is kept and not in force."},
+        },
+        required=["amount"],
     )
 
 

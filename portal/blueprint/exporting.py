@@ -6,6 +6,9 @@ from typing import Any
 import yaml
 
 from accounts.models import SignInPolicy
+from gateway.models import LimitMetric
+from gateway.pricing import PER
+from gateway.services.prices import plain
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
@@ -30,6 +33,7 @@ from .sections.settings import Settings
 from .sections.sign_in_policy import Exceptions, Policy
 from .sections.sinks import Sinks
 from .sections.sso_connections import FollowingGroups, Metadata, SsoConnections
+from .sections.usage_limits import UsageLimits
 
 
 def export(slugs: Iterable[str], *, actor: Actor) -> str:
@@ -77,6 +81,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "audit_log": _audit_log(stage),
         "llm_proxy": _llm_proxy(stage),
         "provider_credentials": _provider_credentials(stage),
+        "usage_limits": _usage_limits(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -201,6 +206,16 @@ def _provider_credentials(stage: Stage) -> dict[str, Any]:
         label = name if name.lower() not in {each.lower() for each in found} else f"{name} ({project})"
         own_name = {"name": name} if label != name else {}
         found[label] = {**own_name, **({"project": project} if project else {}), **values}
+    return found
+
+
+def _usage_limits(stage: Stage) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    for key, row in UsageLimits(stage).current().items():
+        amount: int | str = row.values["amount"]
+        if row.stored.metric == LimitMetric.COST:
+            amount = row.values["amount"] // PER if row.values["amount"] % PER == 0 else plain(row.values["amount"])
+        found[str(key)] = {"amount": amount, **({} if row.values["active"] else {"active": False})}
     return found
 
 

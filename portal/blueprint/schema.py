@@ -27,6 +27,7 @@ SECTIONS = (
     "sign_in_policy",
     "sinks",
     "provider_credentials",
+    "usage_limits",
 )
 REFERENCES = {"secret", "password", "client_secret", "secrets", "token"}
 KEY_KINDS = ("project", "organization", "service_account")

@@ -32,7 +32,7 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.api.calls import Caller, anybody, by
-from tests.isolation.test_rows import fill_alerts, fill_sink, fill_token
+from tests.isolation.test_rows import fill_alerts, fill_sink, fill_token, fill_usage
 from tests.people import Tenant
 from tests.sso.stored import stored_connection
 
@@ -112,6 +112,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             project=project,
             actor=SYSTEM,
         )
+        usage_limit = fill_usage(tenant, owner)
         places = {
             "organization": organization.slug,
             "project": project.slug,
@@ -140,6 +141,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "alert_rule": "sign_in_burst",
             "alert_channel": str(channel.pk),
             "provider_credential": str(credential.pk),
+            "usage_limit": str(usage_limit.pk),
             "event": str(Event.objects.first().pk),
             "access_token": str(fill_token(tenant, owner).pk),
         }

@@ -17,6 +17,7 @@ from .sign_in_policy import Exceptions, Policy
 from .sinks import Sinks
 from .sso_connections import FollowingGroups, SsoConnections
 from .sso_setup import SetupLinks
+from .usage_limits import UsageLimits
 
 SECTIONS: tuple[type[Section], ...] = (
     Roles,
@@ -40,5 +41,6 @@ SECTIONS: tuple[type[Section], ...] = (
     AuditLog,
     LlmProxy,
     ProviderCredentials,
+    UsageLimits,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""
