@@ -137,7 +137,7 @@ class _Assembly:
                 }
             ],
             "static_resources": {
-                "listeners": [self._listener()],
+                "listeners": [self._listener(), *self._tunnels()],
                 "clusters": self._clusters(),
             },
         }
@@ -191,11 +191,10 @@ class _Assembly:
             service = {"envoy_grpc": {"cluster_name": "transformer"}}
             ext_proc = {"grpc_service": service, "message_timeout": f"{proxy.transformer_seconds:g}s"}
             found.append(("ext_proc", parts["ext_proc"] | ext_proc))
-        dynamic = {
-            "@type": f"{_HTTP}.dynamic_forward_proxy.v3.FilterConfig",
-            "dns_cache_config": parts["dns_cache"],
-        }
-        found += [("dynamic_forward_proxy", dynamic), ("router", parts["router"])]
+        if not proxy.http_proxy:
+            dynamic = f"{_HTTP}.dynamic_forward_proxy.v3.FilterConfig"
+            found.append(("dynamic_forward_proxy", {"@type": dynamic, "dns_cache_config": parts["dns_cache"]}))
+        found.append(("router", parts["router"]))
         return [{"name": f"envoy.filters.http.{name}", "typed_config": config} for name, config in found]
 
     def _jwt_authn(self) -> Part:
@@ -261,26 +260,32 @@ class _Assembly:
             }
             for upstream in self._proxy.upstreams
         ]
-        host = {
-            "@type": f"{_HTTP}.dynamic_forward_proxy.v3.PerRouteConfig",
-            "host_rewrite_header": "x-gatehouse-upstream",
-        }
-        routes += [
-            {
-                "match": _chosen({"safe_regex": {"regex": pattern}}),
-                "route": self._parts["route"] | {"cluster": "regional"},
-                "typed_per_filter_config": {"envoy.filters.http.dynamic_forward_proxy": host},
-            }
-            for pattern in self._proxy.patterns.values()
-        ]
+        routes += [self._regional_route(pattern) for pattern in self._proxy.patterns.values()]
         return [*routes, self._parts["undecided"]]
+
+    def _regional_route(self, pattern: str) -> Part:
+        """Return the route of the hosts that fit a pattern; what was chosen becomes the request's host."""
+        match = _chosen({"safe_regex": {"regex": pattern}})
+        route = self._parts["route"] | {"cluster": "regional"}
+        if self._proxy.http_proxy:
+            by_copy = self._parts["regional_host"]
+            return {"match": match, "route": route | by_copy["route"], "request_headers_to_add": by_copy["added"]}
+        kind = f"{_HTTP}.dynamic_forward_proxy.v3.PerRouteConfig"
+        host = {"@type": kind, "host_rewrite_header": "x-gatehouse-upstream"}
+        per_filter = {"envoy.filters.http.dynamic_forward_proxy": host}
+        return {"match": match, "route": route, "typed_per_filter_config": per_filter}
 
     # --- What goes out ---------------------------------------------------------------------------
 
     def _clusters(self) -> list[Part]:
         proxy = self._proxy
-        found = [self._cluster(upstream.name, upstream, self._tls(upstream)) for upstream in proxy.upstreams]
+        found = [
+            self._cluster(one.name, one, self._tls(one), tunnel=self._is_tunnelled(one)) for one in proxy.upstreams
+        ]
         found.append(self._regional())
+        if proxy.http_proxy:
+            where = Upstream("http-proxy", proxy.http_proxy.host, proxy.http_proxy.port, is_tls=False, prefix="")
+            found.append(self._cluster(where.name, where, None))
         own = {"jwks": proxy.jwks, "authz": proxy.authz}
         if proxy.transformer:
             own["transformer"] = proxy.transformer
@@ -290,20 +295,39 @@ class _Assembly:
             found.append(self._cluster(name, service, self._own_tls(service, is_grpc=name == "transformer"), protocols))
         return found
 
-    def _cluster(self, name: str, where: Upstream, tls: Part | None, protocols: Part | None = None) -> Part:
+    def _is_tunnelled(self, where: Upstream) -> bool:
+        proxy = self._proxy.http_proxy
+        return proxy is not None and proxy.reaches(where.host)
+
+    def _tunnels(self) -> list[Part]:
+        """Return what opens connections through the HTTP proxy, by name: it looks names up, not Envoy."""
+        if not self._proxy.http_proxy:
+            return []
+        found = [
+            _tunnel(upstream.name, f"{upstream.host}:{upstream.port}")
+            for upstream in self._proxy.upstreams
+            if self._is_tunnelled(upstream)
+        ]
+        regional = _tunnel("regional", "%REQUESTED_SERVER_NAME%:443")
+        inspector = {"@type": f"{_TYPE}.extensions.filters.listener.tls_inspector.v3.TlsInspector"}
+        listening = [{"name": "envoy.filters.listener.tls_inspector", "typed_config": inspector}]
+        return [*found, regional | {"listener_filters": listening}]
+
+    def _cluster(
+        self, name: str, where: Upstream, tls: Part | None, protocols: Part | None = None, *, tunnel: bool = False
+    ) -> Part:
         """Return the cluster of one server, whose certificate has to be for its name."""
         protocols = protocols or self._parts["protocols"]["tls" if tls else "plain"]
-        return self._parts["cluster"] | {
+        cluster = self._parts["cluster"] | {
             "name": name,
-            **(
-                {"type": "STATIC"}
-                if _is_address(where.host)
-                else {"cluster_type": {"name": "envoy.clusters.dns", "typed_config": self._parts["names"]}}
-            ),
             "typed_extension_protocol_options": _options(protocols),
-            "load_assignment": _endpoint(name, _address(where.host, where.port)),
-            **({"transport_socket": tls} if tls else {}),
+            "load_assignment": _endpoint(name, _inside(name) if tunnel else _address(where.host, where.port)),
         }
+        if tunnel or _is_address(where.host):
+            cluster["type"] = "STATIC"
+        else:
+            cluster["cluster_type"] = {"name": "envoy.clusters.dns", "typed_config": self._parts["names"]}
+        return cluster | ({"transport_socket": tls} if tls else {})
 
     def _regional(self) -> Part:
         """Return the cluster of all hosts that fit a pattern: each is looked up by its name, and has to prove it."""
@@ -314,13 +338,22 @@ class _Assembly:
             "@type": f"{_TYPE}.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
             "dns_cache_config": self._parts["dns_cache"],
         }
-        return self._parts["cluster"] | {
-            "name": "regional",
+        where: Part = {
             "lb_policy": "CLUSTER_PROVIDED",
             "cluster_type": {"name": "envoy.clusters.dynamic_forward_proxy", "typed_config": config},
-            "typed_extension_protocol_options": _options(protocols),
-            "transport_socket": _socket({}, {"trusted_ca": {"filename": self._proxy.authorities}}),
         }
+        if self._proxy.http_proxy:
+            protocols |= {"http_filters": self._parts["regional_host"]["http_filters"]}
+            where = {"type": "STATIC", "load_assignment": _endpoint("regional", _inside("regional"))}
+        return (
+            self._parts["cluster"]
+            | where
+            | {
+                "name": "regional",
+                "typed_extension_protocol_options": _options(protocols),
+                "transport_socket": _socket({}, {"trusted_ca": {"filename": self._proxy.authorities}}),
+            }
+        )
 
     def _tls(self, where: Upstream) -> Part | None:
         return _verified(where, self._proxy.authorities) if where.is_tls else None
@@ -351,6 +384,23 @@ def _address(host: str, port: int) -> Part:
     return {"socket_address": {"address": host, "port_value": port}}
 
 
+def _inside(name: str) -> Part:
+    """Return the address of a tunnel, which is a listener of this Envoy's own."""
+    return {"envoy_internal_address": {"server_listener_name": f"tunnel {name}", "endpoint_id": name}}
+
+
+def _tunnel(name: str, hostname: str) -> Part:
+    config = {
+        "@type": f"{_TYPE}.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "tunnel",
+        "cluster": "http-proxy",
+        "idle_timeout": "900s",
+        "tunneling_config": {"hostname": hostname},
+    }
+    filters = [{"name": "envoy.filters.network.tcp_proxy", "typed_config": config}]
+    return {"name": f"tunnel {name}", "internal_listener": {}, "filter_chains": [{"filters": filters}]}
+
+
 def _endpoint(name: str, address: Part) -> Part:
     return {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}
 
@@ -373,7 +423,11 @@ def _verified(where: Upstream, authorities: str, more: Part | None = None) -> Pa
 
 
 def _socket(context: Part, validation: Part, more: Part | None = None) -> Part:
-    common = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_2"}, "validation_context": validation, **(more or {})}
+    common = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "validation_context": validation,
+        **(more or {}),
+    }
     return {
         "name": "envoy.transport_sockets.tls",
         "typed_config": {"@type": f"{_TLS}.UpstreamTlsContext", "common_tls_context": common, **context},

@@ -131,7 +131,11 @@ def _message(request: Document) -> Document:
 
 def _message_events(request: Document) -> Iterable[tuple[str, Document]]:
     said, answered = _used(request)
-    start = _message(request) | {"content": [], "stop_reason": None, "usage": {"input_tokens": said, "output_tokens": 1}}
+    start = _message(request) | {
+        "content": [],
+        "stop_reason": None,
+        "usage": {"input_tokens": said, "output_tokens": 1},
+    }
     yield "message_start", {"type": "message_start", "message": start}
     block = {"type": "text", "text": ""}
     yield "content_block_start", {"type": "content_block_start", "index": 0, "content_block": block}

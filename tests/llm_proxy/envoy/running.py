@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -54,9 +55,7 @@ class Envoy:
     """
 
     def __init__(self, bootstrap: Mapping[str, Any], directory: Path) -> None:
-        self.port = int(
-            bootstrap["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"]
-        )
+        self.port = int(bootstrap["static_resources"]["listeners"][0]["address"]["socket_address"]["port_value"])
         self._admin = int(bootstrap["admin"]["address"]["socket_address"]["port_value"])
         self._config = directory / f"envoy-{self.port}.json"
         self._config.write_text(json.dumps(bootstrap), encoding="utf-8")
@@ -127,6 +126,16 @@ class Envoy:
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         """Send one request on a connection of its own; underscores in names of headers stand for hyphens."""
         return send(self.port, method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+
+    def send_over_tls(self, context: ssl.SSLContext, path: str, **headers: str) -> Reply:
+        """Send one GET over TLS."""
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE, context=context)
+        try:
+            connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+            response = connection.getresponse()
+            return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        finally:
+            connection.close()
 
     def raw(self, data: bytes) -> bytes:
         """Send bytes as they are, and return all that comes back: until the other side closes, or is silent for long."""

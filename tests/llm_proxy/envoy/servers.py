@@ -114,9 +114,11 @@ class Server:
                 pass  # a client that does not like the certificate
 
             def finish_request(self, request: Any, client_address: Any) -> None:
-                if server._tls:
-                    request = server._tls.wrap_socket(request, server_side=True)
-                super().finish_request(request, client_address)
+                if not server._tls:
+                    super().finish_request(request, client_address)
+                    return
+                with server._tls.wrap_socket(request, server_side=True) as wrapped:
+                    super().finish_request(wrapped, client_address)
 
         self._server = Listening(("127.0.0.1", self._port), Handler)
         self._port = self._server.server_port

@@ -47,7 +47,11 @@ def test_a_denial_is_in_the_access_log(stage: Stage) -> None:
 
 
 def test_a_denial_shows_nothing_of_what_would_have_been_injected(stage: Stage) -> None:
-    headers = [(b"x-gatehouse-upstream", b"inside"), (b"x-gatehouse-context", b"secret"), (b"authorization", b"Bearer x")]
+    headers = [
+        (b"x-gatehouse-upstream", b"inside"),
+        (b"x-gatehouse-context", b"secret"),
+        (b"authorization", b"Bearer x"),
+    ]
     stage.authorization.refusal = Refused(HTTPStatus.FORBIDDEN, "model_not_allowed", "No.", headers=headers)
     reply = stage.envoy.send("POST", "/echo", "{}", x_gatehouse_llm_auth=stage.key.token())
     assert not ({"x-gatehouse-upstream", "x-gatehouse-context", "authorization"} & reply.headers.keys())
