@@ -9,3 +9,11 @@ class GatewayConfig(AppConfig):
     name = "gateway"
     verbose_name = "LLM auth proxy"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Say which key-encryption keys wrap the signing keys."""
+        from vault.usage import register_wrapped  # noqa: PLC0415 - needs the app registry to be loaded
+
+        from .signing import wrapping_keys  # noqa: PLC0415 - the same
+
+        register_wrapped("token signing keys", wrapping_keys)

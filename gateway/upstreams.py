@@ -71,6 +71,18 @@ def upstream_at(url: str) -> Upstream:
     return Upstream(name, parts.hostname, port or own_port, is_tls, prefix)
 
 
+def check_upstream(url: str) -> None:
+    """Check an address of PROXY_UPSTREAMS.
+
+    Raises:
+        ValueError: it is none; the message ends the sentence "PROXY_UPSTREAMS: ...".
+    """
+    try:
+        upstream_at(url)
+    except UnknownUpstream:
+        raise ValueError(f"{url} is no address; write https://llm.example.com or http://10.0.0.5:8000/v1") from None
+
+
 def upstream_of(provider: str, base_url: str, region: str, allowed: Sequence[str]) -> Upstream:
     """Return where a credential's requests go.
 

@@ -104,6 +104,11 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "rotate and withdraw the keys that sign tokens": {
+        "task": "gateway.tasks.keep_signing_keys",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),

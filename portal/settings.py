@@ -14,6 +14,8 @@ from accounts.report_signatures import read_public_keys
 from accounts.social_providers import GOOGLE_ISSUER, SocialProvider, is_configured
 from audit.witnesses.bucket import MODES, BucketAccess
 from console import appearance
+from gateway.signing_jwks import check_issuer, parse_signing_jwks
+from gateway.upstreams import check_upstream
 from outbound.certificates import check_authorities
 from portal.bootstrap import DATABASE, SECRETS, ensure_secrets
 from portal.embedded_postgres import PORT as SOCKET_PORT
@@ -160,6 +162,11 @@ GATEWAY_CACHE_SECONDS = env.integer("GATEWAY_CACHE_SECONDS", default=10, minimum
 GATEWAY_NEGATIVE_CACHE_SECONDS = env.integer("GATEWAY_NEGATIVE_CACHE_SECONDS", default=2, minimum=0, maximum=60)
 GATEWAY_GUESSES_PER_MINUTE = env.integer("GATEWAY_GUESSES_PER_MINUTE", default=600, minimum=1)
 GATEWAY_GUESSES_PER_KEY = env.integer("GATEWAY_GUESSES_PER_KEY", default=30, minimum=1)
+
+# --- LLM auth proxy: where credentials may send requests besides the providers' own addresses -----------
+PROXY_UPSTREAMS = env.strings("PROXY_UPSTREAMS")
+for _upstream in PROXY_UPSTREAMS:
+    checked("PROXY_UPSTREAMS", check_upstream, _upstream)
 
 # --- Applications --------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -380,6 +387,16 @@ PUBLIC_URL = env.url("PUBLIC_URL", ("http", "https")).rstrip("/") or (
 GATEWAY_PUBLIC_URL = env.url("GATEWAY_PUBLIC_URL", ("http", "https")).rstrip("/") or (
     PUBLIC_URL if PRODUCTION else f"http://{own_names(GATEWAY_HOST)[0]}:{GATEWAY_PORT}"
 )
+
+# --- The LLM auth proxy: who issues tokens, and with which keys (docs/llm-proxy/tokens.md) -------------------
+JWT_ISSUER = checked("GATEHOUSE_JWT_ISSUER", check_issuer, env.text("GATEHOUSE_JWT_ISSUER") or PUBLIC_URL)
+_jwks = env.raw("GATEHOUSE_SIGNING_JWKS")
+SIGNING_JWKS = checked("GATEHOUSE_SIGNING_JWKS", parse_signing_jwks, _jwks) if _jwks else ()
+SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", default=90, minimum=1, maximum=3_650)
+JWKS_CACHE_SECONDS = env.integer("JWKS_CACHE_SECONDS", default=300, minimum=10, maximum=86_400)
+PROXY_ENABLED_BY_DEFAULT = env.boolean("PROXY_ENABLED_BY_DEFAULT", default=False)
+PROXY_TRANSFORMER = env.boolean("PROXY_TRANSFORMER", default=True)
+
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600
 SESSION_ENGINE = "accounts.sessions.store"

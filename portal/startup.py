@@ -2,6 +2,7 @@
 
 from audit.capture import refuse_gaps
 from audit.tasks import ensure_partitions
+from gateway.services.signing_keys import settle_signing_keys
 from isolation.roles import refuse_excess_power
 from vault.checks import refuse_missing_keys, warn_of_missing_peppers
 
@@ -9,14 +10,17 @@ from vault.checks import refuse_missing_keys, warn_of_missing_peppers
 def prepare_process() -> None:
     """Check the database role and the keyring, and make sure that events of the coming months have a place.
 
+    Tokens get a key that signs, if there is none.
+
     A pepper that keys in use need and the keyring lacks is a line in the log, because all other keys work.
 
     Raises:
         SystemExit: the role may do more than it must, a tenant table is unprotected, the keyring lacks a key,
-            or a write could go unnoticed.
+            a signing key is not what it was, or a write could go unnoticed.
     """
     refuse_excess_power()
     refuse_missing_keys()
     warn_of_missing_peppers()
     ensure_partitions()
+    settle_signing_keys(at_start=True)
     refuse_gaps()

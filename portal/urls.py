@@ -26,6 +26,7 @@ urlpatterns = [
     path("api/", include("portal.urls_api")),
     path("", include("accounts.scim.urls")),
     path("", include("accounts.sso.urls")),
+    path("", include("gateway.urls")),
     path("accounts/confirm/", confirm.confirm, name="confirm"),
     path("accounts/email/", addresses.Addresses.as_view(), name="account_email"),
     path("accounts/social/", include("accounts.social.urls")),

@@ -12,6 +12,7 @@ urlpatterns = [
     path("v1/", include("accounts.api.urls")),
     path("v1/", include("tenants.api.urls")),
     path("v1/", include("audit.api.urls")),
+    path("v1/", include("gateway.api.urls")),
     path("v1/introspect", introspection),
     path("public/", include("portal.langfuse.urls")),
     re_path(r"", nowhere),

@@ -1,4 +1,4 @@
-"""The ASGI application of the gateway's process: token introspection, and how the process is.
+"""The ASGI application of the gateway's process: introspection, the check of LLM requests, and how the process is.
 
 Bare ASGI, without a framework and without `django.setup()`. What was asked before, in the very same words, is answered
 by `Gateway.__call__` itself from memory; everything else takes the longer way through `gateway.hotpath.introspection`.
@@ -18,17 +18,21 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
-from isolation.addresses import client_address, peer_address
-
+from .check import Check
 from .config import Config
+from .counters import counters_at
+from .credentials import Credentials
 from .database import Database, Unavailable
 from .introspection import Introspection
 from .limiter import Limiter
+from .limits import Limits
 from .listener import Listener
 from .memory import Memory
+from .prices import Prices
 from .problems import Headers, Refused, malformed, unavailable
 from .records import MemoryRecord
-from .requests import BODY_BYTES, credential_of, headers_of, question_of
+from .requests import BODY_BYTES, client_of, credential_of, headers_of, question_of
+from .usage import Usage
 from .uses import Uses
 
 Scope = MutableMapping[str, Any]
@@ -39,6 +43,7 @@ Send = Callable[[Message], Awaitable[None]]
 logger = logging.getLogger("gatehouse.gateway")
 
 INTROSPECT = "/api/v1/introspect"
+CHECK = b"/check/"
 LOOK_SECONDS = 2.0
 BODY_SECONDS = 10.0
 START_SECONDS = 5.0
@@ -89,7 +94,10 @@ class Gateway:
             await self._lifespan(receive, send)
             return
         if scope["path"] != INTROSPECT or scope["method"] != "POST":
-            await self._elsewhere(scope, send)
+            if scope["raw_path"].startswith(CHECK):
+                await self._check(scope, send, self._identify(dict(scope["headers"]).get(b"x-request-id")))
+            else:
+                await self._elsewhere(scope, send)
             return
         pairs = scope["headers"]
         headers = dict(pairs)
@@ -143,7 +151,7 @@ class Gateway:
             if scope["query_string"]:
                 raise malformed("A key in an address would end up in logs. Send the parameters in the body.")
             body = await _read(headers, event, receive)
-            address = self._client_of(scope, headers)
+            address = client_of(scope, headers, self._config.trusted_proxies)
             caller = await self._introspection.caller(credential_of(headers.get(b"authorization")), address)
             question = question_of(headers, body)
             answer = await self._introspection.answer(caller, question, address)
@@ -203,21 +211,18 @@ class Gateway:
 
     def _start(self, status: int, headers: Headers, request_id: bytes | None) -> Message:
         """Return the start of a response; its last header is the request's id."""
-        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
-            self._requests += 1
-            request_id = b"%b%x" % (self._request_prefix, self._requests)
         return {
             "type": "http.response.start",
             "status": status,
-            "headers": [*headers, (b"x-request-id", request_id)],
+            "headers": [*headers, (b"x-request-id", self._identify(request_id))],
         }
 
-    def _client_of(self, scope: Scope, headers: dict[bytes, bytes]) -> str | None:
-        """Return the client's address by the trusted-proxy rule."""
-        peer = peer_address(scope["client"][0] if scope.get("client") else None)
-        forwarded = headers.get(b"x-forwarded-for", b"").decode("latin-1")
-        address = client_address(peer, forwarded, self._config.trusted_proxies)
-        return str(address) if address is not None else None
+    def _identify(self, request_id: bytes | None) -> bytes:
+        """Return a request's own id, or a new one where it has none that can be passed on."""
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+            self._requests += 1
+            return b"%b%x" % (self._request_prefix, self._requests)
+        return request_id
 
     def _place_of(self, client: tuple[str, int] | None, headers: dict[bytes, bytes], event: Message) -> bytes:
         """Return where the answer to a request lies: a hash of all that decides about it, under a secret.
@@ -275,7 +280,7 @@ class Gateway:
             config = Config.from_settings()
             logging.config.dictConfig(settings.LOGGING)
         self._config = config
-        self._memory = Memory(
+        self._memory: Memory[MemoryRecord] = Memory(
             size=config.cache_keys, remember=config.remember, remember_unknown=config.remember_unknown
         )
         self._database = Database(config.conninfo)
@@ -288,14 +293,31 @@ class Gateway:
             by_address=Limiter(config.guesses_per_minute),
             by_key=Limiter(config.guesses_per_key),
         )
-        listener = Listener(config.conninfo, self._memory, self._database)
+        prices = Prices(self._database.one)
+        self._limits = Limits(
+            counters_at(config.counter_url, self._database.one), prices, has_transformer=config.transformer
+        )
+        self._usage = Usage(self._database.one, prices)
+        self._credentials = Credentials()
+        self._check = Check(
+            config,
+            self._database,
+            self._introspection,
+            self._uses,
+            credentials=self._credentials,
+            limits=self._limits,
+            usage=self._usage,
+        )
+        memories = (self._memory, *self._check.memories)
+        listener = Listener(config.conninfo, memories, self._database, hears=(prices.heard,))
         # What lives as long as the process is never looked at again, and a full memory only rarely: a look at all of it
         # would hold every answer for tens of milliseconds. The young are looked at as often as ever: requests leave
         # cycles behind, and letting them pile up doubles the processor time of each.
         gc.collect()
         gc.freeze()
         gc.set_threshold(700, 20, 200)
-        self._tasks = [asyncio.create_task(listener.run()), asyncio.create_task(self._look_after())]
+        work = (listener.run(), self._look_after(), self._limits.run())
+        self._tasks = [asyncio.create_task(each) for each in work]
         with contextlib.suppress(TimeoutError):  # without the database it serves too, and refuses everything
             await asyncio.wait_for(listener.heard_once.wait(), START_SECONDS)
 
@@ -306,16 +328,21 @@ class Gateway:
             latest = monotonic() - BODY_SECONDS
             for task in [task for task, since in self._reading.items() if task and since < latest]:
                 task.cancel()
-            try:
-                await self._uses.write()
-            except Exception:
-                logger.exception("when keys were last used could not be written")
+            for write in (self._uses.write, self._check.write, self._usage.write):
+                try:
+                    await write()
+                except Exception:
+                    logger.exception("what was used could not be written")
 
     async def _shut_down(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._uses.write()
+        await self._check.write(at_once=True)
+        await self._usage.write()
+        await self._limits.close()
+        self._credentials.close()
         await self._database.close()
 
 

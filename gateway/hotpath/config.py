@@ -1,6 +1,6 @@
 """What a gateway process is told by the settings, read once when it starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg.conninfo import make_conninfo
@@ -11,6 +11,21 @@ from isolation.addresses import Network
 _DJANGO_OPTIONS = frozenset(
     {"assume_role", "isolation_level", "pool", "server_side_binding", "client_encoding", "prepare_threshold"}
 )
+
+
+DEFAULT_AUDIENCE = "gatehouse-llm"
+
+
+def proxy_defaults(*, enabled: bool) -> dict[str, Any]:
+    """Return what is in force for an organization without settings of the proxy."""
+    return {
+        "is_enabled": enabled,
+        "audiences": [DEFAULT_AUDIENCE],
+        "accepts_api_keys": False,
+        "emits_langsmith_names": False,
+        "masked": [],
+        "on_counter_outage": "closed",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,10 @@ class Config:
         guesses_per_minute: wrong keys that one address may try.
         guesses_per_key: wrong secrets that may be tried in a minute for one public id.
         trusted_proxies: whose ``X-Forwarded-For`` counts.
+        issuer: whose tokens LLM requests may show.
+        counter_url: where limits are counted, "" for the database.
+        transformer: whether a transformer runs behind the proxy's Envoy.
+        proxy_defaults: see `proxy_defaults`.
     """
 
     conninfo: str
@@ -34,6 +53,10 @@ class Config:
     guesses_per_minute: int = 600
     guesses_per_key: int = 30
     trusted_proxies: tuple[Network, ...] = ()
+    issuer: str = ""
+    counter_url: str = ""
+    transformer: bool = True
+    proxy_defaults: dict[str, Any] = field(default_factory=lambda: proxy_defaults(enabled=False))
 
     @classmethod
     def from_settings(cls) -> "Config":
@@ -48,6 +71,10 @@ class Config:
             guesses_per_minute=settings.GATEWAY_GUESSES_PER_MINUTE,
             guesses_per_key=settings.GATEWAY_GUESSES_PER_KEY,
             trusted_proxies=tuple(settings.TRUSTED_PROXIES),
+            issuer=settings.JWT_ISSUER,
+            counter_url=getattr(settings, "COUNTER_URL", ""),
+            transformer=settings.PROXY_TRANSFORMER,
+            proxy_defaults=proxy_defaults(enabled=settings.PROXY_ENABLED_BY_DEFAULT),
         )
 
 

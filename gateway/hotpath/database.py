@@ -84,17 +84,59 @@ class Database:
         Raises:
             Unavailable: the database cannot say.
         """
-        if self.is_fit is False:
-            raise Unavailable
         started = time.monotonic()
         digests = [digest(secret, pepper) for pepper in self._peppers]
-        row = await self._one("SELECT gateway_key(%b, %b)", [digests, project])
+        row = await self._asked("SELECT gateway_key(%b, %b)", [digests, project])
         if row is None:
             return None
         record = record_of(row, project)
         if row["lives"] is not None:
             record.ends = started + row["lives"]
         return record
+
+    async def signing_keys(self) -> dict[str, str]:
+        """Return the published keys: each one's x by its kid.
+
+        Raises:
+            Unavailable: the database cannot say.
+        """
+        found: dict[str, str] = await self._asked("SELECT gateway_signing_keys()", [])
+        return found
+
+    async def place(self, organization_id: str, project_id: str) -> dict[str, Any] | None:
+        """Return what ``gateway_place`` says about a project; None when there is no such organization.
+
+        Raises:
+            Unavailable: the database cannot say.
+        """
+        found: dict[str, Any] | None = await self._asked(
+            "SELECT gateway_place(%s::uuid, %s::uuid)", [organization_id, project_id]
+        )
+        return found
+
+    async def caller(
+        self, organization_id: str, user: str | None, account: str | None, public_id: str
+    ) -> dict[str, Any] | None:
+        """Return what ``gateway_actor`` says about who asks; None when there is no such key.
+
+        Raises:
+            Unavailable: the database cannot say.
+        """
+        found: dict[str, Any] | None = await self._asked(
+            "SELECT gateway_actor(%s::uuid, %s::uuid, %s::uuid, %s)", [organization_id, user, account, public_id]
+        )
+        return found
+
+    async def touch_credentials(
+        self, credentials: Sequence[str], times: Sequence[datetime], actors: Sequence[str]
+    ) -> None:
+        """Write when and by whom credentials were last used, in one statement.
+
+        Raises:
+            Unavailable: nothing was written.
+        """
+        statement = "SELECT gateway_touch_credentials(%s::uuid[], %s, %s::text[])"
+        await self._one(statement, [[*credentials], [*times], [*actors]])
 
     async def touch(self, keys: Sequence[str], times: Sequence[datetime], addresses: Sequence[str | None]) -> None:
         """Write when and from where keys were last used, in one statement.
@@ -103,6 +145,14 @@ class Database:
             Unavailable: nothing was written.
         """
         await self._one("SELECT accounts_touch_keys(%s::uuid[], %s, %s::text[])", [[*keys], [*times], [*addresses]])
+
+    async def one(self, statement: str, parameters: Sequence[Any]) -> Any:
+        """Return the first value of a statement's first row, None when there is no row.
+
+        Raises:
+            Unavailable: the database cannot say; perhaps the statement was carried out all the same.
+        """
+        return await self._one(statement, parameters)
 
     async def ask(self) -> None:
         """Return when the database answers.
@@ -121,6 +171,12 @@ class Database:
                 "every check is refused: the gateway's database role %s; connect as gatehouse_app",
                 ", ".join(row[0] for row in excess),
             )
+
+    async def _asked(self, statement: str, parameters: Sequence[Any]) -> Any:
+        """Return an answer that something is allowed by; as a role that may do too much nothing is asked."""
+        if self.is_fit is False:
+            raise Unavailable
+        return await self._one(statement, parameters)
 
     async def _one(self, statement: str, parameters: Sequence[Any]) -> Any:
         # A restarted server leaves a pool of dead connections: each is found out once.

@@ -44,7 +44,7 @@ class Introspection:
         by_key: wrong guesses by public id.
     """
 
-    def __init__(self, memory: Memory, database: Database, uses: Uses, *, by_address: Limiter, by_key: Limiter) -> None:
+    def __init__(self, memory: Memory[MemoryRecord], database: Database, uses: Uses, *, by_address: Limiter, by_key: Limiter) -> None:
         self._memory = memory
         self._database = database
         self._uses = uses
@@ -62,7 +62,7 @@ class Introspection:
             Refused: the key is not valid here.
             Unavailable: nobody can say.
         """
-        record = await self._look_up(credential, "", address)
+        record = await self.look_up(credential, "", address)
         if record is None or not record.is_active or not record.accepts(address):
             raise not_authenticated()
         return record
@@ -106,14 +106,14 @@ class Introspection:
         # An address that an organization's service merely names is charged in that organization alone: otherwise its
         # wrong keys could shut out whoever really is at that address. The platform's own services are believed.
         witness = caller.organization_id or "" if client_ip else ""
-        record = await self._look_up(token_credential(token), project, client_ip or address, witness)
+        record = await self.look_up(token_credential(token), project, client_ip or address, witness)
         if record is None or not record.is_active or record.is_platform or not _may_learn(caller, record):
             return None
         # A service that looks at its own key is the one that uses it.
         used_from = client_ip or (address if record.id == caller.id else None)
         return record if record.accepts(used_from) else None
 
-    async def _look_up(
+    async def look_up(
         self, credential: Credential, project: str, address: str | None, witness: str = ""
     ) -> MemoryRecord | None:
         """Return what is known about a credential; None when it is wrong.

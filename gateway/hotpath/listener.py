@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
@@ -28,17 +29,26 @@ class Listener:
 
     Args:
         conninfo: a direct session; behind a pooler memory is never trusted.
-        memory: what forgets.
+        memories: what forgets.
         database: what is told how its connections are.
+        hears: what else is told of changes, and need not be.
 
     Attributes:
         is_listening: whether an echo came back over the present connection; None before the first attempt ended.
         heard_once: set with the first echo.
     """
 
-    def __init__(self, conninfo: str, memory: Memory, database: Database) -> None:
+    def __init__(
+        self,
+        conninfo: str,
+        memories: Iterable[Memory[Any]],
+        database: Database,
+        *,
+        hears: Iterable[Callable[[str], None]] = (),
+    ) -> None:
         self._conninfo = conninfo
-        self._memory = memory
+        self._memories = tuple(memories)
+        self._hears = (*(memory.heard for memory in self._memories), *hears)
         self._database = database
         self._echo = f"gatehouse_echo_{secrets.token_hex(8)}"
         self.is_listening: bool | None = None
@@ -51,10 +61,10 @@ class Listener:
             try:
                 async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
                     await self._database.look_at_role(connection)
-                    self._memory.forget_everything()
+                    self._forget_everything()
                     await self._listen(connection)
             except (psycopg.Error, OSError, TimeoutError) as error:
-                self._memory.forget_everything()
+                self._forget_everything()
                 if self.is_listening or self.is_listening is None:
                     logger.warning(
                         "no notifications: every check asks the database until they come again (%s)",
@@ -81,13 +91,19 @@ class Listener:
                 await connection.execute("SELECT pg_notify(%s, %s)", [self._echo, repr(sent)], prepare=False)
             async for notification in connection.notifies(timeout=PING_SECONDS):
                 if notification.channel == CHANNEL:
-                    self._memory.heard(notification.payload)
+                    for hears in self._hears:
+                        hears(notification.payload)
                 elif notification.channel == self._echo:
                     answered = time.monotonic()
                     self._trust(float(notification.payload))
 
+    def _forget_everything(self) -> None:
+        for memory in self._memories:
+            memory.forget_everything()
+
     def _trust(self, sent: float) -> None:
-        self._memory.trusted_until = sent + TRUST
+        for memory in self._memories:
+            memory.trusted_until = sent + TRUST
         self._database.is_session = True
         self.heard_once.set()
         if not self.is_listening:

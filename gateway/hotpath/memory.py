@@ -11,28 +11,48 @@ import random
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
-
-from .records import MemoryRecord
+from collections.abc import Awaitable, Callable
+from typing import Generic, Protocol, TypeVar
 
 TRUST = 0.9
 """Seconds for which an echo vouches for memory: with the answer's own time, a revocation holds within one second."""
 
-Fetch = Callable[[], Awaitable[MemoryRecord | None]]
+
+class Remembered(Protocol):
+    """What memory can hold.
+
+    Attributes:
+        ends: the monotonic second in which it ends by itself; infinite when it does not.
+        until: the monotonic second up to which memory vouches for it; 0 before it is kept and once it is dropped.
+    """
+
+    ends: float
+    until: float
+
+    @property
+    def is_active(self) -> bool:
+        """Return whether it is valid; what is not is remembered for a shorter time."""
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Return what it rests on: ids that notifications name, or a word that they begin with."""
 
 
-class _Flight:
+R = TypeVar("R", bound=Remembered)
+
+
+class _Flight(Generic[R]):
     """A question to the database that is under way."""
 
     __slots__ = ("heard", "task", "void")
 
     def __init__(self) -> None:
-        self.task: asyncio.Task[MemoryRecord | None] | None = None
+        self.task: asyncio.Task[R | None] | None = None
         self.heard: set[str] = set()
         self.void = False
 
 
-class Memory:
+class Memory(Generic[R]):
     """Records by the keyed hash of the key, bounded, least recently used out first.
 
     Args:
@@ -49,12 +69,12 @@ class Memory:
         self._remember = remember
         self._remember_unknown = remember_unknown
         self._secret = secrets.token_bytes(32)
-        self._records: OrderedDict[bytes, MemoryRecord] = OrderedDict()
+        self._records: OrderedDict[bytes, R] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
-        # Where the records of a key, an owner and an organization lie; one place alone is not worth a set.
+        # Where the records that rest on something lie; one place alone is not worth a set.
         self._index: dict[str, bytes | set[bytes]] = {}
-        self._flights: dict[bytes, _Flight] = {}  # those that others may still join
-        self._airborne: set[_Flight] = set()  # all that are under way
+        self._flights: dict[bytes, _Flight[R]] = {}  # those that others may still join
+        self._airborne: set[_Flight[R]] = set()  # all that are under way
         self.trusted_until = 0.0
 
     def __len__(self) -> int:
@@ -69,7 +89,7 @@ class Memory:
         """Return whether memory may be believed now."""
         return time.monotonic() < self.trusted_until
 
-    async def find(self, place: bytes, fetch: Fetch) -> MemoryRecord | None:
+    async def find(self, place: bytes, fetch: Callable[[], Awaitable[R | None]]) -> R | None:
         """Return the record from memory or by `fetch`; None for an unknown key.
 
         Those who ask for the same key at the same time share one question to the database. What arrives while a
@@ -82,13 +102,13 @@ class Memory:
             return await fetch()
         flight = self._flights.get(place)
         if flight is None:
-            flight = self._flights[place] = _Flight()
+            flight = self._flights[place] = _Flight[R]()
             flight.task = asyncio.create_task(self._fly(place, flight, fetch))
             flight.task.add_done_callback(_retrieve)  # also when all who asked have gone
         assert flight.task is not None  # noqa: S101 - set in the same step as the flight itself
         return await asyncio.shield(flight.task)
 
-    def recall(self, place: bytes, now: float) -> MemoryRecord | bool | None:
+    def recall(self, place: bytes, now: float) -> R | bool | None:
         """Return a remembered record, False for a key that is known to be unknown, None when nothing is remembered."""
         if now >= self.trusted_until:
             return None
@@ -107,14 +127,15 @@ class Memory:
         """Forget what a notification is about.
 
         Args:
-            what: ``key:<id>``, ``user:<id>``, ``account:<id>`` or ``org:<id>``.
+            what: ``key:<id>``, ``user:<id>``, ``account:<id>``, ``org:<id>`` or ``signing:<id>``.
         """
         word, _, identity = what.partition(":")
-        places = self._index.get(identity, ())
-        for place in [places] if isinstance(places, bytes) else list(places):
-            self._drop(place)
+        for name in (identity, word):
+            places = self._index.get(name, ())
+            for place in [places] if isinstance(places, bytes) else list(places):
+                self._drop(place)
         for flight in self._airborne:
-            flight.heard.add(identity)
+            flight.heard |= {identity, word}
         # Whoever asks from now on must not be given what a question of before brings back.
         self._flights.clear()
         if word == "key":
@@ -131,7 +152,7 @@ class Memory:
         self._unknown.clear()
         self._flights.clear()
 
-    async def _fly(self, place: bytes, flight: _Flight, fetch: Fetch) -> MemoryRecord | None:
+    async def _fly(self, place: bytes, flight: _Flight[R], fetch: Callable[[], Awaitable[R | None]]) -> R | None:
         self._airborne.add(flight)
         started = time.monotonic()
         try:
@@ -143,20 +164,20 @@ class Memory:
         if record is None:
             if not flight.void and not flight.heard:
                 self._keep_unknown(place, started + self._remember_unknown)
-        elif not flight.void and flight.heard.isdisjoint(_identities(record)):
+        elif not flight.void and flight.heard.isdisjoint(record.identities):
             # Not all at once: keys that were asked for together would come back to the database together.
             seconds = self._remember * random.uniform(0.8, 1) if record.is_active else self._remember_unknown  # noqa: S311 - spread only
             self._keep(place, record, min(started + seconds, record.ends))
         return record
 
-    def _keep(self, place: bytes, record: MemoryRecord, until: float) -> None:
+    def _keep(self, place: bytes, record: R, until: float) -> None:
         if place in self._records:
             self._drop(place)
         elif len(self._records) >= self._size:
             self._drop(next(iter(self._records)))
         record.until = until
         self._records[place] = record
-        for identity in _identities(record):
+        for identity in record.identities:
             known = self._index.get(identity)
             if known is None:
                 self._index[identity] = place
@@ -174,7 +195,7 @@ class Memory:
     def _drop(self, place: bytes) -> None:
         record = self._records.pop(place)
         record.until = 0.0
-        for identity in _identities(record):
+        for identity in record.identities:
             known = self._index.get(identity)
             if isinstance(known, set):
                 known.discard(place)
@@ -184,10 +205,6 @@ class Memory:
                 self._index.pop(identity, None)
 
 
-def _retrieve(task: asyncio.Task[MemoryRecord | None]) -> None:
+def _retrieve(task: asyncio.Task[R | None]) -> None:
     if not task.cancelled():
         task.exception()
-
-
-def _identities(record: MemoryRecord) -> Iterable[str]:
-    return (identity for identity in (record.id, record.owner_id, record.organization_id) if identity)

@@ -27,6 +27,7 @@ class Refused(Exception):  # noqa: N818 - reads as the statement it is
     ) -> None:
         super().__init__(detail)
         self.status = status
+        self.code = code
         self.headers = headers or []
         self._document = {
             "type": f"urn:gatehouse:problem:{code}",

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -59,11 +60,7 @@ class MemoryRecord:
         self.project_id: str | None = place or None
         self.owner_id: str | None = row["user_id"] or row["service_account_id"]
         self.body = body
-        self.networks: tuple[tuple[Network, ...], ...] = tuple(
-            tuple(ipaddress.ip_network(text, strict=False) for text in texts)
-            for texts in (row["allowed_networks"], row["organization_networks"])
-            if texts
-        )
+        self.networks = networks_of(row["allowed_networks"], row["organization_networks"])
         self.authority = authority
         self.ends = math.inf
         self.until = 0.0
@@ -81,14 +78,27 @@ class MemoryRecord:
         """Return whether the key is valid."""
         return self.body is not None
 
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Return what it rests on."""
+        return tuple(identity for identity in (self.id, self.owner_id, self.organization_id) if identity)
+
     def accepts(self, address: str | None) -> bool:
         """Return whether each allow-list lets an address in; with one, nobody unknown comes in."""
-        if not self.networks:
-            return True
-        if address is None:
-            return False
-        found = parse_address(address)
-        return found is not None and all(is_in(found, networks) for networks in self.networks)
+        return lets_in(self.networks, address)
+
+
+def networks_of(*lists: list[str]) -> tuple[tuple[Network, ...], ...]:
+    """Return the allow-lists that are not empty."""
+    return tuple(tuple(ipaddress.ip_network(text, strict=False) for text in texts) for texts in lists if texts)
+
+
+def lets_in(lists: tuple[tuple[Network, ...], ...], address: str | None) -> bool:
+    """Return whether each allow-list lets an address in; with one, nobody unknown comes in."""
+    if not lists:
+        return True
+    found = parse_address(address) if address is not None else None
+    return found is not None and all(is_in(found, networks) for networks in lists)
 
 
 def record_of(row: dict[str, Any], asked: str) -> MemoryRecord:
@@ -122,13 +132,18 @@ def _authority(row: dict[str, Any]) -> KeyAuthority | None:
     if row["kind"] in {KeyKind.PERSONAL, KeyKind.SERVICE_ACCOUNT}:
         if not any(grant["source"] == "membership" for grant in row["authority"]):
             return None
-        owner = assemble(organization_id, (_grant(grant) for grant in row["authority"]))
+        owner = assemble(organization_id, grants_of(row["authority"]))
     return KeyAuthority(
         organization_id=organization_id,
         scopes=still_known(row["scopes"]),
         project_id=UUID(row["project_id"]) if row["project_id"] else None,
         owner=owner,
     )
+
+
+def grants_of(rows: list[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    """Yield what the rows of an authority function say, as `tenants.authority.assemble` takes it."""
+    return (_grant(row) for row in rows)
 
 
 def _grant(grant: dict[str, Any]) -> tuple[Any, ...]:

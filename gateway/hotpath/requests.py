@@ -4,12 +4,13 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from isolation.addresses import parse_address
+from isolation.addresses import Network, client_address, parse_address, peer_address
 
 from .problems import Refused, malformed, not_authenticated
 
@@ -53,18 +54,29 @@ class Question:
     client_ip: str | None
 
 
-def headers_of(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def headers_of(pairs: list[tuple[bytes, bytes]], *, single: frozenset[bytes] = _SINGLE) -> dict[bytes, bytes]:
     """Return the headers by name; those of ``X-Forwarded-For`` joined.
+
+    Args:
+        pairs: as they came.
+        single: the names that may come once.
 
     Raises:
         Refused: one that must be single came more than once.
     """
     headers: dict[bytes, bytes] = {}
     for name, value in pairs:
-        if name in headers and name in _SINGLE:
+        if name in headers and name in single:
             raise malformed(f"The header {name.decode()} came more than once. Send it once.")
         headers[name] = headers[name] + b"," + value if name in headers else value
     return headers
+
+
+def client_of(scope: MutableMapping[str, Any], headers: dict[bytes, bytes], proxies: Iterable[Network]) -> str | None:
+    """Return the client's address by the trusted-proxy rule, None when there is none."""
+    peer = peer_address(scope["client"][0] if scope.get("client") else None)
+    address = client_address(peer, headers.get(b"x-forwarded-for", b"").decode("latin-1"), proxies)
+    return str(address) if address is not None else None
 
 
 def credential_of(header: bytes | None) -> Credential:

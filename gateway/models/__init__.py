@@ -1,11 +1,12 @@
 """What the LLM auth proxy stores."""
 
 from .access_token import ActorType, IssuedToken, RevocationKind, TokenRevocation
+from .counter import UsageCounter, UsageSlot
 from .limit import LimitMetric, LimitSubject, LimitWindow, UsageLimit
 from .price import Price
 from .provider_credential import CredentialKind, Provider, ProviderCredential
 from .proxy_settings import CounterOutage, ProxySettings
-from .signing_key import SigningKey
+from .signing_key import KeyState, SigningKey
 from .usage import UsageHour
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "CounterOutage",
     "CredentialKind",
     "IssuedToken",
+    "KeyState",
     "LimitMetric",
     "LimitSubject",
     "LimitWindow",
@@ -23,6 +25,8 @@ __all__ = [
     "RevocationKind",
     "SigningKey",
     "TokenRevocation",
+    "UsageCounter",
     "UsageHour",
     "UsageLimit",
+    "UsageSlot",
 ]

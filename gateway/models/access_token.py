@@ -22,6 +22,7 @@ class RevocationKind(models.TextChoices):
 
     TOKEN = "token", "One token"
     ACTOR = "actor", "Everything of one actor"
+    KEY = "key", "Everything that one key asked for"
     PROJECT = "project", "Everything of one project"
     ORGANIZATION = "organization", "Everything of the organization"
 
@@ -65,7 +66,7 @@ class TokenRevocation(TenantModel):
     """Tokens issued up to a moment that are refused, until all of them have expired by themselves."""
 
     kind = models.CharField(max_length=12, choices=RevocationKind.choices, editable=False)
-    # A token's jti, or the id of an actor or a project; empty for the organization.
+    # A token's jti, the id of an actor or a project, a key's public id; empty for the organization.
     subject = models.CharField(max_length=64, blank=True, editable=False)
     issued_up_to = models.DateTimeField(editable=False)
     until = models.DateTimeField(editable=False)

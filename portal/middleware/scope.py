@@ -35,7 +35,7 @@ from tenants.models import Organization
 
 TENANT_PREFIX = "/o/"
 OPERATOR_PREFIX = "/admin/"
-OPENING_THEIR_OWN = ("/api/", "/scim/")
+OPENING_THEIR_OWN = ("/.well-known/", "/api/", "/scim/")
 # Proving a factor that is there is no harm; adding one is, see `_is_of`.
 OPEN_WHEN_CONFINED = (
     "/accounts/2fa/reauthenticate/",
@@ -68,7 +68,7 @@ class ScopeMiddleware:
         request = cast("ScopedRequest", plain_request)
         request.organization = request.support = None
         request.memberships = ()
-        if request.path_info.startswith(OPENING_THEIR_OWN):  # api.views, accounts.scim.views
+        if request.path_info.startswith(OPENING_THEIR_OWN):  # or none
             request.actor = ANONYMOUS
             return self.get_response(request)
         user = request.user

@@ -47,7 +47,7 @@ def record(**values: Any) -> MemoryRecord:
 
 @pytest.fixture
 def memory() -> Memory:
-    made = Memory(size=3, remember=10, remember_unknown=2)
+    made: Memory[MemoryRecord] = Memory(size=3, remember=10, remember_unknown=2)
     made.trusted_until = time.monotonic() + 60
     return made
 
@@ -211,7 +211,7 @@ def test_nothing_outlives_the_key(memory: Memory) -> None:
 
 
 def test_memory_holds_no_key(memory: Memory) -> None:
-    other = Memory(size=1, remember=1, remember_unknown=1)
+    other: Memory[MemoryRecord] = Memory(size=1, remember=1, remember_unknown=1)
     assert memory.place_of("gatesk_x") != other.place_of("gatesk_x")
     assert b"gatesk" not in memory.place_of("gatesk_x")
     assert len(memory.place_of("gatesk_x")) == 16

@@ -1,0 +1,1 @@
+"""Write verbs over the LLM auth proxy."""

@@ -1,0 +1,15 @@
+"""What happened to the LLM auth proxy; `audit_events.py` ties each signal to an action of the audit log."""
+
+from audit.signals import ChangeSignal
+
+signing_key_published = ChangeSignal()
+signing_key_used = ChangeSignal()
+signing_key_retired = ChangeSignal()
+signing_key_withdrawn = ChangeSignal()
+signing_key_revoked = ChangeSignal()
+signing_key_rewrapped = ChangeSignal()
+
+proxy_settings_updated = ChangeSignal()
+
+token_issued = ChangeSignal()
+tokens_revoked = ChangeSignal()
