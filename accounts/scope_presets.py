@@ -26,12 +26,6 @@ class ScopePreset:
 
 _PRESETS = (
     ScopePreset(
-        "call-models",
-        "Call models",
-        "For an application that sends LLM requests through the auth proxy.",
-        (P.LLM_INVOKE,),
-    ),
-    ScopePreset(
         "ingest",
         "Send data",
         "For an application that sends its traces and scores.",
@@ -98,6 +92,12 @@ _PRESETS = (
             P.API_KEYS_MANAGE,
         ),
         for_projects=False,
+    ),
+    ScopePreset(
+        "call-models",
+        "Call models",
+        "For an application that sends LLM requests through the auth proxy.",
+        (P.LLM_INVOKE,),
     ),
 )
 PRESETS: dict[str, ScopePreset] = {preset.name: preset for preset in _PRESETS}

@@ -175,9 +175,7 @@ def _token(url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> tup
     answer = _document(reply, "The token endpoint")
     token = answer.get("access_token")
     if not isinstance(token, str) or str(answer.get("token_type", "bearer")).lower() != "bearer":
-        raise CannotObtain(
-            f"The token endpoint at {_host(url)} gave no bearer token. Check its address."
-        )
+        raise CannotObtain(f"The token endpoint at {_host(url)} gave no bearer token. Check its address.")
     return token, _life(answer.get("expires_in"), default=LEASE_SECONDS)
 
 

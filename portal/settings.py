@@ -163,6 +163,16 @@ GATEWAY_NEGATIVE_CACHE_SECONDS = env.integer("GATEWAY_NEGATIVE_CACHE_SECONDS", d
 GATEWAY_GUESSES_PER_MINUTE = env.integer("GATEWAY_GUESSES_PER_MINUTE", default=600, minimum=1)
 GATEWAY_GUESSES_PER_KEY = env.integer("GATEWAY_GUESSES_PER_KEY", default=30, minimum=1)
 
+# --- The transformer's process: bodies of LLM requests ----------------------------------------------
+PROXY_TRANSFORMER = env.boolean("PROXY_TRANSFORMER", default=True)
+TRANSFORMER_HOST = env.text("TRANSFORMER_HOST", "127.0.0.1")
+TRANSFORMER_PORT = env.integer("TRANSFORMER_PORT", default=10001, minimum=1, maximum=65535)
+TRANSFORMER_MOST_MIB = env.integer("TRANSFORMER_MOST_MIB", default=20, minimum=1, maximum=60)
+TRANSFORMER_MAPPINGS = env.file("TRANSFORMER_MAPPINGS")
+TRANSFORMER_CERTIFICATE = env.file("TRANSFORMER_CERTIFICATE")
+TRANSFORMER_PRIVATE_KEY = env.file("TRANSFORMER_PRIVATE_KEY")
+TRANSFORMER_CLIENT_AUTHORITIES = env.file("TRANSFORMER_CLIENT_AUTHORITIES")
+
 # --- LLM auth proxy: where credentials may send requests besides the providers' own addresses -----------
 PROXY_UPSTREAMS = env.strings("PROXY_UPSTREAMS")
 for _upstream in PROXY_UPSTREAMS:

@@ -130,9 +130,7 @@ class _Verdict:
     def holds(self, now: float) -> bool:
         """Return whether everything that it rests on is still vouched for."""
         asker = self.asker
-        return (
-            asker.place.until > now and asker.caller.until > now and asker.rests_on.until > now and asker.ends > now
-        )
+        return asker.place.until > now and asker.caller.until > now and asker.rests_on.until > now and asker.ends > now
 
     def request(self, request_id: bytes) -> ProxyRequest:
         """Return such a request."""
@@ -303,10 +301,14 @@ class Check:
         if place.revocations.include(claims):
             raise denied("token_revoked")
         if not claims.is_for(place.audiences):
-            raise denied("token_invalid", "The token is for another audience than those of the organization's settings.")
+            raise denied(
+                "token_invalid", "The token is for another audience than those of the organization's settings."
+            )
         if is_langsmith and not place.emits_langsmith_names:
             detail = "The header X-LangSmith-LLM-Auth is taken where the organization's settings say so. Use "
-            raise denied("token_invalid", detail + "X-Gatehouse-LLM-Auth, or let an administrator turn LangSmith names on.")
+            raise denied(
+                "token_invalid", detail + "X-Gatehouse-LLM-Auth, or let an administrator turn LangSmith names on."
+            )
         if named not in {"", place.project, project_id}:
             raise denied("project_unknown")
         user = actor_id if claims.actor_type == "user" else None
@@ -443,13 +445,9 @@ class Check:
 
     async def _fetch_place(self, organization_id: str, project_id: str) -> Place:
         row = await self._database.place(organization_id, project_id)
-        return Place(
-            row, organization_id=organization_id, project_id=project_id, defaults=self._config.proxy_defaults
-        )
+        return Place(row, organization_id=organization_id, project_id=project_id, defaults=self._config.proxy_defaults)
 
-    async def _caller(
-        self, place: Place, user: str | None, account: str | None, public_id: str, sub: str
-    ) -> Caller:
+    async def _caller(self, place: Place, user: str | None, account: str | None, public_id: str, sub: str) -> Caller:
         at = self._callers.place_of(f"{place.organization_id} {place.project_id} {user} {account} {public_id} {sub}")
         found = self._callers.recall(at, monotonic())
         if not isinstance(found, Caller):

@@ -44,7 +44,9 @@ class Introspection:
         by_key: wrong guesses by public id.
     """
 
-    def __init__(self, memory: Memory[MemoryRecord], database: Database, uses: Uses, *, by_address: Limiter, by_key: Limiter) -> None:
+    def __init__(
+        self, memory: Memory[MemoryRecord], database: Database, uses: Uses, *, by_address: Limiter, by_key: Limiter
+    ) -> None:
         self._memory = memory
         self._database = database
         self._uses = uses

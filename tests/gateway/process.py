@@ -63,7 +63,9 @@ class Gateway:
         variables: settings, as environment variables.
     """
 
-    def __init__(self, *, application: str = "gateway.hotpath.app:application", workers: int = 1, **variables: str) -> None:
+    def __init__(
+        self, *, application: str = "gateway.hotpath.app:application", workers: int = 1, **variables: str
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])

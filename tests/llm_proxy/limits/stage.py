@@ -123,7 +123,14 @@ class Crowd:
     """
 
     def __init__(
-        self, place: str, tenant: Tenant, limits: list[dict[str, Any]], *, requests: int, processes: int = 4, **more: Any
+        self,
+        place: str,
+        tenant: Tenant,
+        limits: list[dict[str, Any]],
+        *,
+        requests: int,
+        processes: int = 4,
+        **more: Any,
     ) -> None:
         task = {
             "place": place,

@@ -1,0 +1,73 @@
+"""Where it is written down what a request used, and where its limits are settled."""
+
+import asyncio
+import contextlib
+import logging
+
+from gateway.hotpath.limits import Limits
+from gateway.hotpath.proxy_request import ProxyRequest
+from gateway.hotpath.usage import ALLOWED, WRITE_SECONDS, Usage
+
+from .tokens import Tokens
+
+logger = logging.getLogger("gatehouse.transformer")
+
+UPSTREAM_ERROR = "upstream_error"
+
+
+class UsageLedger:
+    """The limits and the usage of one process.
+
+    Args:
+        limits: what was reserved for requests.
+        usage: what they used.
+    """
+
+    def __init__(self, limits: Limits, usage: Usage) -> None:
+        self._limits = limits
+        self._usage = usage
+
+    async def admit(self, request: ProxyRequest) -> None:
+        """Count a request against the limits on its model, which its body has named.
+
+        Raises:
+            Refused: there is no room for it.
+        """
+        await self._limits.admit_model(request)
+
+    async def settle(self, request: ProxyRequest, outcome: str, tokens: Tokens) -> None:
+        """Take down the outcome of a request, once.
+
+        Args:
+            request: the request; afterwards nothing is reserved for it.
+            outcome: "allowed", "upstream_error", or the code of a refusal.
+            tokens: what the answer said that it used.
+        """
+        cost = self._usage.note(
+            request, outcome, input_tokens=tokens.input, cached_tokens=tokens.cached, output_tokens=tokens.output
+        )
+        if outcome in {ALLOWED, UPSTREAM_ERROR}:
+            await self._limits.settle(
+                request,
+                input_tokens=tokens.input,
+                cached_tokens=tokens.cached,
+                output_tokens=tokens.output,
+                cost=cost,
+            )
+        else:
+            await self._limits.release(request)
+
+    async def run(self) -> None:
+        """Write usage for ever."""
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            try:
+                await self._usage.write()
+            except Exception:
+                logger.exception("what was used could not be written")
+
+    async def close(self) -> None:
+        """Write what is waiting, and give back what is reserved."""
+        with contextlib.suppress(Exception):
+            await self._usage.write()
+        await self._limits.close()
