@@ -144,16 +144,17 @@ class Revocations:
 
     def include(self, claims: Claims) -> bool:
         """Return whether a token with these claims is refused."""
+        return bool(self._last) and claims.issued_at <= self.last(claims)
+
+    def last(self, claims: Claims) -> int:
+        """Return the last second whose tokens with such claims are refused, -1 when none are."""
         last = self._last
-        if not last:
-            return False
-        issued = claims.issued_at
-        return (
-            issued <= last.get(("token", claims.id), -1)
-            or issued <= last.get(("actor", claims.subject), -1)
-            or (claims.client_id is not None and issued <= last.get(("key", claims.client_id), -1))
-            or issued <= last.get(("project", claims.project_id), -1)
-            or issued <= last.get(("organization", ""), -1)
+        return max(
+            last.get(("token", claims.id), -1),
+            last.get(("actor", claims.subject), -1),
+            last.get(("key", claims.client_id or ""), -1),
+            last.get(("project", claims.project_id), -1),
+            last.get(("organization", ""), -1),
         )
 
 
@@ -238,7 +239,7 @@ def _claims(found: dict[str, Any]) -> Claims:
         TokenRefused: one is missing, or is something else than it has to be.
     """
     audience = found.get("aud")
-    audiences = audience if isinstance(audience, list) else [audience]
+    audiences: list[Any] = audience if isinstance(audience, list) else [audience]
     texts = ("iss", "sub", "jti", "actor_type", "organization_id", "project_id", "scope")
     moments = ("iat", "nbf", "exp")
     optional = ("environment", "request_id", "user_id", "client_id", "model_provider", "model_name")

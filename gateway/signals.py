@@ -13,3 +13,11 @@ proxy_settings_updated = ChangeSignal()
 
 token_issued = ChangeSignal()
 tokens_revoked = ChangeSignal()
+
+usage_limit_created = ChangeSignal()
+usage_limit_updated = ChangeSignal()
+usage_limit_deleted = ChangeSignal()
+usage_limit_reached = ChangeSignal()
+usage_exported = ChangeSignal()
+price_added = ChangeSignal()
+price_deleted = ChangeSignal()

@@ -109,6 +109,15 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "look which budgets of LLM usage are used up": {
+        "task": "gateway.tasks.watch_limits",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
+    "forget usage that is older than it is kept": {
+        "task": "gateway.tasks.forget_usage",
+        "schedule": crontab(minute="33"),
+    },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),

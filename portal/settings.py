@@ -407,6 +407,10 @@ JWKS_CACHE_SECONDS = env.integer("JWKS_CACHE_SECONDS", default=300, minimum=10, 
 PROXY_ENABLED_BY_DEFAULT = env.boolean("PROXY_ENABLED_BY_DEFAULT", default=False)
 PROXY_TRANSFORMER = env.boolean("PROXY_TRANSFORMER", default=True)
 
+# Where limits are counted, and how long usage is kept (docs/llm-proxy/limits-and-usage.md).
+COUNTER_URL = env.url("COUNTER_URL", ("redis", "rediss"))
+USAGE_RETENTION_DAYS = env.integer("USAGE_RETENTION_DAYS", default=400, minimum=35, maximum=3_650)
+
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600
 SESSION_ENGINE = "accounts.sessions.store"

@@ -1,7 +1,7 @@
 """Provider credentials on the hot path: opened when they are needed, and turned into what a provider wants.
 
-What a request waits for is in memory as a rule. Servers that give tokens and leases are asked in threads, by one request
-at a time for each credential, while no organization takes more than a few of the threads.
+What a request waits for is in memory as a rule. Servers that give tokens and leases are asked in threads, by one
+request at a time for each credential, while no organization takes more than a few of the threads.
 """
 
 import asyncio

@@ -47,6 +47,7 @@ class IssuedToken(TenantModel):
     expires_at = models.DateTimeField("expires", editable=False)
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)
 
+    lives_in_project = False  # who manages the organization's proxy manages its tokens
     audit_exclude = frozenset({"claims", "digest"})
 
     class Meta(TenantModel.Meta):

@@ -1,7 +1,9 @@
 """How the LLM auth proxy works for one organization."""
 
 from typing import ClassVar
+from uuid import UUID
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -71,3 +73,9 @@ class ProxySettings(TenantModel):
 
     def __str__(self) -> str:
         return "LLM auth proxy"
+
+    @classmethod
+    def of(cls, organization_id: UUID) -> "ProxySettings":
+        """Return an organization's settings; the installation's defaults when it has none. The scope must be open."""
+        stored = cls.objects.filter(organization=organization_id).first()
+        return stored or cls(organization_id=organization_id, is_enabled=settings.PROXY_ENABLED_BY_DEFAULT)
