@@ -405,7 +405,11 @@ SIGNING_JWKS = checked("GATEHOUSE_SIGNING_JWKS", parse_signing_jwks, _jwks) if _
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", default=90, minimum=1, maximum=3_650)
 JWKS_CACHE_SECONDS = env.integer("JWKS_CACHE_SECONDS", default=300, minimum=10, maximum=86_400)
 PROXY_ENABLED_BY_DEFAULT = env.boolean("PROXY_ENABLED_BY_DEFAULT", default=False)
-PROXY_TRANSFORMER = env.boolean("PROXY_TRANSFORMER", default=True)
+
+# Where its Envoy listens (docs/llm-proxy/README.md).
+PROXY_HOST = env.text("PROXY_HOST", "127.0.0.1")
+PROXY_PORT = env.integer("PROXY_PORT", default=10000, minimum=1, maximum=65535)
+PROXY_ADMIN_PORT = env.integer("PROXY_ADMIN_PORT", default=9901, minimum=1, maximum=65535)
 
 # Where limits are counted, and how long usage is kept (docs/llm-proxy/limits-and-usage.md).
 COUNTER_URL = env.url("COUNTER_URL", ("redis", "rediss"))
