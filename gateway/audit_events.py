@@ -32,3 +32,42 @@ records(
 )
 records(signals.price_added, "price.added", "Added a model's price", "added a price of {target}")
 records(signals.price_deleted, "price.deleted", "Deleted a model's price", "deleted a price of {target}")
+records(
+    signals.provider_credential_created,
+    "provider_credential.created",
+    "Added a provider credential",
+    "added the provider credential {target}",
+)
+records(signals.provider_credential_updated, "provider_credential.updated", "Changed a provider credential")
+records(
+    signals.provider_credential_rotated,
+    "provider_credential.rotated",
+    "Rotated a provider credential",
+    "rotated the provider credential {target}",
+)
+records(
+    signals.provider_credential_put_back,
+    "provider_credential.put_back",
+    "Put a provider credential's former secret back",
+)
+records(
+    signals.provider_credential_former_forgotten,
+    "provider_credential.former_forgotten",
+    "Forgot a provider credential's former secret",
+)
+records(signals.provider_credential_enabled, "provider_credential.enabled", "Let requests use a provider credential")
+records(
+    signals.provider_credential_disabled, "provider_credential.disabled", "Let no request use a provider credential"
+)
+records(
+    signals.provider_credential_tested,
+    "provider_credential.tested",
+    "Tested a provider credential",
+    "tested the provider credential {target}",
+)
+records(
+    signals.provider_credential_deleted,
+    "provider_credential.deleted",
+    "Deleted a provider credential",
+    "deleted the provider credential {target}",
+)

@@ -7,13 +7,15 @@ from uuid import UUID
 from celery import shared_task
 from django.conf import settings
 from django.db import connections
+from django.utils import timezone
 
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import APP, operator_scope
 from isolation.tasks import TenantTask
 
-from .models import LimitWindow, UsageLimit
+from .models import LimitWindow, ProviderCredential, UsageLimit
+from .services.provider_credentials import forget_former_secret
 from .services.signing_keys import settle_signing_keys
 from .services.usage_limits import tell_of_reached_limits
 
@@ -57,3 +59,24 @@ def forget_usage() -> int:
         kept: Any = timedelta(days=settings.USAGE_RETENTION_DAYS)
         cursor.execute("SELECT gateway_forget_usage(%s)", [kept])
         return int(cursor.fetchone()[0])
+@shared_task(name="gateway.tasks.forget_former_secrets")
+def forget_former_secrets() -> int:
+    """Start a task for each credential whose former secret was kept long enough; the next sweep makes up a lost start.
+
+    Returns:
+        how many these are.
+    """
+    with acting_as(SYSTEM), operator_scope("Sweep for former secrets of provider credentials"):
+        due = ProviderCredential.objects.filter(previous_until__lte=timezone.now())
+        found = list(due.values_list("organization_id", "pk"))
+    for organization_id, credential_id in found:
+        forget_former_secret_of.delay(str(organization_id), str(credential_id))
+    return len(found)
+
+
+@shared_task(base=TenantTask, name="gateway.tasks.forget_former_secret_of")
+def forget_former_secret_of(organization_id: str, credential_id: str) -> None:
+    """Delete the former secret of one credential, unless that was done."""
+    due = ProviderCredential.objects.filter(previous_until__lte=timezone.now())
+    for credential in due.filter(pk=credential_id):
+        forget_former_secret(credential=credential, actor=SYSTEM)

@@ -118,6 +118,10 @@ app.conf.beat_schedule = {
         "task": "gateway.tasks.forget_usage",
         "schedule": crontab(minute="33"),
     },
+    "forget former secrets of provider credentials": {
+        "task": "gateway.tasks.forget_former_secrets",
+        "schedule": crontab(minute="33"),
+    },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",
         "schedule": crontab(minute="29"),

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from django.db import migrations
+import django.db.models.deletion
+from django.db import migrations, models
 
 HERE = Path(__file__).parent
 
@@ -14,6 +15,19 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterField(
+            model_name="providercredential",
+            name="project",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                help_text="Empty: for every project of the organization, after those that it has itself.",
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="tenants.project",
+            ),
+        ),
         migrations.RunSQL(
             (HERE / "credentials.sql").read_text(encoding="utf-8"), "DROP FUNCTION gateway_credentials(uuid, uuid);"
         ),
