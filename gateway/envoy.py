@@ -1,4 +1,4 @@
-"""The configuration of the proxy's Envoy, put together from `deploy/envoy/parts.yaml` and the addresses of an installation.
+"""The configuration of the proxy's Envoy, put together from `deploy/envoy/parts.yaml` and an installation's addresses.
 
 The Helm chart puts the same parts together in its own language; `tests/chart` compares the two.
 """
@@ -248,20 +248,23 @@ class _Assembly:
 
     def _routes(self) -> list[Part]:
         """Return a route for each upstream; the authorization service names one, and nothing else leads anywhere."""
-        routes: list[Part] = [
-            {
-                "match": _chosen({"exact": upstream.name}),
-                "route": self._parts["route"]
-                | {
-                    "cluster": upstream.name,
-                    "prefix_rewrite": f"{upstream.prefix}/",
-                    "host_rewrite_literal": _authority(upstream),
-                },
-            }
-            for upstream in self._proxy.upstreams
-        ]
+        routes = [route for upstream in self._proxy.upstreams for route in self._routes_to(upstream)]
         routes += [self._regional_route(pattern) for pattern in self._proxy.patterns.values()]
         return [*routes, self._parts["undecided"]]
+
+    def _routes_to(self, where: Upstream) -> list[Part]:
+        """Return the routes to an upstream: what clients call /v1 stands there where its address says."""
+        rewritten = {"/": f"{where.prefix}/"}
+        if where.prefix.endswith("/v1"):
+            rewritten = {"/v1/": f"{where.prefix}/"} | rewritten
+        return [
+            {
+                "match": _chosen({"exact": where.name}, path),
+                "route": self._parts["route"]
+                | {"cluster": where.name, "prefix_rewrite": prefix, "host_rewrite_literal": _authority(where)},
+            }
+            for path, prefix in rewritten.items()
+        ]
 
     def _regional_route(self, pattern: str) -> Part:
         """Return the route of the hosts that fit a pattern; what was chosen becomes the request's host."""
@@ -371,8 +374,8 @@ def _begins(header: Part) -> Part:
     return {"name": header["name"], "string_match": {"prefix": header["value_prefix"]}}
 
 
-def _chosen(match: Part) -> Part:
-    return {"prefix": "/", "headers": [{"name": "x-gatehouse-upstream", "string_match": match}]}
+def _chosen(match: Part, path: str = "/") -> Part:
+    return {"prefix": path, "headers": [{"name": "x-gatehouse-upstream", "string_match": match}]}
 
 
 def _authority(where: Upstream) -> str:

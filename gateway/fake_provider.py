@@ -1,12 +1,11 @@
-"""A provider that only repeats what it is told, to try the proxy with: the APIs of OpenAI and Anthropic, streams included.
+"""A provider that only repeats what it is told: the APIs of OpenAI and Anthropic, streams included.
 
-Served by `make proxy` and by tests; it keeps nothing, and takes every credential.
+To try the proxy with, by `make proxy` and by tests; it keeps nothing, and takes every credential.
 """
 
 import asyncio
 import hashlib
 import json
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
@@ -16,7 +15,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Document = dict[str, Any]
 
-PAUSE_SECONDS = float(os.environ.get("FAKE_PROVIDER_PAUSE", "0.05"))
+PAUSE_SECONDS = 0.05
 """Between two words of a stream."""
 
 REQUEST_ID = "req_of_the_provider"

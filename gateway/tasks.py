@@ -59,6 +59,8 @@ def forget_usage() -> int:
         kept: Any = timedelta(days=settings.USAGE_RETENTION_DAYS)
         cursor.execute("SELECT gateway_forget_usage(%s)", [kept])
         return int(cursor.fetchone()[0])
+
+
 @shared_task(name="gateway.tasks.forget_former_secrets")
 def forget_former_secrets() -> int:
     """Start a task for each credential whose former secret was kept long enough; the next sweep makes up a lost start.

@@ -37,7 +37,9 @@ class Command(BaseCommand):
         parser.add_argument("--transformer", metavar="URL", help="The transformer's; TRANSFORMER_HOST and _PORT.")
         parser.add_argument("--host", help="Where Envoy listens; PROXY_HOST.")
         parser.add_argument("--port", type=int, help="The same; PROXY_PORT.")
-        parser.add_argument("--authorities", metavar="FILE", help="Authorities of providers' certificates; the system's.")
+        parser.add_argument(
+            "--authorities", metavar="FILE", help="Authorities of providers' certificates; the system's."
+        )
         parser.add_argument("--gatehouse-authorities", metavar="FILE", help="Authorities of Gatehouse's own servers.")
         parser.add_argument("--client-certificate", metavar="FILE", help="What Envoy shows to Gatehouse's own servers.")
         parser.add_argument("--client-key", metavar="FILE", help="Its key.")
@@ -48,7 +50,9 @@ class Command(BaseCommand):
         parser.add_argument("--requests-per-minute", type=int, default=0, metavar="N", help="Of one organization.")
         parser.add_argument("--trusted-hops", type=int, default=0, metavar="N", help="Proxies before Envoy.")
         parser.add_argument("--tokens-only", action="store_true", help="API keys in place of tokens are refused.")
-        parser.add_argument("--allow-http", action="store_true", help="Gatehouse's own servers may be asked without TLS.")
+        parser.add_argument(
+            "--allow-http", action="store_true", help="Gatehouse's own servers may be asked without TLS."
+        )
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         """Return the configuration, or write it.
@@ -65,7 +69,9 @@ class Command(BaseCommand):
         _judge(bootstrap)
         output = options["output"]
         is_json = output is not None and output.suffix == ".json"
-        text = json.dumps(bootstrap, indent=1) + "\n" if is_json else yaml.dump(bootstrap, Dumper=_Plain, sort_keys=False)
+        text = (
+            json.dumps(bootstrap, indent=1) + "\n" if is_json else yaml.dump(bootstrap, Dumper=_Plain, sort_keys=False)
+        )
         if output is None:
             return text.rstrip()
         output.write_text(text, encoding="utf-8")
@@ -141,7 +147,7 @@ def _refuse_plain_http(proxy: Proxy, *, allowed: bool) -> None:
     for url in (proxy.jwks, proxy.authz, proxy.transformer):
         if url.startswith("http:") and not is_loopback(url) and not allowed:
             raise CommandError(
-                f"{url} would be asked without TLS: whoever is between could read provider credentials, or sign tokens. "
+                f"{url} would be asked without TLS: whoever is between could read credentials or sign tokens. "
                 "Use https://, or say --allow-http where the network itself is encrypted."
             )
 
@@ -158,7 +164,16 @@ def _judge(bootstrap: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "envoy.json"
         file.write_text(json.dumps(bootstrap), encoding="utf-8")
-        command = [str(envoy), "--mode", "validate", "-c", str(file), "--disable-hot-restart", "--log-level", "critical"]
+        command = [
+            str(envoy),
+            "--mode",
+            "validate",
+            "-c",
+            str(file),
+            "--disable-hot-restart",
+            "--log-level",
+            "critical",
+        ]
         result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no input of others
     if result.returncode:
         raise CommandError(f"Envoy does not take the configuration: {(result.stderr or result.stdout).strip()}")

@@ -138,7 +138,7 @@ class Envoy:
             connection.close()
 
     def raw(self, data: bytes) -> bytes:
-        """Send bytes as they are, and return all that comes back: until the other side closes, or is silent for long."""
+        """Send bytes as they are, and return what comes back until the other side closes or is silent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=SILENCE) as connection:
             connection.sendall(data)
             received = b""
@@ -166,13 +166,13 @@ def send(port: int, method: str, path: str, body: Any = None, headers: Mapping[s
 
 
 @contextmanager
-def provider(pause: str = "0.05") -> Iterator[int]:
+def provider() -> Iterator[int]:
     """Run the fake provider; yields its port."""
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--port", str(port)]
     command += ["--workers", "1", "--log-level", "warning", "gateway.fake_provider:application"]
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    process = subprocess.Popen(command, cwd=ROOT, env=inherited | {"FAKE_PROVIDER_PAUSE": pause})
+    process = subprocess.Popen(command, cwd=ROOT, env=inherited)
     try:
         deadline = time.monotonic() + PATIENCE
         while True:

@@ -61,66 +61,9 @@ class Server:
         self.asked: list[Asked] = []
         self._tls = tls
         self._port = port
-        self._connections: set[socket.socket] = set()
 
     def __enter__(self) -> Self:
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def setup(self) -> None:
-                super().setup()
-                server._connections.add(self.request)
-
-            def finish(self) -> None:
-                server._connections.discard(self.request)
-                with contextlib.suppress(OSError):
-                    super().finish()
-
-            def handle(self) -> None:
-                with contextlib.suppress(OSError):
-                    super().handle()
-
-            def parse_request(self) -> bool:
-                parsed = super().parse_request()
-                if parsed:
-                    self._serve()
-                    # Everything is said: handle_one_request would look for a method's handler.
-                    self.raw_requestline = b""
-                return False
-
-            def _serve(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                asked = Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-                server.asked.append(asked)
-                answer = server.answer(asked)
-                self.send_response(answer.status)
-                for name, value in answer.headers:
-                    self.send_header(name, value)
-                self.send_header("content-length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Listening(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                pass  # a client that does not like the certificate
-
-            def finish_request(self, request: Any, client_address: Any) -> None:
-                if not server._tls:
-                    super().finish_request(request, client_address)
-                    return
-                with server._tls.wrap_socket(request, server_side=True) as wrapped:
-                    super().finish_request(wrapped, client_address)
-
-        self._server = Listening(("127.0.0.1", self._port), Handler)
+        self._server = _Listening(self, self._port, self._tls)
         self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self
@@ -128,9 +71,13 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        for connection in list(self._connections):
+        for connection in list(self._server.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def show(self, tls: ssl.SSLContext | None) -> None:
+        """Speak TLS by another certificate from now on, or not at all."""
+        self._tls = self._server.tls = tls
 
     @property
     def port(self) -> int:
@@ -139,6 +86,66 @@ class Server:
     @property
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: "_Listening"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.request)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.request)
+        with contextlib.suppress(OSError):
+            super().finish()
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):
+            super().handle()
+
+    def parse_request(self) -> bool:
+        """Answer every method alike; the class would look for one of its own otherwise."""
+        if super().parse_request():
+            self._answer()
+        return False
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        asked = Asked(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+        self.server.serves.asked.append(asked)
+        answer = self.server.serves.answer(asked)
+        self.send_response(answer.status)
+        for name, value in (*answer.headers, ("content-length", str(len(answer.body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, serves: Server, port: int, tls: ssl.SSLContext | None) -> None:
+        self.serves = serves
+        self.tls = tls
+        self.connections: set[Any] = set()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that does not like the certificate
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if not self.tls:
+            super().finish_request(request, client_address)
+            return
+        with self.tls.wrap_socket(request, server_side=True) as wrapped:
+            super().finish_request(wrapped, client_address)
 
 
 def encoded(data: bytes) -> str:

@@ -43,7 +43,13 @@ class World:
 
     def wait_until_fetched(self, times: int = 1) -> None:
         """Return when Envoy has asked for the keys so many times more; the request before has been answered then."""
-        eventually(lambda started=len(self.jwks.asked): len(self.jwks.asked) >= started + times)
+        enough = len(self.jwks.asked) + times
+        eventually(lambda: len(self.jwks.asked) >= enough)
+
+    def wait_until_asked(self, times: int) -> None:
+        """Return when the authorization service was asked so many times more."""
+        enough = len(self.authz.asked) + times
+        eventually(lambda: len(self.authz.asked) >= enough)
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -180,8 +186,7 @@ def test_keys_are_rotated_under_load_without_one_failed_request(world: World) ->
             world.keys.published = [signing[0], following]
             world.wait_until_fetched(2)  # the second time the answer to the first has been taken in
             signing[0] = following
-            before = len(world.authz.asked)
-            eventually(lambda before=before: len(world.authz.asked) > before + 20)
+            world.wait_until_asked(20)
             world.keys.published = [following]
             world.wait_until_fetched(2)
     finally:

@@ -79,7 +79,7 @@ def test_a_server_that_is_not_who_it_should_be_gets_nothing(
         "of another authority": lambda: other.server(NAMES["right"]),
         "expired": lambda: world.authority.server(NAMES["right"], expired=True),
     }[certificate]()
-    getattr(world, server)._tls = shown
+    getattr(world, server).show(shown)
     reply = world.ask(tmp_path)
     assert (reply.status, reply.json["code"]) == (503, code)
     assert not getattr(world, server).asked
@@ -87,7 +87,7 @@ def test_a_server_that_is_not_who_it_should_be_gets_nothing(
 
 def test_a_server_without_tls_is_not_spoken_to(stack: ExitStack, tmp_path: Path) -> None:
     world = World(stack, tmp_path)
-    world.authz._tls = None
+    world.authz.show(None)
     reply = world.ask(tmp_path)
     assert (reply.status, reply.json["code"]) == (503, "unavailable")
     assert not world.authz.asked
@@ -105,7 +105,7 @@ def test_the_authorization_service_may_ask_for_a_certificate(stack: ExitStack, t
     context = world.authority.server(NAMES["right"])
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(world.authority.file)
-    world.authz._tls = context
+    world.authz.show(context)
     assert world.ask(tmp_path).json["code"] == "unavailable"
     client = pair(world.authority, tmp_path, "envoy.test")
     assert world.ask(tmp_path, replace(world.proxy, client=client)).status == 200
@@ -131,7 +131,7 @@ def test_a_region_is_looked_up_by_its_name_and_proves_it(
     stack: ExitStack, tmp_path: Path, name: str, status: int
 ) -> None:
     world = World(stack, tmp_path)
-    world.provider._tls = world.authority.server(name)
+    world.provider.show(world.authority.server(name))
     host = f"localhost:{world.provider.port}"
     world.authz.answer = Authorization(host)
     reply = world.ask(tmp_path, replace(world.proxy, patterns={"here": r"localhost:\d+"}))
@@ -143,7 +143,7 @@ def test_a_region_is_reached_through_an_http_proxy_by_its_name(stack: ExitStack,
     """Azure, Bedrock and Vertex have a host for each region: the pattern decides, the certificate proves."""
     world = World(stack, tmp_path)
     host = "acme-1.openai.azure.com"
-    world.provider._tls = world.authority.server(host)
+    world.provider.show(world.authority.server(host))
     world.authz.answer = Authorization(host)
     tunnel = stack.enter_context(ConnectProxy({f"{host}:443": world.provider.port}))
     made = replace(world.proxy, http_proxy=HttpProxy("127.0.0.1", tunnel.port, without=["127.0.0.1"]))
@@ -156,7 +156,7 @@ def test_a_region_is_reached_through_an_http_proxy_by_its_name(stack: ExitStack,
 def test_a_region_whose_certificate_is_anothers_gets_nothing(stack: ExitStack, tmp_path: Path) -> None:
     world = World(stack, tmp_path)
     host = "acme-1.openai.azure.com"
-    world.provider._tls = world.authority.server("acme-2.openai.azure.com")
+    world.provider.show(world.authority.server("acme-2.openai.azure.com"))
     world.authz.answer = Authorization(host)
     tunnel = stack.enter_context(ConnectProxy({f"{host}:443": world.provider.port}))
     made = replace(world.proxy, http_proxy=HttpProxy("127.0.0.1", tunnel.port))
