@@ -463,7 +463,7 @@ def _mapper(reply: Part) -> Part:
         "status_code": reply["status"],
         "headers_to_add": [
             {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for key, value in headers.items()
+            for key, value in sorted(headers.items())
         ],
         "body_format_override": {"json_format": document, "content_type": "application/problem+json"},
     }
