@@ -133,7 +133,7 @@ KIND_OPTIONS: Mapping[str, tuple[Option, ...]] = {
             default="approle",
             choices=(("approle", "AppRole"), ("token", "A token")),
         ),
-        Option("role_id", "Role ID", "Of the AppRole.", only_with=("auth", "approle")),
+        Option("role_id", "Role ID", "Of the AppRole; none with a token.", only_with=("auth", "approle")),
         Option(
             "auth_mount",
             "Mount of AppRole",

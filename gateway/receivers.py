@@ -5,11 +5,12 @@ What it cannot see from there is written down here: that sessions were ended, an
 """
 
 from typing import Any
+from uuid import UUID
 
 from django.dispatch import receiver
 
 from accounts import signals as account_signals
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 from gateway.models import ProviderCredential, RevocationKind
 from gateway.services.provider_credentials import end_provider_credential
 from gateway.services.token_revocations import end_tokens
@@ -27,10 +28,25 @@ def end_members_tokens(sender: object, *, target: Membership, actor: Actor, **kw
     _end_of_actor(target, actor, "The membership ended")
 
 
-@receiver(account_signals.member_sessions_ended, dispatch_uid="gateway:end_sessions_tokens")
-def end_sessions_tokens(sender: object, *, target: Membership, actor: Actor, **kwargs: Any) -> None:
-    """End the tokens that a member got by sessions which were ended."""
+@receiver(account_signals.member_sessions_ended, dispatch_uid="gateway:end_members_session_tokens")
+def end_members_session_tokens(sender: object, *, target: Membership, actor: Actor, **kwargs: Any) -> None:
+    """End a member's tokens with their sessions in the organization."""
     _end_of_actor(target, actor, "Their sessions were ended")
+
+
+@receiver(account_signals.user_sessions_ended, dispatch_uid="gateway:end_users_tokens")
+def end_users_tokens(
+    sender: object, *, target: User, actor: Actor, organization_id: UUID | None = None, **kwargs: Any
+) -> None:
+    """End somebody's tokens with their sessions, in each organization that is told of it."""
+    if organization_id is not None:
+        end_tokens(
+            organization_id=organization_id,
+            kind=RevocationKind.ACTOR,
+            subject=str(target.pk),
+            actor=actor,
+            reason="Their sessions were ended",
+        )
 
 
 @receiver(

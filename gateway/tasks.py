@@ -14,10 +14,14 @@ from isolation.context import acting_as
 from isolation.scope import APP, operator_scope
 from isolation.tasks import TenantTask
 
-from .models import LimitWindow, ProviderCredential, UsageLimit
+from .models import IssuedToken, LimitWindow, ProviderCredential, UsageLimit
 from .services.provider_credentials import forget_former_secret
 from .services.signing_keys import settle_signing_keys
+from .services.tokens import forget_expired_tokens
 from .services.usage_limits import tell_of_reached_limits
+
+TOKENS_KEPT = timedelta(days=30)
+TOKENS_BATCH = 5_000
 
 
 @shared_task(name="gateway.tasks.keep_signing_keys")
@@ -59,6 +63,23 @@ def forget_usage() -> int:
         kept: Any = timedelta(days=settings.USAGE_RETENTION_DAYS)
         cursor.execute("SELECT gateway_forget_usage(%s)", [kept])
         return int(cursor.fetchone()[0])
+
+
+@shared_task(name="gateway.tasks.forget_tokens")
+def forget_tokens() -> None:
+    """Start a task for each organization with tokens that expired a month ago."""
+    before = timezone.now() - TOKENS_KEPT
+    with acting_as(SYSTEM), operator_scope("Sweep for access tokens that expired long ago"):
+        rows = IssuedToken.objects.filter(expires_at__lt=before).order_by().values_list("organization_id", flat=True)
+        organizations = list(rows.distinct())
+    for organization_id in organizations:
+        forget_tokens_of.delay(str(organization_id))
+
+
+@shared_task(base=TenantTask, name="gateway.tasks.forget_tokens_of")
+def forget_tokens_of(organization_id: str) -> None:
+    """Forget an organization's tokens that expired a month ago, a batch; the next sweep takes the next one."""
+    forget_expired_tokens(kept=TOKENS_KEPT, most=TOKENS_BATCH)
 
 
 @shared_task(name="gateway.tasks.forget_former_secrets")

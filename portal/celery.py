@@ -118,6 +118,10 @@ app.conf.beat_schedule = {
         "task": "gateway.tasks.forget_usage",
         "schedule": crontab(minute="33"),
     },
+    "forget access tokens that expired a month ago": {
+        "task": "gateway.tasks.forget_tokens",
+        "schedule": crontab(minute="13"),
+    },
     "forget former secrets of provider credentials": {
         "task": "gateway.tasks.forget_former_secrets",
         "schedule": crontab(minute="33"),

@@ -4,7 +4,26 @@ from django.urls import path
 
 from gateway.oauth import views as oauth
 
+from . import credentials, proxy_settings, tokens
+
+_PROXY = "organizations/<reference:organization>/llm-proxy"
+_CREDENTIALS = "organizations/<reference:organization>/provider-credentials"
+_CREDENTIAL = f"{_CREDENTIALS}/<uuid:provider_credential>"
+
 urlpatterns = [
     path("oauth2/token", oauth.token, name="oauth_token"),
     path("oauth2/revoke", oauth.revoke, name="oauth_revoke"),
+    path(_PROXY, proxy_settings.Settings.as_view()),
+    path(f"{_PROXY}/tokens", tokens.Tokens.as_view()),
+    path(f"{_PROXY}/tokens/<uuid:access_token>", tokens.OneToken.as_view()),
+    path(f"{_PROXY}/tokens/<uuid:access_token>/revoke", tokens.OneRevocation.as_view()),
+    path(f"{_PROXY}/token-revocations", tokens.Revocations.as_view()),
+    path(_CREDENTIALS, credentials.ProviderCredentials.as_view()),
+    path(f"{_CREDENTIALS}/resolve", credentials.ProviderCredentialResolution.as_view()),
+    path(_CREDENTIAL, credentials.OneProviderCredential.as_view()),
+    path(f"{_CREDENTIAL}/rotate", credentials.ProviderCredentialRotation.as_view()),
+    path(f"{_CREDENTIAL}/put-back", credentials.ProviderCredentialPuttingBack.as_view()),
+    path(f"{_CREDENTIAL}/enable", credentials.ProviderCredentialEnabling.as_view()),
+    path(f"{_CREDENTIAL}/disable", credentials.ProviderCredentialDisabling.as_view()),
+    path(f"{_CREDENTIAL}/test", credentials.ProviderCredentialTest.as_view()),
 ]

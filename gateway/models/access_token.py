@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
 
 from tenants.models.base import TenantModel
 
@@ -48,6 +49,7 @@ class IssuedToken(TenantModel):
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)
 
     lives_in_project = False  # who manages the organization's proxy manages its tokens
+    audit_exempt = True  # issuing and revoking one are events; that it is forgotten after a month is none
     audit_exclude = frozenset({"claims", "digest"})
 
     class Meta(TenantModel.Meta):
@@ -61,6 +63,11 @@ class IssuedToken(TenantModel):
 
     def __str__(self) -> str:
         return self.jti
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether it is neither revoked nor expired."""
+        return self.revoked_at is None and self.expires_at > timezone.now()
 
 
 class TokenRevocation(TenantModel):

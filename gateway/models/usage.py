@@ -27,6 +27,8 @@ class UsageHour(TenantModel):
     # Millionths of a US dollar, by the price of that moment.
     cost = models.PositiveBigIntegerField(default=0, editable=False)
 
+    audit_exempt = True  # figures, not changes
+
     class Meta(TenantModel.Meta):
         verbose_name = "usage"
         verbose_name_plural = "usage"

@@ -1,7 +1,6 @@
 """Testing a provider credential: one request to the provider that costs nothing, and what came of it in words."""
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import transaction
@@ -29,12 +28,12 @@ class Outcome:
     """What a test found.
 
     Attributes:
-        accepted: whether the provider took the credential.
         text: in words.
+        accepted: whether the provider took the credential.
     """
 
-    accepted: bool
     text: str
+    accepted: bool = False
 
 
 @transaction.atomic
@@ -62,19 +61,19 @@ def _tried(credential: ProviderCredential) -> Outcome:
     try:
         upstream = credential.upstream()
     except UnknownUpstream:
-        return Outcome(False, "The operator does not allow its address any more. Ask them, or change it.")
+        return Outcome("The operator does not allow its address any more. Ask them, or change it.")
     try:
         shown = obtained(credential.provider, credential.kind, credential.options, credential.secret.reveal())
     except CannotObtain as error:
-        return Outcome(False, str(error))
+        return Outcome(str(error))
     except VaultError:
-        return Outcome(False, "Its secret cannot be opened. Ask the operator of this installation.")
+        return Outcome("Its secret cannot be opened. Ask the operator of this installation.")
     try:
         status, host = _asked(credential, upstream, shown)
     except Refused as error:
-        return Outcome(False, f"The portal may not reach it to test it; the proxy may all the same. {error.detail}")
+        return Outcome(f"The portal may not reach it to test it; the proxy may all the same. {error.detail}")
     except OutboundError as error:
-        return Outcome(False, error.detail)
+        return Outcome(error.detail)
     return _judged(credential, status, host)
 
 
@@ -113,8 +112,8 @@ def _judged(credential: ProviderCredential, status: int, host: str) -> Outcome:
         429: "It answered that there were too many requests (status 429). Try again later.",
     }
     if 200 <= status < 300:  # noqa: PLR2004 - success
-        return Outcome(True, ACCEPTED)
+        return Outcome(ACCEPTED, accepted=True)
     text = told.get(status, f"It answered with status {status}. Try again; if it stays so, ask the provider.")
     if status == 401 and credential.kind != CredentialKind.API_KEY:  # noqa: PLR2004 - a status
         text = "It refused what was obtained (status 401). Check what is stored there, or the client's rights."
-    return Outcome(False, f"{host} was asked. {text}")
+    return Outcome(f"{host} was asked. {text}")

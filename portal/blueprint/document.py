@@ -10,6 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.services.key_rules import check_networks
 from audit.sinks.registry import DESTINATIONS
+from gateway.services.proxy_settings import check_detectors
 from isolation.exceptions import DomainError
 from tenants.permissions import BuiltinRole
 from tenants.services.domains import check_domain_name
@@ -140,6 +141,7 @@ class _Reading:
         self._sign_in_policy(wanted)
         self._sinks(wanted)
         self._audit_log(wanted)
+        self._llm_proxy(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
@@ -326,6 +328,14 @@ class _Reading:
     def _audit_log(self, wanted: WantedOrganization) -> None:
         if "audit_log" in wanted.raw:
             wanted.add("audit_log", wanted.slug, Item((*wanted.path, "audit_log"), dict(wanted.raw["audit_log"])))
+
+    def _llm_proxy(self, wanted: WantedOrganization) -> None:
+        if "llm_proxy" not in wanted.raw:
+            return
+        values, path = dict(wanted.raw["llm_proxy"]), (*wanted.path, "llm_proxy")
+        if "masked" in values:
+            values["masked"] = check_detectors(values["masked"])
+        wanted.add("llm_proxy", wanted.slug, Item(path, values))
 
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:

@@ -23,10 +23,14 @@ from accounts.models import (
 from accounts.models.service_account import ServiceAccountKind
 from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
 from accounts.sso.saml.idp_metadata import LARGEST
+from audit.masking.detectors import DETECTORS
 from audit.models import RecordFormat, Sink
 from audit.retention.models import MOST_MONTHS
 from audit.services.sinks import LARGEST_BATCH_EVENTS, LONGEST_BATCH_SECONDS, SMALLEST_BATCH_BYTES
 from audit.sinks.registry import DESTINATIONS
+from gateway.models import CounterOutage
+from gateway.models.proxy_settings import LONGEST_TOKEN, SHORTEST_TOKEN
+from gateway.services.proxy_settings import MOST_AUDIENCES
 from tenants.models import Domain, Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
 from tenants.permissions import CATALOGUE
@@ -79,6 +83,7 @@ def generate() -> dict[str, Any]:
             "sign_in_policy": _sign_in_policy(),
             "sink": _sink(),
             "audit_log": _audit_log(),
+            "llm_proxy": _llm_proxy(),
         },
     }
 
@@ -117,6 +122,7 @@ def _organization() -> dict[str, Any]:
             "sign_in_policy": {"$ref": "#/$defs/sign_in_policy"},
             "sinks": _named(NAME, "sink", "SIEM sinks by name.", longest=_length(Sink, "name")),
             "audit_log": {"$ref": "#/$defs/audit_log"},
+            "llm_proxy": {"$ref": "#/$defs/llm_proxy"},
         }
     )
 
@@ -313,6 +319,43 @@ def _audit_log() -> dict[str, Any]:
             }
         },
         required=["retention_months"],
+    )
+
+
+def _llm_proxy() -> dict[str, Any]:
+    def switch(description: str) -> dict[str, Any]:
+        return {"type": "boolean", "description": description}
+
+    return _map(
+        {
+            "enabled": switch("true: tokens are issued, and requests let through."),
+            "audiences": {
+                "type": "array",
+                "items": {"type": "string", "pattern": "^[!-~]{1,200}$"},
+                "minItems": 1,
+                "maxItems": MOST_AUDIENCES,
+                "uniqueItems": True,
+                "description": "Whom tokens are for (aud).",
+            },
+            "token_seconds": {
+                "type": "integer",
+                "minimum": SHORTEST_TOKEN,
+                "maximum": LONGEST_TOKEN,
+                "description": "How long a token lives, in seconds.",
+            },
+            "accepts_api_keys": switch("true: the proxy takes API keys directly as well."),
+            "langsmith_names": switch("true: tokens carry workspace_id and ls_user_id too."),
+            "masked": {
+                "type": "array",
+                "items": {"enum": list(DETECTORS)},
+                "uniqueItems": True,
+                "description": "What is replaced in prompts.",
+            },
+            "on_counter_outage": {
+                "enum": list(CounterOutage.values),
+                "description": "What happens to requests while limits cannot be counted.",
+            },
+        }
     )
 
 

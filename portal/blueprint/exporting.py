@@ -20,6 +20,7 @@ from .sections.audit_log import AuditLog
 from .sections.domains import Domains
 from .sections.groups import GroupMembers, GroupRoles, Groups, is_provisioned
 from .sections.keys import Keys
+from .sections.llm_proxy import LlmProxy
 from .sections.members import Invitations, MemberProjects, Members, login_of
 from .sections.projects import Projects
 from .sections.roles import Roles
@@ -73,6 +74,7 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "sign_in_policy": _sign_in_policy(stage),
         "sinks": _sinks(stage),
         "audit_log": _audit_log(stage),
+        "llm_proxy": _llm_proxy(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -160,6 +162,12 @@ def _audit_log(stage: Stage) -> dict[str, Any]:
     """Return what the organization chose, nothing where the installation's default counts."""
     (row,) = AuditLog(stage).current().values()
     return dict(row.values) if row.stored.chosen or row.stored.next_at else {}
+
+
+def _llm_proxy(stage: Stage) -> dict[str, Any]:
+    """Return what the organization chose, nothing where it has the installation's defaults."""
+    (row,) = LlmProxy(stage).current().values()
+    return {} if row.stored._state.adding else dict(row.values)
 
 
 def _sign_in_policy(stage: Stage) -> dict[str, Any]:

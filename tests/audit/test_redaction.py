@@ -31,6 +31,9 @@ SECRET_FIELDS = {
     ("audit.Sink", "secrets"),
     ("audit.AlertChannel", "secrets"),
     ("tenants.Invitation", "token_digest"),
+    ("gateway.ProviderCredential", "previous_secret"),
+    ("gateway.ProviderCredential", "secret"),
+    ("gateway.SigningKey", "wrapped"),
     ("vault.DataKey", "wrapped"),
 }
 # Hashes that everybody may see, and salts that are given with the value that they open.

@@ -28,4 +28,5 @@ FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = (
     ("audit_sinkhour", "sink_id", "audit_sink"),
     ("audit_alertnotice", "alert_id", "audit_alert"),
     ("audit_alertnotice", "channel_id", "audit_alertchannel"),
+    ("gateway_providercredential", "project_id", "tenants_project"),
 )

@@ -38,6 +38,12 @@ from audit.services.retention import change_retention
 from audit.services.saved_searches import save_search
 from audit.services.sinks import create_sink, set_sink_active
 from audit.watching import watch
+from gateway.models import IssuedToken, RevocationKind
+from gateway.services.provider_credentials import create_provider_credential
+from gateway.services.proxy_settings import update_proxy_settings
+from gateway.services.signing_keys import settle_signing_keys
+from gateway.services.token_revocations import revoke_tokens
+from gateway.services.tokens import Asked, issue_token
 from isolation.actor import SYSTEM, Actor, ActorKind
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
@@ -60,6 +66,7 @@ LONGEST_NAME = 63  # PostgreSQL cuts longer ones
 
 def fill(tenant: Tenant) -> None:
     """Give the tenant a row in each table."""
+    settle_signing_keys()
     with tenant.acting("owner") as actor:
         hold_active(tenant.organization.pk)
         StoredResponse.objects.create(
@@ -98,6 +105,14 @@ def fill(tenant: Tenant) -> None:
             actor=actor,
         )
         claim_domain(organization=tenant.organization, name=f"{tenant.organization.slug}.example", actor=actor)
+        create_provider_credential(
+            organization=tenant.organization,
+            project=tenant.project,
+            name="OpenAI",
+            provider="openai",
+            secret="sk-kept-by-the-vault",
+            actor=actor,
+        )
         account = create_service_account(
             organization=tenant.organization, name="Nightly judge", kind="evaluator", role=viewer, actor=actor
         )
@@ -112,10 +127,20 @@ def fill(tenant: Tenant) -> None:
         update_sign_in_policy(organization=tenant.organization, session_hours=24, actor=actor)
         add_sign_in_exception(membership=membership, reason="Shared by programs", actor=actor)
         end_member_sessions(membership=membership, actor=actor)
+        fill_token(tenant, actor)
+        everything: dict[str, Any] = {"kind": RevocationKind.ORGANIZATION, "subject": "", "reason": "Test"}
+        revoke_tokens(organization=tenant.organization, actor=actor, **everything)
     _seal(tenant.organization.pk)
     with tenant.acting("owner") as actor:
         request_erasure(organization_id=tenant.organization.pk, person=LEFT, reason="Article 17", actor=actor)
         request_export(organization_id=tenant.organization.pk, format="csv", actor=SYSTEM, reason="Yearly")
+
+
+def fill_token(tenant: Tenant, actor: Actor) -> IssuedToken:
+    """Return a token of somebody who acts by a session, where the proxy is on; signing keys are there."""
+    update_proxy_settings(organization=tenant.organization, actor=actor, is_enabled=True)
+    asked = Asked(project=tenant.project.slug)
+    return issue_token(organization=tenant.organization, actor=actor, key=None, asked=asked).row
 
 
 def fill_sink(tenant: Tenant, actor: Actor) -> Sink:

@@ -6,6 +6,7 @@ from .audit_log import AuditLog
 from .domains import Domains
 from .groups import GroupMembers, GroupRoles, Groups
 from .keys import Keys
+from .llm_proxy import LlmProxy
 from .members import MemberProjects, Members
 from .projects import Projects
 from .roles import Roles
@@ -34,5 +35,6 @@ SECTIONS: tuple[type[Section], ...] = (
     Exceptions,
     Sinks,
     AuditLog,
+    LlmProxy,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""
