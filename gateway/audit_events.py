@@ -1,5 +1,6 @@
 """The audited actions of this app: the LLM auth proxy."""
 
+from audit.catalogue import Action, catalogue
 from audit.recorder import records
 
 from . import signals
@@ -71,3 +72,5 @@ records(
     "Deleted a provider credential",
     "deleted the provider credential {target}",
 )
+# Written by the gateway's process (`gateway/hotpath/refusals.py`), which has no signals.
+catalogue.add(Action("llm_request.denied", "Was refused an LLM request"))

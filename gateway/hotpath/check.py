@@ -39,7 +39,9 @@ from .places import Place
 from .problems import Headers, Refused
 from .proxy_request import CONTEXT_HEADER, ProxyRequest
 from .records import MemoryRecord
+from .refusals import RefusalLog
 from .requests import CREDENTIAL_BYTES, Credential, client_of, headers_of, names_project
+from .routes import PROVIDERS
 from .tokens import Tokens
 from .usage import Usage
 from .uses import Uses
@@ -174,6 +176,7 @@ class Check:
         self._limits = limits
         self._usage = usage
         self._credential_uses = CredentialUses(database)
+        self._refusals = RefusalLog(database)
         size, remember, unknown = config.cache_keys, config.remember, config.remember_unknown
         self._tokens = Tokens(database, issuer=config.issuer, size=size, remember=remember)
         self._places: Memory[Place] = Memory(size=size, remember=remember, remember_unknown=unknown)
@@ -189,6 +192,7 @@ class Check:
     async def write(self, *, at_once: bool = False) -> None:
         """Write what is waiting to be written."""
         await self._credential_uses.write(at_once=at_once)
+        await self._refusals.write()
 
     async def __call__(self, scope: Scope, send: Send, request_id: bytes) -> None:
         """Answer one question.
@@ -240,10 +244,12 @@ class Check:
         try:
             asker = await self._asker(headers, address, request)
             wish = _wish_of(scope["method"], path, headers, asker.claims)
-            request.provider, request.model = wish.provider, wish.model
+            # Nothing that a client makes up becomes a row of the usage of its own.
+            request.provider = wish.provider if wish.provider in PROVIDERS else ""
+            request.model = wish.model if wish.is_bound else ""
             choice, injected = await self._choose(wish, asker.place, request)
         except Refused as refused:
-            self._note(request, refused)
+            self._note(request, refused, address)
             raise
         names = {name for name, _ in injected}
         fixed: Headers = [
@@ -274,8 +280,6 @@ class Check:
         else:
             asker = await self._by_key(_key_of(headers), named, address, request)
         caller = asker.caller
-        request.actor_type, request.actor_id, request.actor_label = caller.type, caller.id, caller.label
-        request.api_key_id = caller.key_id
         if caller.key_is_over:
             raise denied("token_revoked" if asker.claims else "key_invalid")
         if not caller.accepts(address):
@@ -295,10 +299,18 @@ class Check:
             raise denied("token_invalid") from None
         ends = monotonic() + claims.expires_at + SKEW_SECONDS - time.time()
         request.organization_id, request.project_id = organization_id, project_id
+        request.actor_type, request.actor_id = claims.actor_type, actor_id
         place = await self._place(organization_id, project_id)
         _refuse_state(place)
         request.environment = place.environment
-        if place.revocations.include(claims):
+        user = actor_id if claims.actor_type == "user" else None
+        account = actor_id if claims.actor_type not in {"user", "api_key"} else None
+        if claims.actor_type == "api_key" and not claims.client_id:
+            raise denied("token_invalid")
+        caller = await self._caller(place, user, account, claims.client_id or "", actor_id)
+        _name(request, caller)
+        # A key's token names the key itself.
+        if place.revocations.include(claims) or caller.id != actor_id:
             raise denied("token_revoked")
         if not claims.is_for(place.audiences):
             raise denied(
@@ -311,13 +323,6 @@ class Check:
             )
         if named not in {"", place.project, project_id}:
             raise denied("project_unknown")
-        user = actor_id if claims.actor_type == "user" else None
-        account = actor_id if claims.actor_type not in {"user", "api_key"} else None
-        if claims.actor_type == "api_key" and not claims.client_id:
-            raise denied("token_invalid")
-        caller = await self._caller(place, user, account, claims.client_id or "", actor_id)
-        if caller.id != actor_id:  # a key's token names the key itself
-            raise denied("token_revoked")
         return _Asker(place, caller, keys, ends=ends, claims=claims)
 
     async def _by_key(self, secret: str, named: str, address: str | None, request: ProxyRequest) -> _Asker:
@@ -327,6 +332,8 @@ class Check:
             raise denied("key_invalid")
         request.organization_id = record.organization_id
         request.project_id = record.project_id or ""
+        request.actor_type, request.actor_id, request.actor_label = "api_key", record.id, record.public_id
+        request.api_key_id = record.id
         if not record.is_active:
             await self._say_why(record, shown, named, address)
             raise denied("key_invalid")
@@ -338,6 +345,7 @@ class Check:
         if not place.accepts_api_keys:
             raise denied("api_keys_not_accepted")
         caller = await self._caller(place, None, None, record.public_id, record.id)
+        _name(request, caller)
         return _Asker(place, caller, record, record=record)
 
     async def _say_why(self, record: MemoryRecord, shown: Credential, named: str, address: str | None) -> None:
@@ -397,7 +405,7 @@ class Check:
                 try:
                     await self._limits.admit(request, place.limits, place.on_counter_outage, ESTIMATED_TOKENS)
                 except Refused as refused:
-                    self._note(request, refused)
+                    self._note(request, refused, verdict.address)
                     raise
                 reservation = request.reservation
             if not self._config.transformer:
@@ -427,10 +435,11 @@ class Check:
         await send({"type": "http.response.start", "status": status, "headers": answer})
         await send({"type": "http.response.body", "body": refused.body(request_id.decode())})
 
-    def _note(self, request: ProxyRequest, refused: Refused) -> None:
+    def _note(self, request: ProxyRequest, refused: Refused, address: str | None) -> None:
         """Count a refusal, when it is known whose it is."""
         if request.organization_id:
             self._usage.note(request, refused.code)
+            self._refusals.note(request, refused.code, address)
 
     # --- Memory --------------------------------------------------------------------------------
 
@@ -500,6 +509,12 @@ class Check:
         self._verdicts[place] = verdict
 
 
+def _name(request: ProxyRequest, caller: Caller) -> None:
+    """Note who asks."""
+    request.actor_type, request.actor_id, request.actor_label = caller.type, caller.id, caller.label
+    request.api_key_id = caller.key_id
+
+
 def _refuse_state(place: Place) -> None:
     """Refuse where no request may come from.
 
@@ -543,8 +558,6 @@ def _token_of(headers: dict[bytes, bytes]) -> tuple[str, bool]:
     ours, theirs = (_bare(headers.get(name, b"")) for name in (TOKEN_HEADER, LANGSMITH_HEADER))
     if ours and theirs and ours != theirs:
         raise denied("malformed", "Two different tokens came. Send one, in X-Gatehouse-LLM-Auth.")
-    if not ours and not theirs and (TOKEN_HEADER in headers or LANGSMITH_HEADER in headers):
-        raise denied("token_invalid")
     return ours or theirs, not ours
 
 

@@ -21,7 +21,8 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL(
             (HERE / "check.sql").read_text(encoding="utf-8"),
-            "DROP FUNCTION gateway_actor(uuid, uuid, uuid, text); DROP FUNCTION gateway_place(uuid, uuid);",
+            "DROP FUNCTION gateway_tell_refusals(jsonb); DROP FUNCTION gateway_actor(uuid, uuid, uuid, text);"
+            " DROP FUNCTION gateway_place(uuid, uuid);",
         ),
         migrations.RunSQL(
             "GRANT SELECT, UPDATE (last_used_at, last_used_by) ON gateway_providercredential TO gatehouse_lookup;",

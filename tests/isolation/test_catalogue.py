@@ -70,6 +70,7 @@ LOOKUP_FUNCTIONS = {
     "audit_exports_to_do()",
     "audit_wake_alerts()",
     "audit_wake_sinks()",
+    "gateway_touch_credentials(uuid[],timestamp with time zone[],text[])",
     "tenants_invitation_by_digest(bytea)",
     "tenants_memberships_of(uuid)",
     "tenants_move_project(uuid,uuid,uuid)",
