@@ -174,7 +174,10 @@ TRANSFORMER_PRIVATE_KEY = env.file("TRANSFORMER_PRIVATE_KEY")
 TRANSFORMER_CLIENT_AUTHORITIES = env.file("TRANSFORMER_CLIENT_AUTHORITIES")
 
 # --- LLM auth proxy: where credentials may send requests besides the providers' own addresses -----------
-PROXY_UPSTREAMS = env.strings("PROXY_UPSTREAMS")
+FAKE_PROVIDER_PORT = env.integer("FAKE_PROVIDER_PORT", default=10002, minimum=1, maximum=65535)
+# In development, the provider that `make proxy` brings.
+_fake = [f"http://127.0.0.1:{FAKE_PROVIDER_PORT}"] if GATEHOUSE_ENV == "development" else []
+PROXY_UPSTREAMS = env.strings("PROXY_UPSTREAMS", _fake)
 for _upstream in PROXY_UPSTREAMS:
     checked("PROXY_UPSTREAMS", check_upstream, _upstream)
 
