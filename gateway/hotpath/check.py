@@ -256,6 +256,7 @@ class Check:
             (UPSTREAM_HEADER, choice.credential.upstream.encode()),
             (REMOVE_HEADER, b",".join(name for name in _REMOVED if name not in names)),
             (b"content-length", b"0"),
+            *_logged(request),
         ]
         if choice.credential.provider == "anthropic" and _VERSION_HEADER not in headers:
             fixed.append((_VERSION_HEADER, _VERSION))
@@ -513,6 +514,15 @@ def _name(request: ProxyRequest, caller: Caller) -> None:
     """Note who asks."""
     request.actor_type, request.actor_id, request.actor_label = caller.type, caller.id, caller.label
     request.api_key_id = caller.key_id
+
+
+def _logged(request: ProxyRequest) -> Headers:
+    """Return what Envoy's access log says of a request; nobody else gets to see it."""
+    names = ("organization_id", "project_id", "actor_type", "actor_id", "provider", "model", "credential_id")
+    found = ((name, getattr(request, name)) for name in names)
+    return [
+        (f"x-gatehouse-log-{name.replace('_', '-')}".encode(), str(value).encode()) for name, value in found if value
+    ]
 
 
 def _refuse_state(place: Place) -> None:
