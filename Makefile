@@ -11,13 +11,16 @@ BESIDE := idp envoy chart
 OIDC_PROVIDER := tests/sso/oidc_provider
 SAMLP := tests/sso/saml/samlp_provider
 
-.PHONY: help run test lint bench soak lock clean
+.PHONY: help run proxy test lint bench soak lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime ## Start the portal with everything it needs (PORT=8000, HOST=127.0.0.1, DEMO=0)
 	@exec $(BIN)/python -m portal.run
+
+proxy: $(VENV)/.runtime $(VENV)/envoy/.installed ## Start the LLM auth proxy too: Envoy, transformer, a fake provider (PROXY_PORT=10000)
+	@exec $(BIN)/python -m portal.run proxy
 
 test: $(VENV)/.development $(BESIDE:%=$(VENV)/%/.installed) $(OIDC_PROVIDER)/node_modules/.installed $(SAMLP)/node_modules/.installed ## Run the tests (PYTEST_ARGS="tests/audit -k name")
 	@$(BIN)/python -m pytest -n $(XDIST) $(PYTEST_ARGS)

@@ -174,7 +174,10 @@ TRANSFORMER_PRIVATE_KEY = env.file("TRANSFORMER_PRIVATE_KEY")
 TRANSFORMER_CLIENT_AUTHORITIES = env.file("TRANSFORMER_CLIENT_AUTHORITIES")
 
 # --- LLM auth proxy: where credentials may send requests besides the providers' own addresses -----------
-PROXY_UPSTREAMS = env.strings("PROXY_UPSTREAMS")
+FAKE_PROVIDER_PORT = env.integer("FAKE_PROVIDER_PORT", default=10002, minimum=1, maximum=65535)
+# In development, the provider that `make proxy` brings.
+_fake = [f"http://127.0.0.1:{FAKE_PROVIDER_PORT}"] if GATEHOUSE_ENV == "development" else []
+PROXY_UPSTREAMS = env.strings("PROXY_UPSTREAMS", _fake)
 for _upstream in PROXY_UPSTREAMS:
     checked("PROXY_UPSTREAMS", check_upstream, _upstream)
 
@@ -405,6 +408,11 @@ SIGNING_JWKS = checked("GATEHOUSE_SIGNING_JWKS", parse_signing_jwks, _jwks) if _
 SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", default=90, minimum=1, maximum=3_650)
 JWKS_CACHE_SECONDS = env.integer("JWKS_CACHE_SECONDS", default=300, minimum=10, maximum=86_400)
 PROXY_ENABLED_BY_DEFAULT = env.boolean("PROXY_ENABLED_BY_DEFAULT", default=False)
+
+# Where its Envoy listens (docs/llm-proxy/README.md).
+PROXY_HOST = env.text("PROXY_HOST", "127.0.0.1")
+PROXY_PORT = env.integer("PROXY_PORT", default=10000, minimum=1, maximum=65535)
+PROXY_ADMIN_PORT = env.integer("PROXY_ADMIN_PORT", default=9901, minimum=1, maximum=65535)
 
 # Where limits are counted, and how long usage is kept (docs/llm-proxy/limits-and-usage.md).
 COUNTER_URL = env.url("COUNTER_URL", ("redis", "rediss"))
