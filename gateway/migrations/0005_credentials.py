@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0003_proxy"),
+        ("gateway", "0004_tokens"),
         ("vault", "0001_initial"),
     ]
 
