@@ -1,6 +1,7 @@
 """Limits: what has room, what has none, and how it is said."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_each_counts_on_its_own_and_one_can_be_named(whose: str, name: str, plac
             found = []
             for subject, limits in ((one, [each]), (other, [each]), (one, [named]), (other, [named])):
                 values: dict[str, Any] = {name: subject}
-                found.append(await process.admitted(lambda v=values: request_of(acme, **v), 4, *limits))
+                found.append(await process.admitted(partial(request_of, acme, **values), 4, *limits))
             return found
 
     assert asyncio.run(run()) == [2, 2, 1, 4]
