@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 PACKAGE, VERSION = "gatehouse-audit-package", 1
 KEY_HEADER = "gatehouse-audit-key/v1"
 RECEIPT_HEADER = "gatehouse-audit-receipt/v1"
+CHECKPOINT = "checkpoint"  # the kind of a record that is no event
 DASH = "\u2014 "
 NIL = "00000000-0000-0000-0000-000000000000"  # in place of an organization: the installation itself
 HASH_BYTES, ID_BYTES = 32, 4
@@ -418,6 +419,7 @@ class Verifier:
         self.gaps: list[list[int]] = []
         self.known: dict[int, Checkpoint] = {}
         self.waiting: list[Checkpoint] = []
+        self.taken: set[Any] = set()  # notes that came as records of their own
         self.retired: list[list[int]] = []
         self.lost = False  # since the last checkpoint events were missing
         self.sound = 0  # up to here the tree is known to be what was signed
@@ -521,8 +523,21 @@ class Verifier:
             self.add_receipt(note)
         if "consistency" in line:
             self.add_consistency(line["consistency"])
-        if "seq" in line:
+        if line.get("kind") == CHECKPOINT:
+            self.add_record(line)
+        elif "seq" in line:
             self._event(line, number)
+
+    def add_record(self, record: dict[str, Any]) -> None:
+        """Take a checkpoint that came as a record of its own; one that was taken before its events is taken once."""
+        checkpoint = record.get("checkpoint")
+        if isinstance(checkpoint, str):
+            checkpoint = {"note": checkpoint}
+        checkpoint = checkpoint if isinstance(checkpoint, dict) else {}
+        note = checkpoint.get("note")
+        if note not in self.taken:
+            self.taken.add(note)
+            self.add_checkpoint(note, checkpoint.get("edge"))
 
     def _event(self, line: dict[str, Any], number: int) -> None:
         seq, leaf = line["seq"], line.get("leaf")
@@ -966,6 +981,10 @@ def verify_lines(
         with suppress(ValueError, AttributeError):  # told when the line is taken
             verifier.add_keys(json.loads(file.readline()).get("keys", []))
         file.seek(0)
+        for record in checkpoint_records(file):
+            verifier.add_keys(record.get("keys", []))
+            verifier.add_record(record)
+        file.seek(0)
         add_witnesses(verifier, witnesses)
         take_lines(verifier, file, progress)
     return verifier.finish()
@@ -983,10 +1002,33 @@ def _one_object(path: Path) -> Optional[dict[str, Any]]:
     return found if isinstance(found, dict) else None
 
 
+def checkpoint_records(file: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the checkpoints of a copy that are records of their own, wherever a SIEM has put them."""
+    for raw in file:
+        if b'"kind"' in raw and b'"seq"' not in raw:
+            with suppress(ValueError, AttributeError):
+                record = json.loads(raw)
+                if record.get("kind") == CHECKPOINT:
+                    yield record
+
+
+def kept_notes(text: str) -> Iterator[str]:
+    """Yield the notes of what a witness kept: the notes themselves, or records of a SIEM."""
+    if not text.lstrip().startswith("{"):
+        yield from notes_in(text)
+        return
+    for record in checkpoint_records(text.encode().splitlines()):
+        yield from record.get("keys", [])
+        checkpoint = record.get("checkpoint")
+        note = checkpoint.get("note") if isinstance(checkpoint, dict) else checkpoint
+        if isinstance(note, str):
+            yield note
+
+
 def add_witnesses(verifier: Verifier, witnesses: Iterable[tuple[str, str]]) -> None:
     """Add the checkpoints of this log that somebody kept elsewhere."""
     for name, text in witnesses:
-        for note in notes_in(text):
+        for note in kept_notes(text):
             if note.startswith(KEY_HEADER + "\n"):
                 verifier.add_keys([note])
             elif note.startswith(RECEIPT_HEADER + "\n"):
