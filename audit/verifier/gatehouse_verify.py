@@ -31,6 +31,7 @@ CHECKPOINT = "checkpoint"  # the kind of a record that is no event
 DASH = "\u2014 "
 NIL = "00000000-0000-0000-0000-000000000000"  # in place of an organization: the installation itself
 HASH_BYTES, ID_BYTES = 32, 4
+TIMED = ID_BYTES + 8  # behind it stands the signature of a cosigner
 GRACE = timedelta(minutes=5)  # a batch that was under way when the key changed is signed by the old one
 PROGRESS_EVERY = 100_000
 VERIFIED, WRONG, UNREADABLE = 0, 1, 2
@@ -183,6 +184,39 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Cosigner:
+    """A witness that the auditor named: it signs only what continues what it signed before (C2SP tlog-cosignature)."""
+
+    name: str
+    public: bytes
+
+    @property
+    def id(self) -> bytes:
+        """Return the four bytes by which a signature names its key."""
+        return hashlib.sha256(self.name.encode() + b"\n\x04" + self.public).digest()[:ID_BYTES]
+
+    def opened(self, note: str) -> Optional[datetime]:
+        """Return when it cosigned a note, None when it did not; raises ValueError when a line only says so."""
+        text, _gap, signatures = note.partition("\n\n")
+        false = False
+        for line in signatures.splitlines():
+            name, _, encoded = line[len(DASH) :].partition(" ") if line.startswith(DASH) else ("", "", "")
+            try:
+                raw = base64_bytes(encoded)
+                if name != self.name or raw[:ID_BYTES] != self.id:
+                    continue
+                false, seconds = True, int.from_bytes(raw[ID_BYTES:TIMED], "big")
+                message = f"cosignature/v1\ntime {seconds}\n{text}\n".encode()
+                Ed25519PublicKey.from_public_bytes(self.public).verify(raw[TIMED:], message)
+                return datetime.fromtimestamp(seconds, timezone.utc)
+            except (ValueError, InvalidSignature, OverflowError, OSError):
+                continue
+        if false:
+            raise ValueError(f"the line of {self.name} below a checkpoint is not its signature")
+        return None
+
+
+@dataclass(frozen=True)
 class Receipt:
     """What a receipt says: which events of a month were retired, and how big the log was then."""
 
@@ -240,8 +274,9 @@ def notes_in(text: str) -> Iterator[str]:
 class Keys:
     """The history of an installation's keys, oldest first; each statement is signed by the key before."""
 
-    def __init__(self, pinned: Iterable[bytes] = ()) -> None:
+    def __init__(self, pinned: Iterable[bytes] = (), cosigners: Iterable[Cosigner] = ()) -> None:
         self.pinned = set(pinned)
+        self.cosigners = list(cosigners)
         self.name = ""
         self.history: list[Key] = []
 
@@ -350,6 +385,7 @@ class Report:
     erased: int = 0
     retired: int = 0
     receipts: int = 0
+    cosigned: dict[str, dict[str, Any]] = field(default_factory=dict)
     keys: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -469,6 +505,7 @@ class Verifier:
             return
         self.origin = self.origin or found.origin
         self.report.origin = self.origin
+        self._cosigned(note, found)
         if found.origin != self.origin:
             self.report.add("foreign", f"the checkpoint of size {found.size} is of another log, {found.origin}")
             return
@@ -492,6 +529,19 @@ class Verifier:
         elif found.size > (self.expected or 0):
             self.waiting = sorted([*self.waiting, found], key=lambda each: each.size)
 
+    def _cosigned(self, note: str, checkpoint: Checkpoint) -> None:
+        """Note which of the witnesses that the auditor named cosigned a checkpoint."""
+        for cosigner in self.keys.cosigners:
+            try:
+                time = cosigner.opened(note)
+            except ValueError as error:
+                self.report.add("forged", f"{error} (size {checkpoint.size})", checkpoint.size - 1)
+                continue
+            known = self.report.cosigned.get(cosigner.name, {"size": 0})
+            if time is not None and checkpoint.size > known["size"]:
+                told = {"size": checkpoint.size, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ")}
+                self.report.cosigned[cosigner.name] = told
+
     def add_consistency(self, proof: dict[str, Any]) -> None:
         """Check that one checkpoint's tree begins with another's."""
         try:
@@ -503,8 +553,9 @@ class Verifier:
         if old.origin != new.origin or not consistent(old.size, new.size, old.root, new.root, path):
             self.report.add("forked", f"the log of size {new.size} does not begin with the one of size {old.size}")
             return
-        for each in (old, new):
+        for end, each in (("from", old), ("to", new)):
             self.known.setdefault(each.size, each)
+            self._cosigned(proof[end], each)
         self.report.origin = self.report.origin or new.origin
         self.report.checkpoints += 2
 
@@ -763,6 +814,24 @@ class Verifier:
                 words = f"events {self.since} to {expected - 1} have no checkpoint over them: they are not proven"
                 report.add("unproven", words, self.since, expected - 1)
         self._check_rollback(expected if end is None else end)
+        self._check_signers()
+        report.keys = [
+            {
+                "number": key.number,
+                "since": key.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "public_key": b64encode(key.public).decode(),
+                "fingerprint": key.fingerprint,
+            }
+            for key in self.keys.history
+        ]
+        return report
+
+    def _check_signers(self) -> None:
+        """Note when nobody whom the auditor named has signed."""
+        report = self.report
+        for cosigner in self.keys.cosigners:
+            if cosigner.name not in report.cosigned:
+                report.add("unproven", f"no checkpoint here is cosigned by {cosigner.name}")
         if not self.keys.history:
             report.add("unproven", "there are no keys: nothing that is signed can be checked")
         elif not self.keys.trusted():
@@ -774,16 +843,6 @@ class Verifier:
                     "The keys came with the copy. Compare this fingerprint of the newest one with what you know from "
                     f"elsewhere, or name a key with --key: {newest}"
                 )
-        report.keys = [
-            {
-                "number": key.number,
-                "since": key.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "public_key": b64encode(key.public).decode(),
-                "fingerprint": key.fingerprint,
-            }
-            for key in self.keys.history
-        ]
-        return report
 
     def _check_rollback(self, end: int) -> None:
         """Compare what a witness kept with the newest checkpoint of the copy."""
@@ -1038,6 +1097,19 @@ def add_witnesses(verifier: Verifier, witnesses: Iterable[tuple[str, str]]) -> N
                 verifier.add_checkpoint(note, source=name)
 
 
+def named_cosigner(text: str) -> Cosigner:
+    """Return the witness of an argument: its verifier key (name, id and key with plus signs between)."""
+    name, _, rest = text.strip().partition("+")
+    identifier, _, encoded = rest.partition("+")
+    raw = b""
+    with suppress(ValueError):
+        raw = base64_bytes(encoded)
+    found = Cosigner(name, raw[1:])
+    if raw[:1] != b"\x04" or len(found.public) != HASH_BYTES or found.id.hex() != identifier.lower():
+        raise Unreadable(f"{text!r} is no key of a witness: name it as the witness shows it, with its plus signs")
+    return found
+
+
 def pinned_key(text: str) -> bytes:
     """Return the key of an argument: base64, or a verifier key (name, id and key with plus signs between)."""
     try:
@@ -1063,6 +1135,10 @@ def words(report: Report) -> str:
         if report.proven_until
         else f"Checkpoints {report.checkpoints:,}"
     )
+    lines += [
+        f"Cosigned    up to event {told['size'] - 1} by {name}, {told['time']}"
+        for name, told in report.cosigned.items()
+    ]
     lines += [f"Key {key['number']:<8}since {key['since']}, {key['fingerprint']}" for key in report.keys]
     if report.retired:
         lines.append(f"Retired     {report.retired:,} events are gone under {report.receipts:,} signed receipts")
@@ -1091,6 +1167,9 @@ def arguments(given: Optional[list[str]]) -> argparse.Namespace:
     parser.add_argument(
         "--witness", action="append", type=Path, default=[], help="a file of checkpoints that were kept elsewhere"
     )
+    parser.add_argument(
+        "--cosigner", action="append", default=[], help="the key of another installation that has to have cosigned"
+    )
     parser.add_argument("--filtered", action="store_true", help="the copy has some events only, each with its proof")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--report", type=Path, help="write the report as JSON into this file too")
@@ -1107,7 +1186,7 @@ def main(given: Optional[list[str]] = None) -> int:
             sys.stderr.write(f"{number:,} events …\n")
 
     try:
-        keys = Keys(map(pinned_key, options.key))
+        keys = Keys(map(pinned_key, options.key), map(named_cosigner, options.cosigner))
         witnesses = [(str(path), path.read_text(encoding="utf-8")) for path in options.witness]
         if options.keys:
             for note in notes_in(options.keys.read_text(encoding="utf-8")):
