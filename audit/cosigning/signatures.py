@@ -1,8 +1,8 @@
 """Cosignatures as others' tools make and read them (C2SP tlog-cosignature, ``cosignature/v1``).
 
 The signature is over two lines, ``cosignature/v1`` and ``time <seconds>``, and the checkpoint's text. It stands in a
-line of the note: name, and base64 of key id, time (8 bytes, big-endian) and signature. Its key ids have 0x04 where others
-have 0x01.
+line of the note: name, and base64 of key id, time (8 bytes, big-endian) and signature. Its key ids have 0x04 where
+others have 0x01.
 """
 
 import hashlib

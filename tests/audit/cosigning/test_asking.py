@@ -14,7 +14,9 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 
+from accounts.models import User
 from audit.cosigning import about
 from audit.cosigning.asking import ask
 from audit.models import Cosigner, Cosigning, Verification
@@ -286,3 +288,51 @@ def test_the_command(db: None, superuser) -> None:
     with pytest.raises(CommandError, match="no public key"):
         told("trust", "--key", "x")
     assert told("ask") == {"cosignatures": 0}
+
+
+# The pages ---------------------------------------------------------------------------------------------
+
+PAGES = ("", "add/", "trust/")
+
+
+@pytest.mark.parametrize("who", ["owner", "stranger", "nobody"])
+def test_nobody_but_operators_opens_the_pages(acme: Tenant, stranger: User, who: str) -> None:
+    browser = {"owner": lambda: signed_in(acme.owner), "stranger": lambda: signed_in(stranger), "nobody": Client}[who]()
+    for page in PAGES:
+        assert browser.get(f"/admin/audit/witnesses/{page}").status_code in {302, 403, 404}
+        assert browser.post(f"/admin/audit/witnesses/{page}").status_code in {302, 403, 404}
+    assert signed_in(acme.owner).get("/o/acme/audit/witnesses/").status_code == 404
+
+
+def test_an_operator_adds_and_removes(operator: User) -> None:
+    browser = signed_in(operator)
+    assert "Nobody yet" in browser.get("/admin/audit/witnesses/").content.decode()
+    seal()
+    shown = browser.get("/admin/audit/witnesses/").context
+    refused = browser.post("/admin/audit/witnesses/trust/", {"key": "x"})
+    assert refused.status_code == 422
+    assert "no public key" in refused.content.decode()
+    assert browser.post("/admin/audit/witnesses/trust/", {"key": shown["log_key"]}).status_code == 302
+    shown = browser.get("/admin/audit/witnesses/").context
+    refused = browser.post("/admin/audit/witnesses/add/", {"url": "ftp://x", "key": shown["witness_key"]})
+    assert refused.status_code == 422
+    values = {"url": "https://witness.example/w", "key": shown["witness_key"]}
+    assert browser.post("/admin/audit/witnesses/add/", values).status_code == 302
+    page = browser.get("/admin/audit/witnesses/")
+    assert "https://witness.example/w" in page.content.decode()
+    (cosigner,), (log,) = page.context["cosigners"], page.context["witnessed"]
+    assert browser.get(cosigner.remove_url).status_code == 200
+    assert browser.post(cosigner.remove_url).status_code == 302
+    assert browser.post(log.forget_url).status_code == 302
+    assert browser.post(log.forget_url).status_code == 404
+    assert browser.get("/admin/audit/witnesses/").context["cosigners"] == []
+
+
+def test_an_operator_who_signed_in_long_ago_changes_nothing(operator: User) -> None:
+    from tests.sso.test_fresh_sign_in import stale  # noqa: PLC0415 - its own fixtures stay there
+
+    seal()
+    browser = stale(operator)
+    key = browser.get("/admin/audit/witnesses/").context["log_key"]
+    assert browser.post("/admin/audit/witnesses/trust/", {"key": key}).status_code in {302, 403}
+    assert browser.get("/admin/audit/witnesses/").context["witnessed"] == []
