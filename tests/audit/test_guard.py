@@ -45,6 +45,7 @@ UNGOVERNED = {
     "audit_alertcursor",
     "audit_alertnotice",
     "audit_sighting",
+    "audit_witnessedorigin",
     *SEALED_TABLES,
 }
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
@@ -164,7 +165,10 @@ UNIQUE_PAIRS = {
     "audit_alert": "subject",
     "audit_alertchannel": "name",
     "audit_alertrule": "rule",
+    "audit_cosigner": "name",
+    "audit_cosigningkey": "organization_id",
     "audit_savedsearch": "maker_id",
+    "audit_witnessedlog": "name",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",
     "tenants_membership": "user_id",
