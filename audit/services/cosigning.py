@@ -44,6 +44,10 @@ def add_cosigner(*, url: str, key: str, actor: Actor) -> Cosigner:
     if found.kind != COSIGNATURE:
         text = "This key signs a log. Take the witness's key for cosignatures: the other page names it so."
         raise DomainError(text, field="key", code="invalid")
+    public = b64encode(found.public).decode()
+    if CosigningKey.objects.filter(public_key=public).exists():
+        text = "This is the key of this installation itself: who can rewrite its logs can cosign them too."
+        raise DomainError(text, field="key", code="invalid")
     if Cosigner.objects.filter(name=found.name).exists():
         raise DomainError(f"{found.name} is asked already. Remove it first.", field="key", code="taken")
     if Cosigner.objects.count() >= MOST:
@@ -51,7 +55,7 @@ def add_cosigner(*, url: str, key: str, actor: Actor) -> Cosigner:
     cosigner = Cosigner(
         organization_id=INSTALLATION,
         name=found.name,
-        public_key=b64encode(found.public).decode(),
+        public_key=public,
         url=address,
         added_by=actor.label[:320],
     )

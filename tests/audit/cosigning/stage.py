@@ -10,7 +10,7 @@ from django.test import Client
 
 from audit import notes
 from audit.cosigning.models import CosigningKey, WitnessedLog
-from audit.cosigning.signatures import ED25519, VerifierKey
+from audit.cosigning.signatures import COSIGNATURE, ED25519, VerifierKey
 from audit.merkle import Edge, consistency_proof, fold, leaf_hash
 from audit.notes import Checkpoint
 from audit.services.cosigning import witness_log
@@ -65,6 +65,11 @@ def submit(body: bytes) -> Any:
 def witnessed(key: str) -> WitnessedLog:
     with tenant_scope(INSTALLATION), acting_as(SYSTEM):
         return witness_log(key=key, actor=SYSTEM)
+
+
+def another_key(name: str = "witness.example/w") -> str:
+    """Return the key for cosignatures of some other installation."""
+    return str(VerifierKey(name, COSIGNATURE, Ed25519PrivateKey.generate().public_key().public_bytes_raw()))
 
 
 def own_key() -> VerifierKey:

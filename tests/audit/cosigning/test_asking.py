@@ -32,7 +32,7 @@ from isolation.context import acting_as
 from isolation.scope import INSTALLATION, tenant_scope
 from tests import database
 from tests.api.calls import by
-from tests.audit.cosigning.stage import own_key
+from tests.audit.cosigning.stage import another_key
 from tests.audit.sealing.stage import write_many, writer
 from tests.audit.sinks.receivers import Answer, Receiver
 from tests.people import Tenant, signed_in
@@ -137,7 +137,7 @@ def test_another_installation_cosigns_and_convicts_a_log_that_was_put_back(
         status, report = verified(log, tmp_path / "package", "--cosigner", witness.key)
         assert (status, report["problems"]) == (0, [])
         assert report["cosigned"][cosigner.name]["size"] == size
-        status, report = verified(log, tmp_path / "other", "--cosigner", str(_another_key()))
+        status, report = verified(log, tmp_path / "other", "--cosigner", another_key())
         assert (status, report["problems"][0]["kind"]) == (1, "unproven")
         kept = tmp_path / "kept.txt"
         kept.write_text(shown["note"], encoding="utf-8")
@@ -197,13 +197,6 @@ def _problems(log: UUID) -> list[str]:
         return [str(each["text"]) for each in Verification.objects.get().problems]
 
 
-def _another_key() -> Any:
-    from tests.audit.cosigning.stage import Log, witnessed  # noqa: PLC0415
-
-    witnessed(Log().verifier_key)
-    return own_key()
-
-
 # What a witness may answer besides -------------------------------------------------------------------
 
 
@@ -234,7 +227,7 @@ def _standing() -> Any:
 def test_a_witness_that_does_not_do_what_it_should(db: None, receiver: Receiver, answer: Answer, text: str) -> None:
     seal()
     receiver.rule = lambda _request: answer
-    with added(receiver.url, str(_another_key())):
+    with added(receiver.url, another_key()):
         assert ask() == 0
     _size, failure, refusal = _standing()
     assert text in failure
@@ -245,7 +238,7 @@ def test_a_witness_that_does_not_do_what_it_should(db: None, receiver: Receiver,
 def test_a_witness_that_knows_more_than_there_is(db: None, receiver: Receiver) -> None:
     seal()
     receiver.rule = lambda _request: Answer(409, b"4711\n")
-    with added(receiver.url, str(_another_key())):
+    with added(receiver.url, another_key()):
         ask()
     assert "4711" in _standing()[2]
     verify_log()
@@ -256,7 +249,7 @@ def test_a_witness_that_knows_more_than_there_is(db: None, receiver: Receiver) -
 
 def test_no_private_address_is_asked_that_the_operator_did_not_allow(db: None, receiver: Receiver, settings) -> None:
     seal()
-    with added(receiver.url, str(_another_key())):
+    with added(receiver.url, another_key()):
         settings.OUTBOUND_ALLOWED_NETWORKS = []
         assert ask() == 0
     assert receiver.requests == []
@@ -279,7 +272,7 @@ def test_the_command(db: None, superuser) -> None:
     assert shown["log_key"].startswith("gatehouse/")
     told("trust", "--key", shown["log_key"])
     (witnessed,) = told("show")["witnessed"]
-    told("add", "--url", "https://witness.example/w", "--key", shown["witness_key"])
+    told("add", "--url", "https://witness.example/w", "--key", another_key())
     (cosigner,) = told("show")["cosigners"]
     assert told("remove", cosigner["name"])["cosigners"] == []
     assert told("forget", witnessed["name"])["witnessed"] == []
@@ -314,9 +307,12 @@ def test_an_operator_adds_and_removes(operator: User) -> None:
     assert "no public key" in refused.content.decode()
     assert browser.post("/admin/audit/witnesses/trust/", {"key": shown["log_key"]}).status_code == 302
     shown = browser.get("/admin/audit/witnesses/").context
-    refused = browser.post("/admin/audit/witnesses/add/", {"url": "ftp://x", "key": shown["witness_key"]})
+    refused = browser.post("/admin/audit/witnesses/add/", {"url": "ftp://x", "key": another_key()})
     assert refused.status_code == 422
     values = {"url": "https://witness.example/w", "key": shown["witness_key"]}
+    refused = browser.post("/admin/audit/witnesses/add/", values)
+    assert "of this installation itself" in refused.content.decode()
+    values["key"] = another_key()
     assert browser.post("/admin/audit/witnesses/add/", values).status_code == 302
     page = browser.get("/admin/audit/witnesses/")
     assert "https://witness.example/w" in page.content.decode()

@@ -20,7 +20,7 @@ from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.exceptions import DomainError
 from isolation.scope import INSTALLATION, tenant_scope
-from tests.audit.cosigning.stage import ORIGIN, PATH, Log, own_key, submit, witnessed
+from tests.audit.cosigning.stage import ORIGIN, PATH, Log, another_key, own_key, submit, witnessed
 from tests.people import Tenant
 
 
@@ -223,11 +223,13 @@ def test_keys_of_the_other_kind(db: None, log: Log) -> None:
         with pytest.raises(DomainError, match="signs a log"):
             add_cosigner(url="https://witness.example/w", key=log.verifier_key, actor=SYSTEM)
         with pytest.raises(DomainError):
-            add_cosigner(url="ftp://witness.example/w", key=str(own_key()), actor=SYSTEM)
-        cosigner = add_cosigner(url="https://witness.example/w/", key=str(own_key()), actor=SYSTEM)
+            add_cosigner(url="ftp://witness.example/w", key=another_key(), actor=SYSTEM)
+        with pytest.raises(DomainError, match="of this installation itself"):
+            add_cosigner(url="https://witness.example/w", key=str(own_key()), actor=SYSTEM)
+        cosigner = add_cosigner(url="https://witness.example/w/", key=another_key(), actor=SYSTEM)
         assert cosigner.url == "https://witness.example/w"
         with pytest.raises(DomainError, match="asked already"):
-            add_cosigner(url="https://witness.example/w", key=str(own_key()), actor=SYSTEM)
+            add_cosigner(url="https://witness.example/w", key=another_key(), actor=SYSTEM)
         remove_cosigner(cosigner=cosigner, actor=SYSTEM)
 
 
