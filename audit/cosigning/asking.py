@@ -43,6 +43,7 @@ _COSIGNED = """
 UPDATE audit_cosigning SET size = %s, asked_at = now(), failure = '', refusal = '', refused_at = NULL
 WHERE organization_id = %s AND cosigner_id = %s
 """
+_TURNS = "SELECT organization_id FROM audit_cosigning WHERE cosigner_id = %s ORDER BY asked_at NULLS FIRST"
 _SEEN = "UPDATE audit_cosigning SET size = %s WHERE organization_id = %s AND cosigner_id = %s"
 _FAILED = """
 UPDATE audit_cosigning SET asked_at = now(), failure = %s WHERE organization_id = %s AND cosigner_id = %s
@@ -85,6 +86,10 @@ class _Wanted:
         return f"old {self.seen}\n{hashes}\n{self.note}".encode()
 
 
+class _Enough(Exception):  # noqa: N818 - reads as the statement it is
+    """It was asked so often that it answers no more for a while."""
+
+
 class _Refuses(Exception):  # noqa: N818 - reads as the statement it is
     """The cosigner says that the log contradicts what it cosigned; the message says how."""
 
@@ -101,7 +106,7 @@ def ask() -> int:
     """
     with tenant_scope(INSTALLATION):
         cosigners = list(Cosigner.objects.all())
-    return sum(_ask(cosigner, logs_with_checkpoints()) for cosigner in cosigners)
+    return sum(_ask(cosigner, _in_turn(cosigner)) for cosigner in cosigners)
 
 
 def refusals() -> dict[UUID, list[Problem]]:
@@ -116,8 +121,16 @@ def refusals() -> dict[UUID, list[Problem]]:
     return found
 
 
+def _in_turn(cosigner: Cosigner) -> list[UUID]:
+    """Return the logs as their turn comes: those that a cosigner was never asked about, then the longest ago."""
+    with sealer_cursor() as cursor:
+        cursor.execute(_TURNS, [cosigner.pk])
+        asked = [row[0] for row in cursor.fetchall()]
+    logs = logs_with_checkpoints()
+    return [*(log for log in logs if log not in set(asked)), *(log for log in asked if log in set(logs))]
+
+
 def _ask(cosigner: Cosigner, logs: Sequence[UUID]) -> int:
-    end, came = time.monotonic() + SECONDS, 0
     try:
         session = Session(cosigner.url, timeout=_TIMEOUT)
     except (OutboundError, ValueError) as error:
@@ -126,10 +139,9 @@ def _ask(cosigner: Cosigner, logs: Sequence[UUID]) -> int:
             if _wanted(log, cosigner) is not None:
                 _note(_FAILED, str(error), log, cosigner)
         return 0
+    end, came = time.monotonic() + SECONDS, 0
     with session:
         for log in logs:
-            if time.monotonic() > end:
-                break
             wanted = _wanted(log, cosigner)
             if wanted is None:
                 continue
@@ -143,6 +155,10 @@ def _ask(cosigner: Cosigner, logs: Sequence[UUID]) -> int:
                 _note(_FAILED, str(error), log, cosigner)
                 if isinstance(error.__cause__, OutboundError):
                     break  # the next log would wait as long
+            except _Enough:
+                break  # the others have their turn in the next run
+            if time.monotonic() > end:
+                break
     return came
 
 
@@ -172,6 +188,8 @@ def _ask_about(wanted: _Wanted, cosigner: Cosigner, session: Session) -> bool:
         )
     if reply.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
         raise _Fails("It does not know this log, or not its newest key. Tell who runs it the key of this installation.")
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise _Enough
     raise _Fails(f"It answered with status {reply.status}.")
 
 

@@ -235,6 +235,18 @@ def test_a_witness_that_does_not_do_what_it_should(db: None, receiver: Receiver,
     assert refusal == ""
 
 
+def test_a_witness_that_has_enough_is_asked_about_the_others_later(acme: Tenant, receiver: Receiver) -> None:
+    happen(acme.organization.pk, 1)
+    receiver.rule = lambda _request: Answer(500 if len(receiver.requests) == 1 else 429)
+    with added(receiver.url, another_key()):
+        ask()
+        ask()
+    origins = [request.body.partition(b"\n\n")[2].partition(b"\n")[0] for request in receiver.requests]
+    assert len(origins) == 3
+    assert origins[0] not in origins[1:]
+    assert origins[1] == origins[2]  # the one that has not had its turn comes first
+
+
 def test_a_witness_that_knows_more_than_there_is(db: None, receiver: Receiver) -> None:
     seal()
     receiver.rule = lambda _request: Answer(409, b"4711\n")
