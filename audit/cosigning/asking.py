@@ -87,7 +87,7 @@ class _Wanted:
 
 
 class _Enough(Exception):  # noqa: N818 - reads as the statement it is
-    """It was asked so often that it answers no more for a while."""
+    """It answers no more for a while."""
 
 
 class _Refuses(Exception):  # noqa: N818 - reads as the statement it is
@@ -142,24 +142,35 @@ def _ask(cosigner: Cosigner, logs: Sequence[UUID]) -> int:
     end, came = time.monotonic() + SECONDS, 0
     with session:
         for log in logs:
-            wanted = _wanted(log, cosigner)
-            if wanted is None:
-                continue
             try:
-                came += _ask_about(wanted, cosigner, session)
-            except _Refuses as error:
-                logger.error("The cosigner %s refuses the log %s: %s", cosigner.name, log, error)  # noqa: TRY400
-                _note(_REFUSED, str(error), log, cosigner)
-            except _Fails as error:
-                logger.warning("The cosigner %s cosigned nothing: %s", cosigner.name, error)
-                _note(_FAILED, str(error), log, cosigner)
-                if isinstance(error.__cause__, OutboundError):
-                    break  # the next log would wait as long
+                came += _ask_once(log, cosigner, session)
             except _Enough:
                 break  # the others have their turn in the next run
             if time.monotonic() > end:
                 break
     return came
+
+
+def _ask_once(log: UUID, cosigner: Cosigner, session: Session) -> bool:
+    """Ask about a log that has grown, and note what came of it; return whether a cosignature came.
+
+    Raises:
+        _Enough: no other log is worth asking about now.
+    """
+    wanted = _wanted(log, cosigner)
+    if wanted is None:
+        return False
+    try:
+        return _ask_about(wanted, cosigner, session)
+    except _Refuses as error:
+        logger.error("The cosigner %s refuses the log %s: %s", cosigner.name, log, error)  # noqa: TRY400
+        _note(_REFUSED, str(error), log, cosigner)
+    except _Fails as error:
+        logger.warning("The cosigner %s cosigned nothing: %s", cosigner.name, error)
+        _note(_FAILED, str(error), log, cosigner)
+        if isinstance(error.__cause__, OutboundError):
+            raise _Enough from error  # the next log would wait as long
+    return False
 
 
 def _ask_about(wanted: _Wanted, cosigner: Cosigner, session: Session) -> bool:

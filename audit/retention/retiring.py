@@ -108,7 +108,8 @@ def retire_month(log: UUID, month: date) -> int:
         cursor.execute(_OUT_OF_TIME, [month, *kept, minimum_months()])
         if not cursor.fetchone()[0]:
             return 0
-    gone, start = 0, 0
+    gone = 0
+    start: int | None = 0
     while start is not None:
         count, start = _retire_batch(log, month, start)
         gone += count
