@@ -87,6 +87,8 @@ def cosigned(log: UUID) -> list[Cosigned]:
     shown = []
     for name in sorted({*standing, *found}):
         row, asked = found.get(name), standing.get(name)
+        if row is None and not (asked and (asked.refusal or asked.failure)):
+            continue  # nothing came yet
         shown.append(
             Cosigned(
                 name=name,

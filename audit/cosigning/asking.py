@@ -43,6 +43,10 @@ _COSIGNED = """
 UPDATE audit_cosigning SET size = %s, asked_at = now(), failure = '', refusal = '', refused_at = NULL
 WHERE organization_id = %s AND cosigner_id = %s
 """
+_GONE = """
+UPDATE audit_cosigning SET failure = '', refusal = '', refused_at = NULL
+WHERE (failure <> '' OR refusal <> '') AND cosigner_id <> ALL(%s::uuid[])
+"""
 _TURNS = "SELECT organization_id FROM audit_cosigning WHERE cosigner_id = %s ORDER BY asked_at NULLS FIRST"
 _SEEN = "UPDATE audit_cosigning SET size = %s WHERE organization_id = %s AND cosigner_id = %s"
 _FAILED = """
@@ -106,6 +110,8 @@ def ask() -> int:
     """
     with tenant_scope(INSTALLATION):
         cosigners = list(Cosigner.objects.all())
+    with sealer_cursor() as cursor:
+        cursor.execute(_GONE, [[cosigner.pk for cosigner in cosigners]])
     return sum(_ask(cosigner, _in_turn(cosigner)) for cosigner in cosigners)
 
 

@@ -39,8 +39,8 @@ def unsent_checkpoint(sink: Sink, held: Claim) -> Item | None:
     if not sends_checkpoints(sink):
         return None
     with tenant_scope(held.organization_id):
-        sent = SinkCursor.objects.values_list("checkpoint_size", flat=True).get(pk=held.cursor_id)
-    if sent >= held.head:
+        sent = SinkCursor.objects.values_list("checkpoint_size", flat=True).filter(pk=held.cursor_id).first()
+    if sent is None or sent >= held.head:
         return None
     with reading(held.log) as cursor:
         cursor.execute(_NEWEST, [held.log, held.head])

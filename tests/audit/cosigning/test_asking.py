@@ -24,7 +24,7 @@ from audit.notes import INSTALLATION as NIL
 from audit.package import write_package
 from audit.sealing.database import sealer_cursor
 from audit.sealing.sealer import seal
-from audit.services.cosigning import add_cosigner
+from audit.services.cosigning import add_cosigner, remove_cosigner
 from audit.tasks import ask_cosigners, verify_log
 from audit.verifier import gatehouse_verify
 from isolation.actor import SYSTEM
@@ -233,6 +233,10 @@ def test_a_witness_that_does_not_do_what_it_should(db: None, receiver: Receiver,
     assert text in failure
     assert failure
     assert refusal == ""
+    with tenant_scope(INSTALLATION), acting_as(SYSTEM):
+        remove_cosigner(cosigner=Cosigner.objects.get(), actor=SYSTEM)
+    ask()
+    assert _standing()[1] == ""  # who is asked no more troubles nobody
 
 
 def test_a_witness_that_has_enough_is_asked_about_the_others_later(acme: Tenant, receiver: Receiver) -> None:
