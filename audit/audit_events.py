@@ -9,6 +9,7 @@ from vault import signals as vault
 from . import signals
 from .alerts import actions  # noqa: F401 - registers what evaluation writes
 from .catalogue import Action, catalogue
+from .cosigning import actions as cosigning_actions  # noqa: F401 - the same of witnessing
 from .recorder import record, record_reencryption, records
 
 AUDIT_LOG_EXPORTED = catalogue.add(Action("audit_log.exported", "Exported the audit log"))
@@ -70,6 +71,13 @@ records(signals.alert_channel_created, "alert_channel.created", "Added an alert 
 records(signals.alert_channel_updated, "alert_channel.updated", "Changed an alert channel")
 records(signals.alert_channel_deleted, "alert_channel.deleted", "Removed an alert channel")
 records(signals.alert_channel_tested, "alert_channel.tested", "Sent a test alert to a channel")
+
+records(signals.cosigning_key_created, "cosigning_key.created", "Made the key that cosigns other logs")
+records(signals.cosigner_added, "cosigner.added", "Lets another installation cosign the audit log")
+records(signals.cosigner_removed, "cosigner.removed", "Asks a cosigner no more")
+records(signals.witnessed_log_added, "witnessed_log.added", "Cosigns the audit log of another installation")
+records(signals.witnessed_log_updated, "witnessed_log.updated", "Took a new key of an audit log that is cosigned here")
+records(signals.witnessed_log_removed, "witnessed_log.removed", "Cosigns an audit log no more")
 
 
 def record_export(actor: Actor, organization_id: UUID | None, told: dict[str, Any]) -> None:

@@ -59,6 +59,12 @@ class SinkForm(forms.Form):
         required=False,
         help_text="Each record carries what proves that your copy is complete. It makes records about twice as long.",
     )
+    sends_checkpoints = forms.BooleanField(
+        label="With checkpoints",
+        required=False,
+        help_text="The newest signed checkpoint comes as a record of its own: kept there, it proves that the log was "
+        "not rewritten since. Only where records are JSON.",
+    )
     batch_events = forms.IntegerField(label="Events in a batch", min_value=1, max_value=LARGEST_BATCH_EVENTS)
     batch_bytes = forms.IntegerField(label="Bytes in a batch", min_value=SMALLEST_BATCH_BYTES)
     batch_seconds = forms.IntegerField(
@@ -189,6 +195,7 @@ def _initial(receiver: type[Destination], sink: Sink | None) -> dict[str, Any]:
     return {
         "format": RecordFormat.NATIVE,
         "has_proofs": True,
+        "sends_checkpoints": True,
         "batch_events": min(receiver.limits.events, LARGEST_BATCH_EVENTS),
         "batch_bytes": receiver.limits.bytes,
         "batch_seconds": receiver.batch_seconds,

@@ -12,6 +12,7 @@ from isolation.scope import APP, settling
 from .alerts.claims import wake as wake_alerts
 from .alerts.evaluation import evaluate
 from .alerts.notices import tell
+from .cosigning.asking import ask
 from .exports import storage
 from .exports.making import make, sweep
 from .reconciliation import logs_to_reconcile, reconcile
@@ -64,6 +65,16 @@ def publish_checkpoints() -> int:
         How many notes they kept.
     """
     return publish() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.ask_cosigners")
+def ask_cosigners() -> int:
+    """Have the newest checkpoints cosigned by other installations.
+
+    Returns:
+        How many cosignatures came.
+    """
+    return ask() if can_seal() else 0
 
 
 @shared_task(name="audit.tasks.verify_log")

@@ -81,6 +81,11 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "have the newest checkpoints cosigned": {
+        "task": "audit.tasks.ask_cosigners",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "verify the audit log": {
         "task": "audit.tasks.verify_log",
         "schedule": 60,

@@ -17,6 +17,7 @@ from audit.services.sink_delivery import count_replayed, replay_sink, test_sink,
 from audit.services.sinks import create_sink, delete_sink, rotate_sink_secret, set_sink_active, update_sink
 from audit.sink_forms import FROM_BEGINNING, START, ReplayForm, SinkForm
 from audit.sinks.base import Destination
+from audit.sinks.checkpoints import sends_checkpoints
 from audit.sinks.health import health_of, severity, standing_of
 from audit.sinks.registry import DESTINATIONS
 from console.access import actor_of, can
@@ -457,6 +458,7 @@ def settings_of(sink: Sink) -> list[tuple[str, Any]]:
         ("Only events that match", sink.query or "every event"),
         ("Withheld", _withheld(sink.redaction)),
         ("Proofs", "with each record" if sink.has_proofs else "none: the copy cannot be proven"),
+        ("Checkpoints", "as records of their own" if sends_checkpoints(sink) else "none of their own"),
         (
             "Batches",
             f"up to {sink.batch_events:,} events or {sink.batch_bytes:,} bytes, after {sink.batch_seconds} s at most",

@@ -16,6 +16,10 @@ KINDS = sorted(kind for kind, each in DESTINATIONS.items() if not each.for_opera
 _OPTIONS = "By the names under `sink-destinations`. Secret ones are kept encrypted and never returned."
 _QUERY = "Only events that match, in the language of the log's search field, without a time. Empty: every event."
 _PROOFS = "Whether each record carries what proves that the copy is complete."
+_CHECKPOINTS = (
+    "Whether it also receives the newest signed checkpoint as a record of its own, where records are JSON. Kept there, "
+    "it proves that the log was not rewritten since."
+)
 _REDACTION = "What it withholds besides the organization's `redaction`, in the same form."
 _LIMIT = "A receiver has a limit of its own, which stands under `sink-destinations`."
 
@@ -36,6 +40,9 @@ class HealthAnswer(Answer):
     )
     failing_since = serializers.DateTimeField(allow_null=True)
     retry_at = serializers.DateTimeField(allow_null=True, help_text="When it is tried next, after a failure.")
+    checkpoint_size = serializers.IntegerField(help_text="Events under the newest checkpoint that was sent.")
+    checkpoint_at = serializers.DateTimeField(allow_null=True, help_text="When it was sent.")
+    checkpoint_refusal = serializers.CharField(help_text="Why it refused that one; empty when it took it.")
     last_error = serializers.CharField(help_text="What went wrong last, in words; empty when nothing does.")
 
 
@@ -52,6 +59,7 @@ class SinkAnswer(Answer):
     format = serializers.ChoiceField(choices=RecordFormat.values, help_text="What a record looks like.")
     query = serializers.CharField(help_text=_QUERY)
     has_proofs = serializers.BooleanField(help_text=_PROOFS)
+    sends_checkpoints = serializers.BooleanField(help_text=_CHECKPOINTS)
     redaction = serializers.DictField(help_text=_REDACTION)
     batch_events = serializers.IntegerField(help_text="Events in a batch, at most.")
     batch_bytes = serializers.IntegerField(help_text="Bytes in a batch, at most.")
@@ -92,6 +100,7 @@ class _Settings(Body):
     format = serializers.ChoiceField(choices=RecordFormat.values, required=False)
     query = serializers.CharField(required=False, allow_blank=True, max_length=500, help_text=_QUERY)
     has_proofs = serializers.BooleanField(required=False, help_text=_PROOFS)
+    sends_checkpoints = serializers.BooleanField(required=False, help_text=_CHECKPOINTS)
     redaction = serializers.DictField(child=serializers.DictField(), required=False, help_text=_REDACTION)
     batch_events = serializers.IntegerField(required=False, min_value=1, max_value=10_000, help_text=_LIMIT)
     batch_bytes = serializers.IntegerField(required=False, min_value=1_000, max_value=100_000_000, help_text=_LIMIT)

@@ -230,6 +230,7 @@ _VERBS = {
     "raised": 1,
     "recovered": 10,
     "reencrypted": 3,
+    "refused": OTHER,
     "released": 4,
     "removed": 4,
     "replayed": 3,
@@ -276,6 +277,7 @@ _SEVERITIES = {
     "sink.failing": _MEDIUM,
     "support.entered": _MEDIUM,
     "unattributed_change.found": _HIGH,
+    "witnessed_log.refused": _CRITICAL,
 }
 
 

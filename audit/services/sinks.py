@@ -36,7 +36,17 @@ LARGEST_BATCH_EVENTS, SMALLEST_BATCH_BYTES = 10_000, 1_000
 LONGEST_BATCH_SECONDS = 3_600
 
 COMMON = frozenset(
-    {"name", "format", "query", "redaction", "has_proofs", "batch_events", "batch_bytes", "batch_seconds"}
+    {
+        "name",
+        "format",
+        "query",
+        "redaction",
+        "has_proofs",
+        "sends_checkpoints",
+        "batch_events",
+        "batch_bytes",
+        "batch_seconds",
+    }
 )
 """The settings that every destination has."""
 
@@ -74,7 +84,7 @@ def create_sink(
         options: what the destination has to be told, by the names of its options.
         actor: who adds it.
         from_beginning: whether it receives what is in the log already; otherwise what is sealed from now on.
-        values: format, query, has_proofs, batch_events, batch_bytes, batch_seconds.
+        values: format, query, has_proofs, sends_checkpoints, batch_events, batch_bytes, batch_seconds.
 
     Raises:
         MissingPermission: without ``sinks:manage`` and ``audit_log:export``.
@@ -124,7 +134,7 @@ def update_sink(*, sink: Sink, actor: Actor, options: Mapping[str, Any] | None =
         actor: who changes it.
         options: those that change; a secret one that is empty stays. With another address, secrets that somebody typed
             in have to be typed in again: they are not sent to a place for which they were not given.
-        values: name, format, query, has_proofs, batch_events, batch_bytes, batch_seconds.
+        values: name, format, query, has_proofs, sends_checkpoints, batch_events, batch_bytes, batch_seconds.
 
     Raises:
         MissingPermission: without ``sinks:manage`` and ``audit_log:export``.

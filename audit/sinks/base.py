@@ -61,6 +61,7 @@ class Item:
         action: its action's name.
         text: the record: one line, JSON unless the format is one of text.
         went_well: whether what it tells of succeeded.
+        is_checkpoint: whether it is no event but a checkpoint, over the event `seq` and those before it.
     """
 
     seq: int
@@ -70,6 +71,7 @@ class Item:
     action: str
     text: str
     went_well: bool = True
+    is_checkpoint: bool = False
 
     @property
     def size(self) -> int:
@@ -144,6 +146,11 @@ class Destination(ABC):
         Raises:
             DomainError: with the option's name as its field.
         """
+
+    @classmethod
+    def takes_checkpoints(cls, options: Mapping[str, Any]) -> bool:  # noqa: ARG003 - for those with a strict layout
+        """Return whether records of its layout may be checkpoints too."""
+        return True
 
     @classmethod
     def made_secrets(cls, given: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG003 - for those that make one

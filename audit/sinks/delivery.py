@@ -17,6 +17,7 @@ from isolation.scope import tenant_scope
 
 from .alerts import tell_how_it_went
 from .base import Destination, Item, Limits
+from .checkpoints import note_checkpoint, refusal_of, unsent_checkpoint
 from .claims import Claim, advance, claim, fail, open_window, release, sink_of
 from .exceptions import Blocked, DeliveryError, Later, Refused
 from .models import DeadLetter, DeadLetterState, Sink, SinkState
@@ -99,7 +100,13 @@ class Turn:
                 open_window(held, receiver.window)
             self._send_letters(sink, receiver)
             self._send_batches(sink, receiver)
+            checkpoint, refusal = unsent_checkpoint(sink, held), ""
+            if checkpoint is not None:
+                refusal = refusal_of(receiver, checkpoint)
+                self._acknowledged = self._acknowledged or not refusal
             receiver.settle()
+            if checkpoint is not None:
+                note_checkpoint(held, checkpoint, refusal)
             since = sealed_at(held.log, held.next_seq) if held.next_seq < held.head else None
             release(held, recovered=self._acknowledged, waiting_since=since)
             tell_how_it_went(held)

@@ -54,6 +54,8 @@ class Sink(models.Model):
     redaction = models.JSONField(default=dict)
     """What this sink withholds besides its organization's `RedactionPolicy`, in the same form."""
     has_proofs = models.BooleanField("with proofs", default=True)
+    sends_checkpoints = models.BooleanField("with checkpoints", default=True)
+    """Whether it also receives the log's newest checkpoint, as a record of its own."""
     batch_events = models.PositiveIntegerField("events in a batch", default=500)
     batch_bytes = models.PositiveIntegerField("bytes in a batch", default=1_000_000)
     batch_seconds = models.PositiveIntegerField("seconds that a batch waits", default=1)
@@ -115,6 +117,11 @@ class SinkCursor(models.Model):
     delivered_at = models.DateTimeField(null=True)
     delivered_time = models.DateTimeField(null=True)
     """The time of the newest event that was acknowledged."""
+    checkpoint_size = models.BigIntegerField(db_default=0)
+    """Of the newest checkpoint that was sent as a record of its own."""
+    checkpoint_at = models.DateTimeField(null=True)
+    checkpoint_refusal = models.TextField(db_default="")
+    """Why the receiver refused that one; "" when it took it."""
     served_at = models.DateTimeField(null=True)
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)

@@ -23,7 +23,7 @@ from isolation.commands import ScopedCommand
 from isolation.scope import INSTALLATION, operator_scope, tenant_scope
 from vault.exceptions import VaultError
 
-_COMMON = ("format", "query", "has_proofs", "batch_events", "batch_bytes", "batch_seconds")
+_COMMON = ("format", "query", "has_proofs", "sends_checkpoints", "batch_events", "batch_bytes", "batch_seconds")
 _VERBS = {
     "list": "List the sinks, and how each stands.",
     "add": "Add a sink; the output has the signing secret that was made, once.",
@@ -91,6 +91,12 @@ class Command(ScopedCommand):
         verb.add_argument("--format", choices=RecordFormat.values)
         verb.add_argument("--query", help="Only events that match.")
         verb.add_argument("--proofs", dest="has_proofs", action=BooleanOptionalAction, help="What proves the copy.")
+        verb.add_argument(
+            "--checkpoints",
+            dest="sends_checkpoints",
+            action=BooleanOptionalAction,
+            help="The newest checkpoint as a record of its own.",
+        )
         for name in ("events", "bytes", "seconds"):
             verb.add_argument(f"--batch-{name}", type=int)
 

@@ -107,6 +107,11 @@ class S3(HttpDestination):
         self._client: Any = None
 
     @classmethod
+    def takes_checkpoints(cls, options: Mapping[str, Any]) -> bool:
+        """Return whether it is no data lake, whose tables have columns of their own."""
+        return options.get("layout") != _SECURITY_LAKE
+
+    @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
         """Refuse what cannot work.
 
@@ -226,6 +231,8 @@ class S3(HttpDestination):
         prefix = str(self.given.get("prefix", ""))
         prefix = f"{prefix}/" if prefix and not prefix.endswith("/") else prefix
         span = f"{first.seq:012d}-{part[-1].seq:012d}"
+        if first.is_checkpoint:
+            span = f"checkpoint-{first.seq + 1:012d}"
         ending = "parquet" if self.given["file"] == "parquet" else "ndjson.gz"
         if self.given["layout"] == _SECURITY_LAKE:
             where = f"region={self.given['region']}/accountId={self.given['account']}/eventDay={day:%Y%m%d}"

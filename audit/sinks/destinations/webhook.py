@@ -85,8 +85,10 @@ class Webhook(HttpDestination):
             Later, Blocked, Refused: by the status.
         """
         identifier = message_id(self.sink_id, batch)
-        events = ",".join(item.text for item in batch)
-        body = f'{{"type":"audit.events","timestamp":"{batch[-1].time.isoformat()}","events":[{events}]}}'.encode()
+        kind, member = "audit.events", f'"events":[{",".join(item.text for item in batch)}]'
+        if batch[0].is_checkpoint:
+            kind, member = "audit.checkpoint", f'"checkpoint":{batch[0].text}'
+        body = f'{{"type":"{kind}","timestamp":"{batch[-1].time.isoformat()}",{member}}}'.encode()
         self.post_signed(identifier, body)
         return []
 
@@ -128,7 +130,8 @@ def new_secret() -> str:
 
 def message_id(sink_id: Any, batch: Sequence[Item]) -> str:
     """Return the id of a batch: the same when the same events are sent again."""
-    return f"msg_{uuid5(NAMESPACE_URL, f'{sink_id}/{batch[0].log}/{batch[0].seq}/{batch[-1].seq}/{len(batch)}').hex}"
+    what = "checkpoint" if batch[0].is_checkpoint else len(batch)
+    return f"msg_{uuid5(NAMESPACE_URL, f'{sink_id}/{batch[0].log}/{batch[0].seq}/{batch[-1].seq}/{what}').hex}"
 
 
 def _decoded(secret: str) -> bytes:

@@ -37,7 +37,7 @@ def central(url: str, **values: Any) -> Sink:
             name=values.pop("name", "Central SIEM"),
             options={"url": url},
             actor=SYSTEM,
-            **{"batch_seconds": 0, **values},
+            **{"batch_seconds": 0, "sends_checkpoints": False, **values},
         ).sink
 
 

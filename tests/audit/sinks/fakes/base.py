@@ -86,7 +86,7 @@ class Fake(ABC):
                 name="Our SIEM",
                 options={**self.options(), **(options or {})},
                 actor=actor,
-                **{"from_beginning": True, "batch_seconds": 0, **values},
+                **{"from_beginning": True, "batch_seconds": 0, "sends_checkpoints": False, **values},
             )
         return made.sink
 
