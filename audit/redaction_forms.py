@@ -10,18 +10,10 @@ from isolation.exceptions import DomainError
 
 from .masking.detectors import DETECTORS
 from .masking.rules import CHANGES, FIELDS, Method
+from .masking.selection import LABELS
 
 _FIELD, _DETECTOR = "field_", "detector_"
-_LABELS = {
-    "actor_label": "Who did it: address or name",
-    "ip": "IP address",
-    "project_label": "Project's name",
-    "reason": "Reason",
-    "session": "Session",
-    "target_label": "What it was done to: name or address",
-    "user_agent": "Browser (user agent)",
-    CHANGES: "Texts before and after a change",
-}
+_LABELS = {**LABELS, CHANGES: "Texts before and after a change"}
 _CHOICES = [("", "Send it"), *((method.value, method.label) for method in Method)]
 
 

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from audit.catalogue import catalogue
+from audit.masking.selection import in_words
 from audit.models import DeadLetter, DeadLetterState, Sink
 from audit.querysets import EXPORT, SINKS_MANAGE, SINKS_READ
 from audit.services.sink_delivery import dismiss_dead_letters, retry_dead_letters
@@ -166,6 +167,7 @@ class LetterPages(ABC):
             "label": receiver.label if receiver else sink.kind,
             "pretty": _pretty(item.text) if item else "",
             "event_url": self.url("audit_event", item.id) if item else "",
+            "fields": in_words(sink.sent_fields),
             "looked_at": LOOKED_AT,
             "back_url": self.url("sink", pk),
         }

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.serializers import Answer, Body
+from audit.masking.selection import LABELS
 from audit.models import RecordFormat
 from audit.services.sinks import LONGEST_NAME
 from audit.sinks.base import Destination, Entry
@@ -17,6 +18,10 @@ _OPTIONS = "By the names under `sink-destinations`. Secret ones are kept encrypt
 _QUERY = "Only events that match, in the language of the log's search field, without a time. Empty: every event."
 _PROOFS = "Whether each record carries what proves that the copy is complete."
 _REDACTION = "What it withholds besides the organization's `redaction`, in the same form."
+_FIELDS = (
+    "The fields that are sent besides what every record has (id, time, organization, action, outcome, kind of actor, "
+    "via); null: all of them. With proofs, only what the leaf commits to can be left out."
+)
 _LIMIT = "A receiver has a limit of its own, which stands under `sink-destinations`."
 
 
@@ -53,6 +58,9 @@ class SinkAnswer(Answer):
     query = serializers.CharField(help_text=_QUERY)
     has_proofs = serializers.BooleanField(help_text=_PROOFS)
     redaction = serializers.DictField(help_text=_REDACTION)
+    sent_fields = serializers.ListField(
+        child=serializers.ChoiceField(choices=[*LABELS]), allow_null=True, help_text=_FIELDS
+    )
     batch_events = serializers.IntegerField(help_text="Events in a batch, at most.")
     batch_bytes = serializers.IntegerField(help_text="Bytes in a batch, at most.")
     batch_seconds = serializers.IntegerField(help_text="How long a batch waits for more.")
@@ -93,6 +101,13 @@ class _Settings(Body):
     query = serializers.CharField(required=False, allow_blank=True, max_length=500, help_text=_QUERY)
     has_proofs = serializers.BooleanField(required=False, help_text=_PROOFS)
     redaction = serializers.DictField(child=serializers.DictField(), required=False, help_text=_REDACTION)
+    sent_fields = serializers.ListField(
+        child=serializers.ChoiceField(choices=[*LABELS]),
+        required=False,
+        allow_null=True,
+        max_length=len(LABELS),
+        help_text=_FIELDS,
+    )
     batch_events = serializers.IntegerField(required=False, min_value=1, max_value=10_000, help_text=_LIMIT)
     batch_bytes = serializers.IntegerField(required=False, min_value=1_000, max_value=100_000_000, help_text=_LIMIT)
     batch_seconds = serializers.IntegerField(required=False, min_value=0, max_value=3_600)

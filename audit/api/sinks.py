@@ -51,6 +51,7 @@ EXAMPLE: dict[str, Any] = {
     "has_secrets": True,
     "format": "ndjson",
     "query": "",
+    "sent_fields": None,
     "has_proofs": True,
     "redaction": {"fields": {"ip": "mask"}, "detectors": {}},
     "batch_events": 500,

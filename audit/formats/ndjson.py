@@ -7,6 +7,7 @@ are what PostgreSQL prints. Only what a commitment opens is read.
 import json
 from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from audit.canonical import escaped
@@ -19,7 +20,7 @@ from .record import COLUMNS
 _COMMITMENTS = '"commitments":{'
 _DIGEST = len('":"') + 44 + len('",')
 """From the end of a name to the quote before the next one: a digest has 44 characters in base64."""
-_ID, _BEFORE, _AFTER = (PLACES[name] for name in ("id", *CHANGES))
+_ID = PLACES["id"]
 _PERSONAL = {name: PLACES[name] for name in PERSONAL}
 _CHANGES = {name: PLACES[name] for name in CHANGES}
 # PostgreSQL's own types have nothing that has to be escaped.
@@ -31,13 +32,17 @@ _TEXTS = tuple(
 )
 
 
-def line(event: SealedEvent, extra: str = "", *, unproven: bool = False) -> bytes:
+_EVERY: frozenset[str] = frozenset()
+
+
+def line(event: SealedEvent, extra: str = "", *, unproven: bool = False, left_out: frozenset[str] = _EVERY) -> bytes:
     """Return a sealed event as a line.
 
     Args:
         event: the event.
         extra: further members, each with a comma before it.
         unproven: whether the plain copy keeps what stands in the place of values that were withheld.
+        left_out: columns that the plain copy does not have.
     """
     seq, digest, _event_id, _time, body, salts, is_there = event[:COLUMNS_FROM]
     head = f'{{"seq":{seq},"hash":"{b2a_base64(digest, newline=False).decode()}","leaf":'
@@ -53,13 +58,18 @@ def line(event: SealedEvent, extra: str = "", *, unproven: bool = False) -> byte
         values = _without(event, erased)
         names = ",".join([f'"{name}"' for name in erased])
         extra = f',"erased":[{names}]{extra}'
-    return f'{head}"{leaf}","openings":{{{",".join(opened)}}},"event":{_event(values)}{extra}}}\n'.encode()
+    return f'{head}"{leaf}","openings":{{{",".join(opened)}}},"event":{_event(values, left_out)}{extra}}}\n'.encode()
 
 
-def plain_line(event: SealedEvent) -> bytes:
-    """Return a sealed event as a short line: number, hash and plain copy, without what proves it."""
+def plain_line(event: SealedEvent, *, left_out: frozenset[str] = _EVERY) -> bytes:
+    """Return a sealed event as a short line: number, hash and plain copy, without what proves it.
+
+    Args:
+        event: the event.
+        left_out: columns that the copy does not have.
+    """
     digest = b2a_base64(event.hash, newline=False).decode()
-    copy = _event(event) if event.is_there else "null"
+    copy = _event(event, left_out) if event.is_there else "null"
     return f'{{"seq":{event.seq},"hash":"{digest}","event":{copy}}}\n'.encode()
 
 
@@ -69,14 +79,23 @@ def record(event: SealedEvent) -> dict[str, Any]:
     return found
 
 
-def _event(values: Sequence[Any]) -> str:
+def _event(values: Sequence[Any], left_out: frozenset[str]) -> str:
     texts = "".join(
         [
             (f'{key}"{value}"' if bare else key + escaped(value)) if (value := values[place]) else empty
-            for place, key, empty, bare in _TEXTS
+            for place, key, empty, bare in (_some(left_out) if left_out else _TEXTS)
         ]
     )
-    return f'{{"id":"{values[_ID]}"{texts},"before":{values[_BEFORE] or "{}"},"after":{values[_AFTER] or "{}"}}}'
+    changes = "".join(
+        [f',"{name}":{values[place] or "{}"}' for name, place in _CHANGES.items() if name not in left_out]
+    )
+    return f'{{"id":"{values[_ID]}"{texts}{changes}}}'
+
+
+@lru_cache(maxsize=64)
+def _some(left_out: frozenset[str]) -> tuple[tuple[int, str, str, bool], ...]:
+    places = {PLACES[name] for name in left_out}
+    return tuple(each for each in _TEXTS if each[0] not in places)
 
 
 def _openings(body: str, salts: bytes, values: Sequence[Any]) -> tuple[list[str], list[str]]:

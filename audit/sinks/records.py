@@ -7,10 +7,12 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from audit.formats import RECORD_FORMATS, ndjson
+from audit.formats import PROVABLE_FORMATS, RECORD_FORMATS, ndjson
+from audit.formats.cloudevents import enveloped
 from audit.masking.application import redacted
 from audit.masking.policies import rules_for
 from audit.masking.rules import Rules
+from audit.masking.selection import left_out, selected
 from audit.models import Event, Outcome
 from audit.package import edge_texts
 from audit.places import LogPlaces
@@ -95,17 +97,22 @@ def record(event: SealedEvent, sink: Sink, rules: Rules, checkpoint: dict[str, A
 
     Args:
         event: with its row.
-        sink: whose format counts.
+        sink: whose format and fields count.
         rules: of redaction.
-        checkpoint: of the log up to and with this event, if there is one; only lines of docs/audit/format.md have them.
+        checkpoint: of the log up to and with this event, if there is one; only lines of docs/audit/format.md have
+            them, also those inside of CloudEvents.
     """
-    sent = redacted(event, rules)
-    if sink.format != RecordFormat.NATIVE:
+    names = left_out(sink.sent_fields)
+    sent = selected(redacted(event, rules), names)
+    if sink.format not in PROVABLE_FORMATS:
         return RECORD_FORMATS[sink.format].encode(sent).decode().rstrip("\n")
-    if not sink.has_proofs:
-        return ndjson.plain_line(sent).decode().rstrip("\n")
-    extra = "" if checkpoint is None else f',"checkpoint":{json.dumps(checkpoint)}'
-    return ndjson.line(sent, extra, unproven=sent is not event).decode().rstrip("\n")
+    if sink.has_proofs:
+        extra = "" if checkpoint is None else f',"checkpoint":{json.dumps(checkpoint)}'
+        line = ndjson.line(sent, extra, unproven=sent is not event, left_out=names)
+    else:
+        line = ndjson.plain_line(sent, left_out=names)
+    text = line.decode().rstrip("\n")
+    return enveloped(sent, text) if sink.format == RecordFormat.CLOUDEVENTS else text
 
 
 def _item(event: SealedEvent, log: UUID, text: str) -> Item:

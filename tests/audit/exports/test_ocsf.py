@@ -12,6 +12,7 @@ from audit.catalogue import Action, catalogue
 from audit.formats.ocsf import encode, record
 from audit.formats.ocsf_classes import kind_of
 from audit.leaf import FIELDS
+from audit.masking.selection import left_out, selected
 from audit.sealing.reading import SealedEvent
 
 CLASSES: dict[int, Any] = {
@@ -132,3 +133,11 @@ def test_an_event_that_is_gone_has_no_line() -> None:
     gone = SealedEvent((*there[:6], False, *(None for _ in FIELDS)))
     assert record(gone) is None
     assert encode(gone) == b""
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_event_without_any_field_that_may_be_left_out_is_one_as_well(action: str) -> None:
+    found = record(selected(event(action), left_out([])))
+    assert found is not None
+    checked(found)
+    assert "acme.example" not in json.dumps(found)

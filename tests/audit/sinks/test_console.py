@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from audit.masking.selection import LABELS
 from audit.models import DeadLetter, DeadLetterState, Sink, SinkCursor
 from audit.services.sinks import set_sink_active
 from isolation.scope import tenant_scope
@@ -19,7 +20,14 @@ from tests.tenants.stage import events
 
 PAGES = ("", "change/", "replay/", "secret/", "remove/", "refused/", "preview/", "state/")
 ACTS = ("test/", "pause/", "resume/", "try/")
-COMMON = {"format": "ndjson", "has_proofs": "on", "batch_events": 500, "batch_bytes": 1_000_000, "batch_seconds": 0}
+COMMON = {
+    "format": "ndjson",
+    "sent_fields": [*LABELS],
+    "has_proofs": "on",
+    "batch_events": 500,
+    "batch_bytes": 1_000_000,
+    "batch_seconds": 0,
+}
 
 
 def filled(url: str, **values: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.services.users import operator_actor
+from audit.masking.selection import LABELS
 from audit.models import Event, Sink, SinkCursor
 from audit.sealing.sealer import seal
 from audit.services.sink_delivery import replay_sink, test_sink
@@ -191,6 +192,7 @@ def test_an_operator_adds_looks_tests_pauses_and_removes(acme: Tenant, operator:
             "option_url": receiver.url,
             "start": "beginning",
             "format": "ndjson",
+            "sent_fields": [*LABELS],
             "has_proofs": "on",
             "batch_events": 500,
             "batch_bytes": 1_000_000,
