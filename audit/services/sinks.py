@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connections, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from audit import signals
 from audit.formats import PROVABLE_FORMATS, TEXT_FORMATS
@@ -275,9 +275,9 @@ def wake_up(sink: Sink, *, always: bool = False) -> None:
         always: also where no event waits.
     """
     cursors = SinkCursor.objects.filter(sink=sink)
-    cursors.update(retry_at=timezone.now())
+    cursors.update(retry_at=Now())
     if always:
-        cursors.filter(waiting_since=None).update(waiting_since=timezone.now())
+        cursors.filter(waiting_since=None).update(waiting_since=Now())
 
 
 def _add_logs(sink: Sink, *, from_beginning: bool) -> None:

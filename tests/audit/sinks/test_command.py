@@ -64,7 +64,7 @@ def test_fields_are_chosen(acme: Tenant, receiver: Receiver) -> None:
     assert run("show", *whose, "short")["sent_fields"] == ["actor_label", "ip"]
 
 
-def test_one_of_the_installation(receiver: Receiver) -> None:
+def test_one_of_the_installation(db: None, receiver: Receiver) -> None:
     made = add(receiver, "--installation")
     with tenant_scope(INSTALLATION):
         sink = Sink.objects.get(pk=made["id"])

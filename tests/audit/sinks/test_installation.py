@@ -135,7 +135,7 @@ def test_replay_of_every_log_or_of_one(acme: Tenant, receiver: Receiver) -> None
     assert sum(len(numbers) for numbers in received(receiver).values()) >= everything
 
 
-def test_a_replay_of_a_log_that_it_does_not_receive_is_refused(receiver: Receiver) -> None:
+def test_a_replay_of_a_log_that_it_does_not_receive_is_refused(db: None, receiver: Receiver) -> None:
     sink = central(receiver.url)
     with tenant_scope(INSTALLATION), pytest.raises(DomainError, match="does not receive"):
         replay_sink(sink=sink, seq=0, log=UUID(int=7), actor=SYSTEM)
