@@ -19,7 +19,7 @@ def record(event: SealedEvent) -> dict[str, Any] | None:
 
 def encode(event: SealedEvent) -> bytes:
     """Return the line of a sealed event, nothing for one that is gone."""
-    return f"{enveloped(event, ndjson.line(event).decode().rstrip())}\n".encode() if event.is_there else b""
+    return f"{enveloped(event, ndjson.text(event))}\n".encode() if event.is_there else b""
 
 
 def enveloped(event: SealedEvent, data: str) -> str:

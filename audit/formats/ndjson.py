@@ -6,7 +6,7 @@ are what PostgreSQL prints. Only what a commitment opens is read.
 
 import json
 from binascii import b2a_base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -35,8 +35,18 @@ _TEXTS = tuple(
 _EVERY: frozenset[str] = frozenset()
 
 
-def line(event: SealedEvent, extra: str = "", *, unproven: bool = False, left_out: frozenset[str] = _EVERY) -> bytes:
+def line(event: SealedEvent, extra: str = "") -> bytes:
     """Return a sealed event as a line.
+
+    Args:
+        event: the event.
+        extra: further members, each with a comma before it.
+    """
+    return f"{text(event, extra)}\n".encode()
+
+
+def text(event: SealedEvent, extra: str = "", *, unproven: bool = False, left_out: frozenset[str] = _EVERY) -> str:
+    """Return a sealed event as a line without its end.
 
     Args:
         event: the event.
@@ -47,22 +57,22 @@ def line(event: SealedEvent, extra: str = "", *, unproven: bool = False, left_ou
     seq, digest, _event_id, _time, body, salts, is_there = event[:COLUMNS_FROM]
     head = f'{{"seq":{seq},"hash":"{b2a_base64(digest, newline=False).decode()}","leaf":'
     if body is None:
-        return f"{head}null{extra}}}\n".encode()
+        return f"{head}null{extra}}}"
     # A canonical text has no other characters that a JSON string escapes.
     leaf = body.replace("\\", "\\\\").replace('"', '\\"')
     if not is_there:
-        return f'{head}"{leaf}"{extra}}}\n'.encode()
+        return f'{head}"{leaf}"{extra}}}'
     opened, erased = _openings(body, salts or b"", event)
     values: Sequence[Any] = event
     if erased and not unproven:
         values = _without(event, erased)
         names = ",".join([f'"{name}"' for name in erased])
         extra = f',"erased":[{names}]{extra}'
-    return f'{head}"{leaf}","openings":{{{",".join(opened)}}},"event":{_event(values, left_out)}{extra}}}\n'.encode()
+    return f'{head}"{leaf}","openings":{{{",".join(opened)}}},"event":{_event(values, left_out)}{extra}}}'
 
 
-def plain_line(event: SealedEvent, *, left_out: frozenset[str] = _EVERY) -> bytes:
-    """Return a sealed event as a short line: number, hash and plain copy, without what proves it.
+def plain_text(event: SealedEvent, *, left_out: frozenset[str] = _EVERY) -> str:
+    """Return a sealed event as a short line without its end: number, hash and plain copy, nothing that proves it.
 
     Args:
         event: the event.
@@ -70,7 +80,7 @@ def plain_line(event: SealedEvent, *, left_out: frozenset[str] = _EVERY) -> byte
     """
     digest = b2a_base64(event.hash, newline=False).decode()
     copy = _event(event, left_out) if event.is_there else "null"
-    return f'{{"seq":{event.seq},"hash":"{digest}","event":{copy}}}\n'.encode()
+    return f'{{"seq":{event.seq},"hash":"{digest}","event":{copy}}}'
 
 
 def record(event: SealedEvent) -> dict[str, Any]:
@@ -100,18 +110,28 @@ def _some(left_out: frozenset[str]) -> tuple[tuple[int, str, str, bool], ...]:
 
 def _openings(body: str, salts: bytes, values: Sequence[Any]) -> tuple[list[str], list[str]]:
     """Return the members of ``openings``, and the names of the commitments that open no more."""
-    start = body.find(_COMMITMENTS)
     opened: list[str] = []
     erased: list[str] = []
+    start = body.find(_COMMITMENTS)
     if start < 0:
         return opened, erased
     changes: dict[str, Any] = {}
-    for at, name in zip(range(0, len(salts), SALT_BYTES), _names(body, start + len(_COMMITMENTS)), strict=False):
-        salt = salts[at : at + SALT_BYTES]
+    at = start + len(_COMMITMENTS)
+    for place in range(0, len(salts), SALT_BYTES):
+        if body[at : at + 1] != '"':
+            break
+        end = body.find('":"', at)
+        while body[end - 1 : end] == "\\" and _is_escaped(body, end):
+            end = body.find('":"', end + 1)
+        if end < 0:
+            break  # no leaf of ours: what it is worth, the verifier says
+        name = body[at + 1 : end]
+        at = end + _DIGEST
+        salt = salts[place : place + SALT_BYTES]
         if salt == ERASED:
             text = None
-        elif name in _PERSONAL:
-            text = escaped(value) if (value := values[_PERSONAL[name]]) else None
+        elif (column := _PERSONAL.get(name)) is not None:
+            text = escaped(value) if (value := values[column]) else None
         else:
             text = _changed(name, values, changes)
         if text is None:
@@ -119,18 +139,6 @@ def _openings(body: str, salts: bytes, values: Sequence[Any]) -> tuple[list[str]
         else:
             opened.append(f'"{name}":["{b2a_base64(salt, newline=False).decode()}",{text}]')
     return opened, erased
-
-
-def _names(body: str, at: int) -> Iterator[str]:
-    """Yield the names of the commitments that begin at a place of a leaf, as they stand there."""
-    while body[at : at + 1] == '"':
-        end = body.find('":"', at)
-        while body[end - 1 : end] == "\\" and _is_escaped(body, end):
-            end = body.find('":"', end + 1)
-        if end < 0:
-            return  # no leaf of ours: what it is worth, the verifier says
-        yield body[at + 1 : end]
-        at = end + _DIGEST
 
 
 def _is_escaped(text: str, at: int) -> bool:

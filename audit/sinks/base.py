@@ -74,7 +74,7 @@ class Item:
     @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
-        return len(self.text.encode()) + 64
+        return (len(self.text) if self.text.isascii() else len(self.text.encode())) + 64
 
 
 @dataclass(frozen=True, slots=True)

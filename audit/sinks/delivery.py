@@ -20,7 +20,7 @@ from .base import Destination, Item, Limits
 from .claims import Claim, advance, claim, fail, open_window, release, sink_of
 from .exceptions import Blocked, DeliveryError, Later, Refused
 from .models import DeadLetter, DeadLetterState, Sink, SinkState
-from .records import Stretch, one, stretch
+from .records import Feed, Stretch, one
 from .registry import destination
 
 logger = logging.getLogger("gatehouse.audit")
@@ -121,8 +121,9 @@ class Turn:
         held, end = self._held, time.monotonic() + TURN_SECONDS
         most = receiver.limits
         limits = replace(most, events=min(sink.batch_events, most.events), bytes=min(sink.batch_bytes, most.bytes))
+        feed = Feed(sink, held.log, held.next_seq, held.head)
         while held.next_seq < held.head and time.monotonic() < end:
-            self._send_batch(stretch(sink, held.log, held.next_seq, held.head, limits), receiver, limits)
+            self._send_batch(feed.next(limits), receiver, limits)
 
     def _send_batch(self, found: Stretch, receiver: Destination, limits: Limits) -> None:
         done = _Progress()

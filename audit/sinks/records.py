@@ -1,6 +1,7 @@
 """What is sent: the sealed events of a stretch of a log, as a sink wants them."""
 
 import json
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from audit.places import LogPlaces
 from audit.query import conditions_of, parse
 from audit.query.qualifiers import names
 from audit.sealing.logs import reading
-from audit.sealing.reading import SealedEvent, sealed_events
+from audit.sealing.reading import AT_ONCE, SealedEvent, sealed_events
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 
@@ -46,41 +47,77 @@ class Stretch:
     too_large: list[Item]
 
 
+class Feed:
+    """What a sink receives of a log, in order; it reads ahead, so that many batches take few statements.
+
+    Args:
+        sink: whose filter, fields and format count.
+        log: the log.
+        start: the first number.
+        end: the number after the last sealed event.
+        at_once: how many events are read at a time.
+    """
+
+    def __init__(self, sink: Sink, log: UUID, start: int, end: int, *, at_once: int = AT_ONCE) -> None:
+        self._sink, self._log = sink, log
+        self._at, self._end, self._at_once = start, end, at_once
+        self._read_until = start
+        self._events: deque[SealedEvent] = deque()
+        self._checkpoints: dict[int, Any] = {}
+
+    def next(self, limits: Limits) -> Stretch:
+        """Return what comes next, cut where a batch is full; redacted as it has to be now.
+
+        Args:
+            limits: of the receiver, or less.
+        """
+        while self._read_until < self._end and self._read_until - self._at < limits.events:
+            self._read()
+        rules = _rules(self._sink)
+        end = min(self._read_until, self._at + limits.events)
+        items: list[Item] = []
+        too_large: list[Item] = []
+        filled = 0
+        while self._events and self._events[0].seq < end:
+            event = self._events[0]
+            text = record(event, self._sink, rules, self._checkpoints.get(event.seq + 1))
+            item = _item(event, self._log, text)
+            if limits.item is not None and len(text.encode()) > limits.item:
+                too_large.append(item)
+                self._events.popleft()
+                continue
+            filled += item.size
+            if items and filled > limits.bytes:
+                end = event.seq
+                break
+            items.append(item)
+            self._events.popleft()
+        self._at = end
+        return Stretch(items, end, too_large)
+
+    def _read(self) -> None:
+        start, end = self._read_until, min(self._end, self._read_until + self._at_once)
+        with reading(self._log) as cursor:
+            events = list(sealed_events(cursor, self._log, start, end))
+            cursor.execute(_CHECKPOINTS, [self._log, start, end])
+            found = {size: {"note": note, "edge": edge_texts(bytes(edge), size)} for size, note, edge in cursor}
+            wanted = _wanted(self._sink, events)
+        self._checkpoints = {size: each for size, each in self._checkpoints.items() if size > self._at} | found
+        self._events += [each for each in events if each.is_there and (wanted is None or each.event_id in wanted)]
+        self._read_until = end
+
+
 def stretch(sink: Sink, log: UUID, start: int, end: int, limits: Limits) -> Stretch:
     """Return what comes next of a log, cut where a batch is full.
 
     Args:
-        sink: whose filter and format count.
+        sink: whose filter, fields and format count.
         log: the log.
         start: the first number.
         end: the number after the last sealed event.
         limits: of the receiver, or less.
     """
-    end = min(end, start + limits.events)
-    items: list[Item] = []
-    too_large: list[Item] = []
-    filled = 0
-    with reading(log) as cursor:
-        events = list(sealed_events(cursor, log, start, end))
-        cursor.execute(_CHECKPOINTS, [log, start, end])
-        checkpoints = {
-            size: {"note": note, "edge": edge_texts(bytes(edge), size)} for size, note, edge in cursor.fetchall()
-        }
-        wanted = _wanted(sink, events)
-    rules = _rules(sink)
-    for event in events:
-        if not event.is_there or (wanted is not None and event.event_id not in wanted):
-            continue
-        text = record(event, sink, rules, checkpoints.get(event.seq + 1))
-        item = _item(event, log, text)
-        if limits.item is not None and len(text.encode()) > limits.item:
-            too_large.append(item)
-            continue
-        filled += item.size
-        if items and filled > limits.bytes:
-            return Stretch(items, event.seq, too_large)
-        items.append(item)
-    return Stretch(items, end, too_large)
+    return Feed(sink, log, start, end, at_once=limits.events).next(limits)
 
 
 def one(sink: Sink, log: UUID, seq: int) -> Item | None:
@@ -108,10 +145,9 @@ def record(event: SealedEvent, sink: Sink, rules: Rules, checkpoint: dict[str, A
         return RECORD_FORMATS[sink.format].encode(sent).decode().rstrip("\n")
     if sink.has_proofs:
         extra = "" if checkpoint is None else f',"checkpoint":{json.dumps(checkpoint)}'
-        line = ndjson.line(sent, extra, unproven=sent is not event, left_out=names)
+        text = ndjson.text(sent, extra, unproven=sent is not event, left_out=names)
     else:
-        line = ndjson.plain_line(sent, left_out=names)
-    text = line.decode().rstrip("\n")
+        text = ndjson.plain_text(sent, left_out=names)
     return enveloped(sent, text) if sink.format == RecordFormat.CLOUDEVENTS else text
 
 

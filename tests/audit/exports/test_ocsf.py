@@ -46,7 +46,7 @@ def event(action: str, **columns: str | None) -> SealedEvent:
         "after": '{"role": "Member"}',
     }
     values |= columns
-    time = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    time = int(datetime(2026, 1, 5, 9, tzinfo=UTC).timestamp()) * 1_000_000
     return SealedEvent((7, b"\1" * 32, values["id"], time, "{}", b"", True, *(values[name] for name in FIELDS)))
 
 
