@@ -22,6 +22,7 @@ from console.access import actor_of, can, require
 from console.keyset import CURSOR_VAR, KeysetPaginator
 from console.lists import capped_count
 from console.sites import ConsoleSite
+from isolation.exceptions import DomainError
 from isolation.scope import INSTALLATION
 
 PER_PAGE = 50
@@ -157,7 +158,10 @@ class LetterPages(ABC):
         require(request, EXPORT)
         with self.opened(request):
             sink = self.find(pk)
-            item = preview_event(sink=sink, actor=actor_of(request))
+            try:
+                item, refusal = preview_event(sink=sink, actor=actor_of(request)), ""
+            except DomainError as error:
+                item, refusal = None, error.message
         receiver = DESTINATIONS.get(sink.kind)
         context = {
             "title": "Preview",
@@ -167,6 +171,7 @@ class LetterPages(ABC):
             "label": receiver.label if receiver else sink.kind,
             "pretty": _pretty(item.text) if item else "",
             "event_url": self.url("audit_event", item.id) if item else "",
+            "refusal": refusal,
             "fields": in_words(sink.sent_fields),
             "looked_at": LOOKED_AT,
             "back_url": self.url("sink", pk),

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from audit import signals
 from audit.formats import PROVABLE_FORMATS, TEXT_FORMATS
-from audit.masking.rules import rules_of
+from audit.masking.rules import refuse_missing, rules_of
 from audit.masking.selection import checked as checked_fields
 from audit.models import RecordFormat, Sink, SinkCursor
 from audit.places import LogPlaces
@@ -320,6 +320,7 @@ def _check_batches(sink: Sink, receiver: type[Destination]) -> None:
 
 def _redaction(sink: Sink, actor: Actor) -> dict[str, Any]:
     checked = rules_of(sink.redaction, b"")
+    refuse_missing(checked)
     if not checked:
         return {}
     ensured_policy(sink.organization_id, actor)  # it holds the key of the hashes

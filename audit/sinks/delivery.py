@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from audit.leases import LeaseLost, wait
+from audit.masking.presidio import DetectorMissing
 from audit.sealing.logs import sealed_at
 from isolation.scope import tenant_scope
 
@@ -110,6 +111,9 @@ class Turn:
         except Later as error:
             after = error.after
             self._fail(error.reason, lambda failures: wait(failures, after))
+        except DetectorMissing as error:
+            logger.warning("The sink %s waits: %s", held.sink_id, error.__cause__ or error.message)
+            self._fail(error.message, lambda _failures: BLOCKED_WAIT, state=SinkState.BLOCKED)
         except Exception:
             logger.exception("A turn of the sink %s ended unexpectedly", held.sink_id)
             self._fail("Something went wrong in Gatehouse itself; its own log says what.", wait)

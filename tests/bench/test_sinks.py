@@ -144,8 +144,9 @@ def test_a_sink_beside_a_bare_client(acme: Tenant, kind: str, monkeypatch: pytes
     size = sum(map(len, bodies)) / 1e6
     print(
         f"\n{kind}: {end / ours:,.0f} events/s, {size:,.0f} MB in {len(bodies):,} requests. A bare client that makes "
-        f"the same bytes and sends them: {end / (making + sending):,.0f} events/s, ratio {(making + sending) / ours:.2f}; "
-        f"that has them ready: {end / sending:,.0f} events/s, ratio {sending / ours:.2f}"
+        f"the same bytes and sends them: {end / (making + sending):,.0f} events/s, ratio "
+        f"{(making + sending) / ours:.2f}; that has them ready: {end / sending:,.0f} events/s, "
+        f"ratio {sending / ours:.2f}"
     )
 
 
