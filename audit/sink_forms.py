@@ -60,8 +60,8 @@ class SinkForm(forms.Form):
         required=False,
         choices=[*LABELS.items()],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Id, number, hash, time, organization, action, outcome, kind of actor and way are always sent. With "
-        "proofs, ids and kinds of what it is about, and numbers among the values, stand in the leaf that is proven.",
+        help_text="Id, number, hash, time, organization, action, outcome, kind of actor and via are always sent. With "
+        "proofs, ids and kinds cannot be left out: they stand in what is proven, as do numbers among the values.",
     )
     has_proofs = forms.BooleanField(
         label="With proofs",
