@@ -423,9 +423,9 @@ class SinkPages(RedactionPages):
         return response
 
 
-def about(receiver: type[Destination]) -> dict[str, str]:
+def about(receiver: type[Destination]) -> dict[str, Any]:
     """Return what a page says of a destination; a template would call the class."""
-    return {name: getattr(receiver, name) for name in ("kind", "label", "summary", "guarantee")}
+    return {name: getattr(receiver, name) for name in ("kind", "label", "summary", "steps", "guarantee")}
 
 
 def label_of(sink: Sink) -> str:

@@ -201,6 +201,7 @@ class DestinationAnswer(Answer):
     kind = serializers.CharField()
     title = serializers.CharField(source="label")
     summary = serializers.CharField()
+    steps = serializers.ListField(child=serializers.CharField(), help_text="How it is set up, there and here.")
     guarantee = serializers.CharField(help_text="What an acknowledgement is worth.")
     missing = serializers.SerializerMethodField(help_text="What has to be installed first; empty when nothing is.")
     options = OptionAnswer(many=True)

@@ -130,6 +130,7 @@ class Destinations(SinkView):
             "kind": "webhook",
             "title": "Webhook",
             "summary": DESTINATIONS["webhook"].summary,
+            "steps": [*DESTINATIONS["webhook"].steps],
             "guarantee": DESTINATIONS["webhook"].guarantee,
             "missing": "",
             "options": [

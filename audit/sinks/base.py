@@ -117,6 +117,8 @@ class Destination(ABC):
     label: ClassVar[str]
     summary: ClassVar[str]
     """A sentence for who chooses."""
+    steps: ClassVar[tuple[str, ...]]
+    """What has to be done there and here, in order, each in a sentence or two."""
     guarantee: ClassVar[str]
     """What an acknowledgement of this receiver is worth, honestly."""
     options: ClassVar[tuple[Option, ...]]

@@ -41,6 +41,11 @@ class Otlp(HttpDestination):
     kind = "otlp"
     label = "OpenTelemetry (OTLP logs)"
     summary = "Log records over OTLP/HTTP in protobuf: an OpenTelemetry Collector, or a backend that takes OTLP."
+    steps = (
+        "Let a collector receive OTLP over HTTP, with TLS and a token, and queue on disk.",
+        "Write its address with the path (usually /v1/logs) here, and the headers that it wants, one a line.",
+        "Send a test event.",
+    )
     guarantee = (
         "A batch counts as delivered when your server answers 200 and rejects no record. A collector answers before "
         "the backend behind it has stored anything: what it loses after that is lost. A batch whose answer was lost, "

@@ -1,4 +1,4 @@
-"""A sink that waits for a moment that a wrong clock has set goes on."""
+"""Organizations take turns, however many sinks each has; no sink waits for a moment that a wrong clock has set."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(
-            AS_OWNER.format((HERE / "sink_clock.sql").read_text().strip().removesuffix(";")),
+            AS_OWNER.format((HERE / "sink_turns.sql").read_text().strip().removesuffix(";")),
             AS_OWNER.format(_before()),
         ),
     ]
