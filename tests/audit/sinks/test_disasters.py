@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from audit.models import SinkCursor, SinkState
+from audit.sealing.sealer import seal
 from isolation.scope import INSTALLATION, tenant_scope
 from tests.audit.sinks.fakes.base import check_complete
 from tests.audit.sinks.fakes.webhook import WebhookFake
@@ -51,6 +52,8 @@ def disturbed(fake: WebhookFake, tenant: Tenant, *, events: int, batch: int, kil
     fake.fault = fault
     sink = fake.sink(tenant, batch_events=batch)
     happen(tenant, events)
+    while seal():
+        pass
     with workers(2) as running:
         for kill in range(1, kills + 1):
             wanted = min(kill * every * batch, events - batch)
