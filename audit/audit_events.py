@@ -3,6 +3,10 @@
 from typing import Any
 from uuid import UUID
 
+from django.core.cache import cache
+from django.db import transaction
+from django.utils import timezone
+
 from isolation.actor import Actor
 from vault import signals as vault
 
@@ -13,6 +17,10 @@ from .cosigning import actions as cosigning_actions  # noqa: F401 - the same of 
 from .recorder import record, record_reencryption, records
 
 AUDIT_LOG_EXPORTED = catalogue.add(Action("audit_log.exported", "Exported the audit log"))
+AUDIT_LOG_PULLED = catalogue.add(
+    Action("audit_log.pulled", "Pulled the audit log (once a day)", sentence="pulled the audit log, first today")
+)
+_DAY = 86_400
 
 # The vault lies below this app, so that its data keys are governed from here.
 records(vault.data_key_created, "data_key.created", "Made the organization's first data key")
@@ -96,3 +104,25 @@ def record_export(actor: Actor, organization_id: UUID | None, told: dict[str, An
         target_label="Audit log",
         after=told,
     )
+
+
+def record_pull(actor: Actor, organization_id: UUID, after_seq: int) -> None:
+    """Write that somebody pulls events, once for each actor and day: pollers ask all day long.
+
+    Args:
+        actor: who.
+        organization_id: whose log; its scope is open.
+        after_seq: the last number that they said to have, -1 for none.
+    """
+    known = f"audit-pull:{organization_id}:{actor.kind}:{actor.id}:{timezone.now():%Y%m%d}"
+    if cache.get(known):
+        return
+    record(
+        AUDIT_LOG_PULLED,
+        actor=actor,
+        organization_id=organization_id,
+        target_type="audit log",
+        target_label="Audit log",
+        after={"after_seq": after_seq},
+    )
+    transaction.on_commit(lambda: cache.set(known, 1, _DAY))

@@ -1,5 +1,6 @@
 """Housekeeping of the event table; sealing, witnesses, verification, retention, exports, sinks, alerts."""
 
+import time
 from uuid import UUID
 
 from celery import shared_task
@@ -29,6 +30,9 @@ MONTHS_AHEAD = 12
 
 DELIVERING_SECONDS = 20
 """How long one task goes on giving turns; the next second's task helps it meanwhile."""
+
+LOOKING_SECONDS, LOOK_EVERY = 1.0, 0.2
+"""How long it looks for more when nothing is due, and how often: the schedule sends the next task meanwhile."""
 
 EVALUATING_SECONDS = 10
 
@@ -130,8 +134,13 @@ def deliver_events() -> int:
     Returns:
         How many turns sinks had.
     """
-    wake()
-    return deliver(DELIVERING_SECONDS)
+    turns, end = 0, time.monotonic() + LOOKING_SECONDS
+    while True:
+        wake()
+        turns += deliver(DELIVERING_SECONDS)
+        if time.monotonic() >= end:
+            return turns
+        time.sleep(LOOK_EVERY)
 
 
 @shared_task(name="audit.tasks.sweep_exports")

@@ -39,6 +39,7 @@ OURS += [
     "OUTBOUND_CA_FILE",
     "GEOIP_DATABASE",
     "GEOIP_ASN_DATABASE",
+    "PRESIDIO_MODEL",
     "PUBLIC_URL",
     *(name for name in os.environ if name.startswith(("SOCIAL_GOOGLE_", "SOCIAL_GITHUB_", "SOCIAL_GITLAB_"))),
     "GATEHOUSE_BLUEPRINT",

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.serializers import Answer, Body
+from audit.masking.selection import LABELS
 from audit.models import RecordFormat
 from audit.services.sinks import LONGEST_NAME
 from audit.sinks.base import Destination, Entry
@@ -21,6 +22,10 @@ _CHECKPOINTS = (
     "it proves that the log was not rewritten since."
 )
 _REDACTION = "What it withholds besides the organization's `redaction`, in the same form."
+_FIELDS = (
+    "The fields that are sent besides what every record has (id, time, organization, action, outcome, kind of actor, "
+    "via); null: all of them. With proofs, only what the leaf commits to can be left out."
+)
 _LIMIT = "A receiver has a limit of its own, which stands under `sink-destinations`."
 
 
@@ -61,6 +66,9 @@ class SinkAnswer(Answer):
     has_proofs = serializers.BooleanField(help_text=_PROOFS)
     sends_checkpoints = serializers.BooleanField(help_text=_CHECKPOINTS)
     redaction = serializers.DictField(help_text=_REDACTION)
+    sent_fields = serializers.ListField(
+        child=serializers.ChoiceField(choices=[*LABELS]), allow_null=True, help_text=_FIELDS
+    )
     batch_events = serializers.IntegerField(help_text="Events in a batch, at most.")
     batch_bytes = serializers.IntegerField(help_text="Bytes in a batch, at most.")
     batch_seconds = serializers.IntegerField(help_text="How long a batch waits for more.")
@@ -102,6 +110,13 @@ class _Settings(Body):
     has_proofs = serializers.BooleanField(required=False, help_text=_PROOFS)
     sends_checkpoints = serializers.BooleanField(required=False, help_text=_CHECKPOINTS)
     redaction = serializers.DictField(child=serializers.DictField(), required=False, help_text=_REDACTION)
+    sent_fields = serializers.ListField(
+        child=serializers.ChoiceField(choices=[*LABELS]),
+        required=False,
+        allow_null=True,
+        max_length=len(LABELS),
+        help_text=_FIELDS,
+    )
     batch_events = serializers.IntegerField(required=False, min_value=1, max_value=10_000, help_text=_LIMIT)
     batch_bytes = serializers.IntegerField(required=False, min_value=1_000, max_value=100_000_000, help_text=_LIMIT)
     batch_seconds = serializers.IntegerField(required=False, min_value=0, max_value=3_600)
@@ -195,6 +210,7 @@ class DestinationAnswer(Answer):
     kind = serializers.CharField()
     title = serializers.CharField(source="label")
     summary = serializers.CharField()
+    steps = serializers.ListField(child=serializers.CharField(), help_text="How it is set up, there and here.")
     guarantee = serializers.CharField(help_text="What an acknowledgement is worth.")
     missing = serializers.SerializerMethodField(help_text="What has to be installed first; empty when nothing is.")
     options = OptionAnswer(many=True)

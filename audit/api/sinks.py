@@ -51,6 +51,7 @@ EXAMPLE: dict[str, Any] = {
     "has_secrets": True,
     "format": "ndjson",
     "query": "",
+    "sent_fields": None,
     "has_proofs": True,
     "sends_checkpoints": True,
     "redaction": {"fields": {"ip": "mask"}, "detectors": {}},
@@ -133,6 +134,7 @@ class Destinations(SinkView):
             "kind": "webhook",
             "title": "Webhook",
             "summary": DESTINATIONS["webhook"].summary,
+            "steps": [*DESTINATIONS["webhook"].steps],
             "guarantee": DESTINATIONS["webhook"].guarantee,
             "missing": "",
             "options": [

@@ -111,6 +111,7 @@ _NAMED: dict[str, tuple[Class, int]] = {
     "access.denied": (API_ACTIVITY, OTHER),
     "llm_request.denied": (API_ACTIVITY, OTHER),
     "audit_log.exported": (API_ACTIVITY, 2),
+    "audit_log.pulled": (API_ACTIVITY, 2),
     "evidence_export.downloaded": (API_ACTIVITY, 2),
     "exception.granted": (USER_ACCESS, 1),
     "exception.revoked": (USER_ACCESS, 2),

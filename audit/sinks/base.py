@@ -76,7 +76,7 @@ class Item:
     @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
-        return len(self.text.encode()) + 64
+        return (len(self.text) if self.text.isascii() else len(self.text.encode())) + 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,8 @@ class Destination(ABC):
     label: ClassVar[str]
     summary: ClassVar[str]
     """A sentence for who chooses."""
+    steps: ClassVar[tuple[str, ...]]
+    """What has to be done there and here, in order, each in a sentence or two."""
     guarantee: ClassVar[str]
     """What an acknowledgement of this receiver is worth, honestly."""
     options: ClassVar[tuple[Option, ...]]

@@ -9,6 +9,7 @@ import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -53,6 +54,8 @@ class Sink(models.Model):
     query = models.CharField("only events that match", max_length=500, blank=True)
     redaction = models.JSONField(default=dict)
     """What this sink withholds besides its organization's `RedactionPolicy`, in the same form."""
+    sent_fields = ArrayField(models.CharField(max_length=24), null=True, blank=True)
+    """Those of `masking.selection.LABELS` that are sent; None: all of them."""
     has_proofs = models.BooleanField("with proofs", default=True)
     sends_checkpoints = models.BooleanField("with checkpoints", default=True)
     """Whether it also receives the log's newest checkpoint, as a record of its own."""

@@ -66,6 +66,17 @@ class S3(HttpDestination):
     kind = "s3"
     label = "S3 bucket"
     summary = "Objects in Amazon S3 or a compatible store, as NDJSON or Parquet, locked if you like."
+    steps = (
+        "Make a bucket; with Object Lock, if objects are to be locked.",
+        (
+            "Make a key that may s3:PutObject, s3:PutObjectRetention and s3:GetObject below your prefix, or "
+            "assume a role that may."
+        ),
+        (
+            "Write bucket, region, prefix and key here, for another store its address. A test event becomes an "
+            "object of its own."
+        ),
+    )
     guarantee = (
         "A batch counts as delivered when the store has written it and confirmed its SHA-256. An object is never "
         "overwritten. When an answer was lost, the next object may hold the same events again, with the same ids."

@@ -30,6 +30,14 @@ class Webhook(HttpDestination):
     kind = "webhook"
     label = "Webhook"
     summary = "Signed JSON to an https address of yours (Standard Webhooks)."
+    steps = (
+        "Have an https address that takes POST. Store what comes, then answer with 200 to 299.",
+        "Write the address here. Leave the signing secret empty: one is made, and shown once.",
+        (
+            "Verify webhook-signature of every request with it, or with the public key on the sink's page, then "
+            "send a test event."
+        ),
+    )
     guarantee = (
         "A batch counts as delivered when your address answers with a status from 200 to 299. Answer after you have "
         "stored it. A batch whose answer was lost comes again, with the same webhook-id and the same event ids."
