@@ -81,6 +81,11 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "have the newest checkpoints cosigned": {
+        "task": "audit.tasks.ask_cosigners",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "verify the audit log": {
         "task": "audit.tasks.verify_log",
         "schedule": 60,
@@ -108,6 +113,14 @@ app.conf.beat_schedule = {
         "task": "gateway.tasks.keep_signing_keys",
         "schedule": 60,
         "options": {"expires": 60},
+    },
+    "forget access tokens that expired a month ago": {
+        "task": "gateway.tasks.forget_tokens",
+        "schedule": crontab(minute="13"),
+    },
+    "forget former secrets of provider credentials": {
+        "task": "gateway.tasks.forget_former_secrets",
+        "schedule": crontab(minute="*/5"),
     },
     "look which budgets of LLM usage are used up": {
         "task": "gateway.tasks.watch_limits",

@@ -1,11 +1,13 @@
-"""The authorization of LLM requests (Envoy's ext_authz over HTTP): who asks, whether they may, and with which credential.
+"""The authorization of LLM requests (Envoy's ext_authz over HTTP): who asks, whether they may, with which credential.
 
 What was asked before in the very same words is answered from memory, for as long as everything that the answer rests on
 is vouched for; everything else takes the longer way through `Check._decide`. Only the way out is never remembered:
 credentials are asked for their headers, and limits for room, each time.
 """
 
+import asyncio
 import hashlib
+import hmac
 import json
 import logging
 import math
@@ -22,6 +24,7 @@ from uuid import UUID
 
 from accounts.key_format import KeyKind, parse_secret
 from gateway.claims import SKEW_SECONDS, Claims, TokenRefused
+from isolation.addresses import peer_address
 from tenants.permissions import P
 
 from .actors import Caller
@@ -38,7 +41,9 @@ from .places import Place
 from .problems import Headers, Refused
 from .proxy_request import CONTEXT_HEADER, ProxyRequest
 from .records import MemoryRecord
+from .refusals import RefusalLog
 from .requests import CREDENTIAL_BYTES, Credential, client_of, headers_of, names_project
+from .routes import PROVIDERS
 from .tokens import Tokens
 from .usage import Usage
 from .uses import Uses
@@ -50,6 +55,8 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 PREFIX = "/check/"
+PATIENCE_SECONDS = 1.0
+"""For a credential that needs a token or a lease first, while there is another one to fall back to."""
 ESTIMATED_TOKENS = 1_000
 """What a request is taken to use until its end says what it did: nobody has seen its body yet."""
 TOKEN_HEADER = b"x-gatehouse-llm-auth"
@@ -62,10 +69,11 @@ UNAVAILABLE_AS_HEADER = b"x-gatehouse-unavailable-as"
 sets it, makes 503 of it again."""
 
 # The version of the API that is meant when the client names none (Anthropic demands one).
+SECRET_HEADER = b"x-gatehouse-check-secret"
 _VERSION_HEADER, _VERSION = b"anthropic-version", b"2023-06-01"
 _SHOWN = (TOKEN_HEADER, LANGSMITH_HEADER, b"authorization", b"x-api-key")
 _STATED = (PROVIDER_HEADER, MODEL_HEADER, PROJECT_HEADER)
-_SINGLE = frozenset({*_SHOWN, *_STATED, b"x-request-id", _VERSION_HEADER})
+_SINGLE = frozenset({*_SHOWN, *_STATED, SECRET_HEADER, b"x-request-id", _VERSION_HEADER})
 # Whatever a client may have sent that opens, or chooses, something at a provider, and what is ours.
 _REMOVED = (
     *_SHOWN,
@@ -171,6 +179,7 @@ class Check:
         self._limits = limits
         self._usage = usage
         self._credential_uses = CredentialUses(database)
+        self._refusals = RefusalLog(database)
         size, remember, unknown = config.cache_keys, config.remember, config.remember_unknown
         self._tokens = Tokens(database, issuer=config.issuer, size=size, remember=remember)
         self._places: Memory[Place] = Memory(size=size, remember=remember, remember_unknown=unknown)
@@ -186,6 +195,7 @@ class Check:
     async def write(self, *, at_once: bool = False) -> None:
         """Write what is waiting to be written."""
         await self._credential_uses.write(at_once=at_once)
+        await self._refusals.write()
 
     async def __call__(self, scope: Scope, send: Send, request_id: bytes) -> None:
         """Answer one question.
@@ -231,22 +241,26 @@ class Check:
             Unavailable: nobody can say.
         """
         headers = headers_of(scope["headers"], single=_SINGLE)
+        self._refuse_strangers(scope, headers)
         path = _path_of(scope)
         address = client_of(scope, headers, self._config.trusted_proxies)
         request = ProxyRequest(request_id=request_id.decode(), organization_id="", project_id="")
         try:
             asker = await self._asker(headers, address, request)
             wish = _wish_of(scope["method"], path, headers, asker.claims)
-            request.provider, request.model = wish.provider, wish.model
+            # Nothing that a client makes up becomes a row of the usage of its own.
+            request.provider = wish.provider if wish.provider in PROVIDERS else ""
+            request.model = wish.model if wish.is_bound else ""
             choice, injected = await self._choose(wish, asker.place, request)
         except Refused as refused:
-            self._note(request, refused)
+            self._note(request, refused, address)
             raise
         names = {name for name, _ in injected}
         fixed: Headers = [
             (UPSTREAM_HEADER, choice.credential.upstream.encode()),
             (REMOVE_HEADER, b",".join(name for name in _REMOVED if name not in names)),
             (b"content-length", b"0"),
+            *_logged(request),
         ]
         if choice.credential.provider == "anthropic" and _VERSION_HEADER not in headers:
             fixed.append((_VERSION_HEADER, _VERSION))
@@ -254,6 +268,24 @@ class Check:
         if place:
             self._remember(place, verdict)
         await self._let_through(send, verdict, injected, request_id, monotonic())
+
+    def _refuse_strangers(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Refuse whoever is not the proxy's Envoy: answers hold what opens a provider.
+
+        Raises:
+            Refused: neither is a secret shown, nor, where there is none, does the question come from this machine.
+        """
+        expected = self._config.check_secrets
+        if expected:
+            shown = headers.get(SECRET_HEADER, b"")
+            known = [hmac.compare_digest(shown, secret) for secret in expected]
+            if any(known):
+                return
+        else:
+            peer = peer_address(scope["client"][0] if scope.get("client") else None)
+            if peer is None or peer.is_loopback:
+                return
+        raise denied("caller_unknown")
 
     async def _asker(self, headers: dict[bytes, bytes], address: str | None, request: ProxyRequest) -> _Asker:
         """Return who asks; what becomes known on the way is noted in `request`.
@@ -271,8 +303,6 @@ class Check:
         else:
             asker = await self._by_key(_key_of(headers), named, address, request)
         caller = asker.caller
-        request.actor_type, request.actor_id, request.actor_label = caller.type, caller.id, caller.label
-        request.api_key_id = caller.key_id
         if caller.key_is_over:
             raise denied("token_revoked" if asker.claims else "key_invalid")
         if not caller.accepts(address):
@@ -292,10 +322,18 @@ class Check:
             raise denied("token_invalid") from None
         ends = monotonic() + claims.expires_at + SKEW_SECONDS - time.time()
         request.organization_id, request.project_id = organization_id, project_id
+        request.actor_type, request.actor_id = claims.actor_type, actor_id
         place = await self._place(organization_id, project_id)
         _refuse_state(place)
         request.environment = place.environment
-        if place.revocations.include(claims):
+        user = actor_id if claims.actor_type == "user" else None
+        account = actor_id if claims.actor_type not in {"user", "api_key"} else None
+        if claims.actor_type == "api_key" and not claims.client_id:
+            raise denied("token_invalid")
+        caller = await self._caller(place, user, account, claims.client_id or "", actor_id)
+        _name(request, caller)
+        # A key's token names the key itself.
+        if place.revocations.include(claims) or caller.id != actor_id:
             raise denied("token_revoked")
         if not claims.is_for(place.audiences):
             raise denied(
@@ -308,13 +346,6 @@ class Check:
             )
         if named not in {"", place.project, project_id}:
             raise denied("project_unknown")
-        user = actor_id if claims.actor_type == "user" else None
-        account = actor_id if claims.actor_type not in {"user", "api_key"} else None
-        if claims.actor_type == "api_key" and not claims.client_id:
-            raise denied("token_invalid")
-        caller = await self._caller(place, user, account, claims.client_id or "", actor_id)
-        if caller.id != actor_id:  # a key's token names the key itself
-            raise denied("token_revoked")
         return _Asker(place, caller, keys, ends=ends, claims=claims)
 
     async def _by_key(self, secret: str, named: str, address: str | None, request: ProxyRequest) -> _Asker:
@@ -324,6 +355,8 @@ class Check:
             raise denied("key_invalid")
         request.organization_id = record.organization_id
         request.project_id = record.project_id or ""
+        request.actor_type, request.actor_id, request.actor_label = "api_key", record.id, record.public_id
+        request.api_key_id = record.id
         if not record.is_active:
             await self._say_why(record, shown, named, address)
             raise denied("key_invalid")
@@ -335,6 +368,7 @@ class Check:
         if not place.accepts_api_keys:
             raise denied("api_keys_not_accepted")
         caller = await self._caller(place, None, None, record.public_id, record.id)
+        _name(request, caller)
         return _Asker(place, caller, record, record=record)
 
     async def _say_why(self, record: MemoryRecord, shown: Credential, named: str, address: str | None) -> None:
@@ -358,6 +392,8 @@ class Check:
         Raises:
             Refused: none fits, or none of those that do can be used now.
         """
+        if place.masked and not self._config.transformer and wish.method != "GET":
+            raise denied("not_maskable")
         found = choices(wish, place.credentials, transformer=self._config.transformer)
         request.masked = place.masked
         failed: Refused | None = None
@@ -366,10 +402,13 @@ class Check:
             request.provider, request.model, request.mapping = credential.provider, choice.model, choice.mapping
             request.credential_id, request.allowed_models = credential.id, [*choice.allowed_models]
             try:
-                return choice, await self._credentials.headers(credential)
+                async with asyncio.timeout(None if choice is found[-1] else PATIENCE_SECONDS):
+                    return choice, await self._credentials.headers(credential)
+            except TimeoutError:  # it may come for those who ask later; this request has another one
+                continue
             except Refused as refused:
                 failed = failed or refused
-        assert failed is not None  # noqa: S101 - `choices` returns at least one
+        assert failed is not None  # noqa: S101 - the last one is waited for
         raise failed
 
     # --- The way out ---------------------------------------------------------------------------
@@ -391,7 +430,7 @@ class Check:
                 try:
                     await self._limits.admit(request, place.limits, place.on_counter_outage, ESTIMATED_TOKENS)
                 except Refused as refused:
-                    self._note(request, refused)
+                    self._note(request, refused, verdict.address)
                     raise
                 reservation = request.reservation
             if not self._config.transformer:
@@ -421,10 +460,11 @@ class Check:
         await send({"type": "http.response.start", "status": status, "headers": answer})
         await send({"type": "http.response.body", "body": refused.body(request_id.decode())})
 
-    def _note(self, request: ProxyRequest, refused: Refused) -> None:
+    def _note(self, request: ProxyRequest, refused: Refused, address: str | None) -> None:
         """Count a refusal, when it is known whose it is."""
         if request.organization_id:
             self._usage.note(request, refused.code)
+            self._refusals.note(request, refused.code, address)
 
     # --- Memory --------------------------------------------------------------------------------
 
@@ -477,6 +517,7 @@ class Check:
                     get(MODEL_HEADER, b""),
                     get(PROJECT_HEADER, b""),
                     get(b"x-forwarded-for", b""),
+                    get(SECRET_HEADER, b""),
                     b"1" if _VERSION_HEADER in headers else b"",
                     scope["method"].encode(),
                     scope["raw_path"],
@@ -492,6 +533,21 @@ class Check:
         if len(self._verdicts) >= self._config.cache_keys:
             del self._verdicts[next(iter(self._verdicts))]
         self._verdicts[place] = verdict
+
+
+def _name(request: ProxyRequest, caller: Caller) -> None:
+    """Note who asks."""
+    request.actor_type, request.actor_id, request.actor_label = caller.type, caller.id, caller.label
+    request.api_key_id = caller.key_id
+
+
+def _logged(request: ProxyRequest) -> Headers:
+    """Return what Envoy's access log says of a request; nobody else gets to see it."""
+    names = ("organization_id", "project_id", "actor_type", "actor_id", "provider", "model", "credential_id")
+    found = ((name, getattr(request, name)) for name in names)
+    return [
+        (f"x-gatehouse-log-{name.replace('_', '-')}".encode(), str(value).encode()) for name, value in found if value
+    ]
 
 
 def _refuse_state(place: Place) -> None:
@@ -537,8 +593,6 @@ def _token_of(headers: dict[bytes, bytes]) -> tuple[str, bool]:
     ours, theirs = (_bare(headers.get(name, b"")) for name in (TOKEN_HEADER, LANGSMITH_HEADER))
     if ours and theirs and ours != theirs:
         raise denied("malformed", "Two different tokens came. Send one, in X-Gatehouse-LLM-Auth.")
-    if not ours and not theirs and (TOKEN_HEADER in headers or LANGSMITH_HEADER in headers):
-        raise denied("token_invalid")
     return ours or theirs, not ours
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from accounts.key_format import digest
@@ -137,6 +138,14 @@ class Database:
         """
         statement = "SELECT gateway_touch_credentials(%s::uuid[], %s, %s::text[])"
         await self._one(statement, [[*credentials], [*times], [*actors]])
+
+    async def tell(self, refusals: Jsonb) -> None:
+        """Write refusals to the audit logs of their organizations.
+
+        Raises:
+            Unavailable: nothing was written.
+        """
+        await self._one("SELECT gateway_tell_refusals(%s)", [refusals])
 
     async def touch(self, keys: Sequence[str], times: Sequence[datetime], addresses: Sequence[str | None]) -> None:
         """Write when and from where keys were last used, in one statement.

@@ -1,14 +1,17 @@
-"""Tokens that come with LLM requests: checked once, remembered by a hash, and only as long as the same keys are published."""
+"""Tokens of LLM requests: checked once, remembered by a hash, and only as long as the same keys are published."""
 
 import hashlib
 import math
 import secrets
 import time
 
-from gateway.claims import SKEW_SECONDS, Claims, TokenRefused, check, public_key
+from gateway.claims import SKEW_SECONDS, Claims, TokenRefused, UnknownKey, check, public_key
 
 from .database import Database, Unavailable
 from .memory import Memory
+
+AGAIN_SECONDS = 0.25
+"""How often the database is asked for the keys at most because a token names one that is not known."""
 
 
 class SigningKeys:
@@ -51,6 +54,7 @@ class Tokens:
         self._hash = hashlib.blake2b(digest_size=16, key=secrets.token_bytes(32))
         self._checked: dict[bytes, Claims] = {}
         self._published: dict[str, str] = {}
+        self._again_at = 0.0
         self.memory: Memory[SigningKeys] = Memory(size=1, remember=remember, remember_unknown=0)
 
     async def claims(self, token: str) -> tuple[Claims, SigningKeys]:
@@ -61,6 +65,24 @@ class Tokens:
             Unavailable: nobody can say which keys are published.
         """
         keys = await self._keys()
+        try:
+            return self._said(token, keys), keys
+        except UnknownKey:
+            # A key that signs the moment that it is published may be ahead of its notification.
+            now = time.monotonic()
+            if now < self._again_at:
+                raise
+            self._again_at = now + AGAIN_SECONDS
+            self.memory.heard("signing:")
+            keys = await self._keys()
+            return self._said(token, keys), keys
+
+    def _said(self, token: str, keys: SigningKeys) -> Claims:
+        """Return what a token says by these keys.
+
+        Raises:
+            TokenRefused: it is not valid.
+        """
         if keys.published != self._published:
             self._checked.clear()
             self._published = keys.published
@@ -77,7 +99,7 @@ class Tokens:
         elif claims.expires_at <= now - SKEW_SECONDS:
             del self._checked[place]
             raise TokenRefused("token_expired", "The token has expired. Get a new one from the token endpoint.")
-        return claims, keys
+        return claims
 
     async def _keys(self) -> SigningKeys:
         place = b"signing"

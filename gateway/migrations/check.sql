@@ -89,3 +89,32 @@ BEGIN
     );
 END $$;
 GRANT EXECUTE ON FUNCTION gateway_actor(uuid, uuid, uuid, text) TO gatehouse_app;
+
+-- Refusals that somebody may want to look into become events of their organizations' logs; the caller has seen to it that
+-- they are few. It runs with the caller's rights, one organization's scope after the other.
+CREATE FUNCTION gateway_tell_refusals(p_refusals jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_refusal record;
+BEGIN
+    FOR v_refusal IN
+        SELECT * FROM jsonb_to_recordset(p_refusals) AS r(
+            organization_id uuid, project_id uuid, actor_kind text, actor_id uuid, actor_label text, code text,
+            request_id text, ip inet, api_key_id text, count integer)
+    LOOP
+        PERFORM set_config('app.organization', v_refusal.organization_id::text, true);
+        INSERT INTO audit_event (id, time, organization_id, actor_kind, actor_id, actor_label, via, action, outcome,
+            target_type, target_id, target_label, project_id, project_label, before, after, reason, request_id, session,
+            ip, user_agent)
+        SELECT gen_random_uuid(), clock_timestamp(), o.id, v_refusal.actor_kind, v_refusal.actor_id,
+            left(v_refusal.actor_label, 320), 'api', 'llm_request.denied', 'denied', 'LLM request', '', '', p.id,
+            left(coalesce(p.name, ''), 200), '{}',
+            jsonb_strip_nulls(jsonb_build_object(
+                'code', v_refusal.code, 'requests', v_refusal.count, 'api_key', v_refusal.api_key_id)),
+            '', v_refusal.request_id, '', v_refusal.ip, ''
+        FROM tenants_organization o
+        LEFT JOIN tenants_project p ON p.organization_id = o.id AND p.id = v_refusal.project_id
+        WHERE o.id = v_refusal.organization_id;
+    END LOOP;
+END $$;
+GRANT EXECUTE ON FUNCTION gateway_tell_refusals(jsonb) TO gatehouse_app;

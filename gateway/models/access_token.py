@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils import timezone
 
 from tenants.models.base import TenantModel
 
@@ -63,6 +64,11 @@ class IssuedToken(TenantModel):
 
     def __str__(self) -> str:
         return self.jti
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether it is neither revoked nor expired."""
+        return self.revoked_at is None and self.expires_at > timezone.now()
 
 
 class TokenRevocation(TenantModel):

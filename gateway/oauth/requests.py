@@ -7,6 +7,7 @@ from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote_plus
 
 from django.http import HttpRequest
+from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 
 from accounts.api.authentication import KeyCredential, SessionAuthentication, SessionCredential
@@ -127,7 +128,7 @@ def session_of(request: HttpRequest) -> SessionCredential | None:
     Raises:
         Problem: 403, the CSRF token is missing or wrong.
     """
-    found = SessionAuthentication().authenticate(Request(request))
+    found = SessionAuthentication().authenticate(Request(request, parsers=[FormParser()]))
     return found[1] if found is not None else None
 
 

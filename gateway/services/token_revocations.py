@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from accounts.models import ApiKey
@@ -105,12 +105,14 @@ def _end(
     project_id: UUID | None = None,
 ) -> TokenRevocation:
     now = timezone.now()
+    # A token that followed another revocation may have been issued a moment ahead.
+    newest = rows.aggregate(newest=Max("issued_at"))["newest"] or now
     rows.update(revoked_at=now)
     revocation = TokenRevocation(
         organization_id=organization_id,
         kind=kind,
         subject=subject,
-        issued_up_to=now + timedelta(seconds=1) if kind is RevocationKind.TOKEN else now,
+        issued_up_to=max(now, newest),
         until=now + _LASTS,
         reason=reason,
         created_by=actor.label[:320],

@@ -188,8 +188,10 @@ def _project(actor: Actor, key: KeyRecord | None, reference: str) -> Project:
 
     Raises:
         TokenDenied: none is named, the actor has none of that name, or it is being deleted.
-        MissingPermission: they see it and may not call models there.
+        MissingPermission: they may call models nowhere, or see the project and may not do so there.
     """
+    if not actor.authority.allows_somewhere(P.LLM_INVOKE):
+        actor.require(P.LLM_INVOKE)
     if not reference:
         if key is None or key.project_id is None:
             raise TokenDenied(
@@ -221,7 +223,7 @@ def _bearer(actor: Actor, key: KeyRecord | None) -> _Bearer:
     if key.kind == KeyKind.SERVICE_ACCOUNT and key.service_account_id is not None:
         kind = ServiceAccount.objects.values_list("kind", flat=True).get(pk=key.service_account_id)
         return _Bearer(ActorType(kind), key.service_account_id, key.service_account or "")
-    return _Bearer(ActorType.API_KEY, key.key_id, key.label)
+    return _Bearer(ActorType.API_KEY, key.key_id, key.name)
 
 
 def _scope(actor: Actor, project: Project, names: Collection[str]) -> frozenset[str]:

@@ -23,8 +23,10 @@ from .sections.audit_log import AuditLog
 from .sections.domains import Domains
 from .sections.groups import GroupMembers, GroupRoles, Groups, is_provisioned
 from .sections.keys import Keys
+from .sections.llm_proxy import LlmProxy
 from .sections.members import Invitations, MemberProjects, Members, login_of
 from .sections.projects import Projects
+from .sections.provider_credentials import ProviderCredentials
 from .sections.roles import Roles
 from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
@@ -77,6 +79,8 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "sign_in_policy": _sign_in_policy(stage),
         "sinks": _sinks(stage),
         "audit_log": _audit_log(stage),
+        "llm_proxy": _llm_proxy(stage),
+        "provider_credentials": _provider_credentials(stage),
         "usage_limits": _usage_limits(stage),
     }
     return {name: value for name, value in exported.items() if value}
@@ -143,6 +147,7 @@ def _keys(stage: Stage) -> dict[str, Any]:
 def _domains(stage: Stage) -> dict[str, Any]:
     return {
         str(name): {field: value for field, value in row.values.items() if value}
+        | ({"verified": True} if row.stored.is_verified and row.stored.is_checked else {})
         for name, row in Domains(stage).current().items()
     }
 
@@ -150,7 +155,7 @@ def _domains(stage: Stage) -> dict[str, Any]:
 def _sso_connections(stage: Stage) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for name, row in SsoConnections(stage).current().items():
-        values = {field: value for field, value in _filled(row.values).items() if value is not None}
+        values = {field: value for field, value in _filled(row.values).items() if value not in (None, [])}
         if values["ends_at_provider"]:  # as it is when the file is silent
             del values["ends_at_provider"]
         found[str(name)] = values
@@ -167,6 +172,12 @@ def _audit_log(stage: Stage) -> dict[str, Any]:
     return dict(row.values) if row.stored.chosen or row.stored.next_at else {}
 
 
+def _llm_proxy(stage: Stage) -> dict[str, Any]:
+    """Return what the organization chose, nothing where it has the installation's defaults."""
+    (row,) = LlmProxy(stage).current().values()
+    return {} if row.stored._state.adding else dict(row.values)
+
+
 def _sign_in_policy(stage: Stage) -> dict[str, Any]:
     """Return what the policy asks, nothing where it asks nothing."""
     stored, (row,) = SignInPolicy(), Policy(stage).current().values()
@@ -179,9 +190,24 @@ def _sinks(stage: Stage) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for name, row in Sinks(stage).current().items():
         values = _filled(row.values)
-        if values["active"]:  # as it is when the file is silent
+        if values["sent_fields"] is None:  # as it is when the file is silent
+            del values["sent_fields"]
+        if values["active"]:  # the same
             del values["active"]
         found[str(name)] = values
+    return found
+
+
+def _provider_credentials(stage: Stage) -> dict[str, Any]:
+    """Return the credentials without their secrets; those of one name are told apart by their projects."""
+    found: dict[str, dict[str, Any]] = {}
+    for (project, name), row in _pairs(ProviderCredentials(stage)):
+        values = {field: value for field, value in _filled(row.values).items() if value not in ({}, [])}
+        if values["enabled"]:  # as it is when the file is silent
+            del values["enabled"]
+        label = name if name.lower() not in {each.lower() for each in found} else f"{name} ({project})"
+        own_name = {"name": name} if label != name else {}
+        found[label] = {**own_name, **({"project": project} if project else {}), **values}
     return found
 
 

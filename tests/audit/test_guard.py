@@ -28,7 +28,7 @@ from tests.tenants.stage import events
 
 # The log itself, its companion, what proves it, the responses that the API keeps for a day (repeating one changes
 # nothing), recent SCIM requests, sign-ins and sign-outs, what SAML remembers of its messages, sessions and warnings,
-# and how far sinks are.
+# how far sinks are, and tokens that live minutes (issuing and revoking one is an event).
 UNGOVERNED = {
     "audit_event",
     "audit_unattributedchange",
@@ -45,10 +45,12 @@ UNGOVERNED = {
     "audit_alertcursor",
     "audit_alertnotice",
     "audit_sighting",
+    "gateway_issuedtoken",
     "gateway_usagecounter",
     "gateway_usagehour",
     "gateway_usagenotice",
     "gateway_usageslot",
+    "audit_witnessedorigin",
     *SEALED_TABLES,
 }
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
@@ -56,6 +58,7 @@ INSTALLATION = [
     "accounts_platformkey",
     "accounts_socialidentity",
     "accounts_user",
+    "gateway_signingkey",
     "gateway_price",
     "mfa_authenticator",
     "tenants_installationsettings",
@@ -149,6 +152,7 @@ WATCHED = {
     "accounts_ssoidentity": sql.SQL("subject = subject || '!'"),
     "audit_alert": sql.SQL("note = note || '!'"),
     "audit_evidenceexport": sql.SQL("reason = reason || '!'"),
+    "gateway_providercredential": sql.SQL("name = name || '!'"),
     "tenants_domain": sql.SQL("reason = reason || '!'"),
 }
 
@@ -169,8 +173,12 @@ UNIQUE_PAIRS = {
     "audit_alert": "subject",
     "audit_alertchannel": "name",
     "audit_alertrule": "rule",
+    "audit_cosigner": "name",
+    "audit_cosigningkey": "organization_id",
     "audit_savedsearch": "maker_id",
+    "gateway_proxysettings": "organization_id",
     "gateway_usagelimit": "subject_kind",
+    "audit_witnessedlog": "name",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",
     "tenants_membership": "user_id",

@@ -1,14 +1,15 @@
 """What the tests of the check share: an organization whose LLM requests pass, and what is sent about them."""
 
-import json
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from audit.redaction import snapshot
 from gateway import signals
@@ -22,6 +23,7 @@ from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tenants.models import Organization
 from tests.gateway.process import Gateway, Reply
+from tests.gateway.test_invalidation import becomes
 from tests.people import Tenant
 
 CHAT = "/v1/chat/completions"
@@ -120,10 +122,6 @@ class Proxy:
 
     def revoke(self, kind: str, subject: str = "") -> None:
         """Revoke tokens."""
-        from datetime import timedelta
-
-        from django.utils import timezone
-
         now = timezone.now()
         row = TokenRevocation(
             organization=self.tenant.organization,
@@ -181,11 +179,6 @@ def signed(claims: Claims) -> str:
     return sign(claims.document(), kid=signer.kid, key=signer.private)
 
 
-def changed(claims: Claims, **changes: Any) -> str:
-    """Return a token with changed claims."""
-    return signed(replace(claims, **changes))
-
-
 def check(
     gateway: Gateway,
     token: str = "",
@@ -199,15 +192,6 @@ def check(
     return Answer(gateway.send(method, f"/check{path}", headers=sent))
 
 
-def document_of(answer: Answer) -> dict[str, Any]:
-    """Return the problem."""
-    found: dict[str, Any] = json.loads(answer.reply.body)
-    return found
-
-
-def is_uuid(text: str) -> bool:
-    """Return whether a text is a UUID."""
-    try:
-        return bool(UUID(text))
-    except ValueError:
-        return False
+def soon(answer: Callable[[], object], expected: object) -> None:
+    """Fail unless an answer is as expected within a second."""
+    becomes(answer, expected, time.monotonic())

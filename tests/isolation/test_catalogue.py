@@ -71,6 +71,7 @@ LOOKUP_FUNCTIONS = {
     "audit_exports_to_do()",
     "audit_wake_alerts()",
     "audit_wake_sinks()",
+    "gateway_touch_credentials(uuid[],timestamp with time zone[],text[])",
     "gateway_add_usage(jsonb)",
     "gateway_forget_usage(interval)",
     "tenants_invitation_by_digest(bytea)",
@@ -100,8 +101,8 @@ AUDIT_FUNCTIONS = {
     "audit_logs_with_unreported_changes()",
     "audit_note_schema(text,text[],text)",
     "audit_report_changes(uuid[],uuid)",
-    "audit_retirable(uuid,date,integer,integer)",
-    "audit_retire(uuid,date,integer,integer,text)",
+    "audit_retirable(uuid,date,integer,integer,bigint,bigint)",
+    "audit_retire(uuid,date,integer,integer,text,bigint,bigint)",
     "audit_sweep_pending()",
     "audit_unreported_changes(uuid)",
 }

@@ -259,6 +259,7 @@ def test_single_sign_on_or_second_steps_that_go(acme: Tenant, action: str) -> No
         ("unattributed_change", UNATTRIBUTED, "critical"),
         ("verification_failed", "audit_log.verification_failed", "critical"),
         ("sink_failing", "sink.failing", "medium"),
+        ("cosigning_refused", "witnessed_log.refused", "critical"),
     ],
 )
 def test_what_is_told_each_time(acme: Tenant, rule: str, action: str, severity: str) -> None:

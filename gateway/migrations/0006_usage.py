@@ -39,7 +39,7 @@ DROP TABLE gateway_usagebatch;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0003_proxy"),
+        ("gateway", "0005_credentials"),
     ]
 
     operations = [
