@@ -23,6 +23,8 @@ from gateway.tasks import watch_limits
 from isolation.actor import SYSTEM
 from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import tenant_scope
+from tenants.models import Organization
+from tenants.services.organizations import purge_organization, request_deletion
 from tests.people import Tenant
 from tests.tenants.stage import events
 
@@ -229,3 +231,15 @@ def test_money_is_whole_numbers(text: str, amount: int) -> None:
 def test_money_has_no_parts_below_a_millionth() -> None:
     with pytest.raises(ValueError, match=r"0\.0000001"):
         micros("0.0000001")
+
+
+def test_nothing_of_a_purged_organization_is_left(acme: Tenant, superuser: Any) -> None:
+    count(acme, make(acme, metric="tokens", window="month"), 9)
+    with acme.acting("owner") as actor:
+        request_deletion(organization=acme.organization, actor=actor, reason="Over")
+    superuser.execute("UPDATE tenants_organization SET purge_at = now() - interval '1 second'")
+    with tenant_scope(acme.organization):
+        purge_organization(organization=Organization.objects.get(), actor=SYSTEM)
+    for table in ("usagecounter", "usagelimit", "usagenotice"):
+        counting = f"SELECT count(*) FROM gateway_{table}"  # noqa: S608 - tables of the test
+        assert superuser.execute(counting).fetchone() == (0,)
