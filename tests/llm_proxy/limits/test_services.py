@@ -175,7 +175,9 @@ def test_the_rule_raises_an_alert_for_each_step(acme: Tenant) -> None:
 
     def sign(percent: int) -> Any:
         after = {"percent": percent, "subject": "Chatbot"}
-        given = dict.fromkeys(("outcome", "actor_kind", "actor_id", "actor_label", "reason", "ip", "user_agent"), "")
+        given: dict[str, Any] = dict.fromkeys(
+            ("outcome", "actor_kind", "actor_id", "actor_label", "reason", "ip", "user_agent"), ""
+        )
         facts = Facts(
             seq=1,
             time=timezone.now(),
