@@ -11,13 +11,16 @@ BESIDE := idp envoy chart
 OIDC_PROVIDER := tests/sso/oidc_provider
 SAMLP := tests/sso/saml/samlp_provider
 
-.PHONY: help run test lint bench soak lock clean
+.PHONY: help run proxy test lint bench soak lock clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime ## Start the portal with everything it needs (PORT=8000, HOST=127.0.0.1, DEMO=0)
 	@exec $(BIN)/python -m portal.run
+
+proxy: $(VENV)/.runtime $(VENV)/envoy/.installed ## Start the LLM auth proxy too: Envoy, transformer, a fake provider (PROXY_PORT=10000)
+	@exec $(BIN)/python -m portal.run proxy
 
 test: $(VENV)/.development $(BESIDE:%=$(VENV)/%/.installed) $(OIDC_PROVIDER)/node_modules/.installed $(SAMLP)/node_modules/.installed ## Run the tests (PYTEST_ARGS="tests/audit -k name")
 	@$(BIN)/python -m pytest -n $(XDIST) $(PYTEST_ARGS)
@@ -34,7 +37,7 @@ bench: $(VENV)/.development ## Measure: ratios to a baseline of the same run
 	@$(BIN)/python -m pytest -n 0 -m bench -s $(PYTEST_ARGS) tests/bench
 
 soak: $(VENV)/.development ## Run the long tests
-	@$(BIN)/python -m pytest -n 0 -m soak -s $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 0 -m soak -s -o faulthandler_timeout=14400 $(PYTEST_ARGS)
 
 lock: $(VENV)/.development ## Pin the newest allowed dependencies, with hashes, for every platform
 	@$(BIN)/uv pip compile $(LOCK) -o requirements.lock pyproject.toml

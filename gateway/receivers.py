@@ -1,4 +1,4 @@
-"""Ends access tokens together with what they hang on, in the transaction of that change.
+"""Ends access tokens and credentials together with what they hang on, in the transaction of that change.
 
 The hot path asks at each request whether the key, the membership and the permission behind a token are still there.
 What it cannot see from there is written down here: that sessions were ended, and that somebody left who may be back.
@@ -11,11 +11,12 @@ from django.dispatch import receiver
 
 from accounts import signals as account_signals
 from accounts.models import ApiKey, User
-from gateway.models import RevocationKind
+from gateway.models import ProviderCredential, RevocationKind
+from gateway.services.provider_credentials import end_provider_credential
 from gateway.services.token_revocations import end_tokens
 from isolation.actor import Actor
 from tenants import signals as tenant_signals
-from tenants.models import Membership
+from tenants.models import Membership, Project
 
 
 @receiver(
@@ -61,6 +62,16 @@ def end_keys_tokens(sender: object, *, target: ApiKey, actor: Actor, **kwargs: A
         actor=actor,
         reason="The key was revoked",
     )
+
+
+@receiver(tenant_signals.project_transferred_away, dispatch_uid="gateway:end_project_credentials")
+def end_project_credentials(sender: object, *, target: Project, actor: Actor, **kwargs: Any) -> None:
+    """Delete the provider credentials of a project that goes to another organization.
+
+    Their secrets are sealed with the former organization's data key and bound to it: nobody else could open them.
+    """
+    for credential in ProviderCredential.objects.select_related("project").filter(project=target):
+        end_provider_credential(credential, actor=actor, reason="The project moved to another organization")
 
 
 def _end_of_actor(member: Membership, actor: Actor, reason: str) -> None:

@@ -80,7 +80,7 @@ def check_upstream(url: str) -> None:
     try:
         upstream_at(url)
     except UnknownUpstream:
-        raise ValueError(f"{url} is no address; write https://llm.example.com or http://10.0.0.5:8000/v1") from None
+        raise ValueError(f"{url} is no address; write https://llm.example.com or http://10.0.0.5:8000") from None
 
 
 def upstream_of(provider: str, base_url: str, region: str, allowed: Sequence[str]) -> Upstream:

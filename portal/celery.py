@@ -81,6 +81,11 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "have the newest checkpoints cosigned": {
+        "task": "audit.tasks.ask_cosigners",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "verify the audit log": {
         "task": "audit.tasks.verify_log",
         "schedule": 60,
@@ -112,6 +117,19 @@ app.conf.beat_schedule = {
     "forget access tokens that expired a month ago": {
         "task": "gateway.tasks.forget_tokens",
         "schedule": crontab(minute="13"),
+    },
+    "forget former secrets of provider credentials": {
+        "task": "gateway.tasks.forget_former_secrets",
+        "schedule": crontab(minute="*/5"),
+    },
+    "look which budgets of LLM usage are used up": {
+        "task": "gateway.tasks.watch_limits",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
+    "forget usage that is older than it is kept": {
+        "task": "gateway.tasks.forget_usage",
+        "schedule": crontab(minute="33"),
     },
     "sweep what the API keeps for a day": {
         "task": "api.tasks.sweep",

@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,11 @@ class RunRecord:
                 end_leftovers(pid)
             self._path.write_text(me, encoding="utf-8")
         return None
+
+    def alive(self) -> int | None:
+        """Return the process id of a live run of this checkout, None without one."""
+        pid, alive = self._other()
+        return pid if alive else None
 
     def release(self) -> None:
         """Remove the record."""
@@ -125,6 +131,24 @@ def commands(settings: Any) -> dict[str, list[str]]:
     return {"web": web, "gateway": gateway, "worker": worker, "delivery": delivery}
 
 
+def proxy_commands(settings: Any, envoy: Path, configuration: Path) -> dict[str, list[str]]:
+    """Return the processes of the LLM auth proxy: name and command.
+
+    Args:
+        settings: Django's settings.
+        envoy: the program.
+        configuration: what it is started with.
+    """
+    found = {"envoy": [str(envoy), "--config-path", str(configuration), "--disable-hot-restart"]}
+    # The portal starts beside it: that keys do not come yet is no news.
+    found["envoy"] += ["--concurrency", "2", "--log-level", "warning", "--component-log-level", "jwt:error"]
+    if settings.PROXY_TRANSFORMER:
+        found["transformer"] = [sys.executable, "-m", "gateway.transformer"]
+    provider = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--log-level", "warning"]
+    found["provider"] = [*provider, "--port", str(settings.FAKE_PROVIDER_PORT), "gateway.fake_provider:application"]
+    return found
+
+
 class LogPrinter(Printer):  # type: ignore[misc] # honcho has no types
     """Prints every process's lines with its name, and starts threads when the first line comes.
 
@@ -145,11 +169,13 @@ class LogPrinter(Printer):  # type: ignore[misc] # honcho has no types
         super().write(message)
 
 
-def supervise(settings: Any) -> int:
-    """Run the processes until one ends or SIGINT or SIGTERM comes; then end all of them.
+def supervise(settings: Any, running: Mapping[str, list[str]], announced: Callable[[], None]) -> int:
+    """Run processes until one ends or SIGINT or SIGTERM comes; then end all of them.
 
     Args:
         settings: Django's settings.
+        running: their names and commands.
+        announced: tells the person at the terminal when they answer; has a thread of its own.
 
     Returns:
         0 when a signal ended it, 1 when a process ended by itself.
@@ -157,11 +183,11 @@ def supervise(settings: Any) -> int:
     printer = LogPrinter()
     manager = Manager(printer)
     printer.on_start = [
-        threading.Thread(target=announce, args=(settings,), daemon=True),
+        threading.Thread(target=announced, daemon=True),
         threading.Thread(target=end_orphans, args=(manager,), daemon=True),
     ]
     environment = os.environ | {MARKER: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
-    for name, command in commands(settings).items():
+    for name, command in running.items():
         manager.add_process(name, f"exec {shlex.join(command)}", env=environment, cwd=str(settings.BASE_DIR))
     manager.loop()
     if manager.returncode in {130, 143}:
@@ -199,25 +225,19 @@ def _has_ended(pid: int) -> bool:
 
 def announce(settings: Any) -> None:
     """Wait for the first answers of web and gateway, then print the addresses and the logins."""
-    addresses = [_address(settings.HOST, settings.PORT), _address(settings.GATEWAY_HOST, settings.GATEWAY_PORT)]
-    for address in addresses:
-        if not _answers(address):
-            print(
-                f"Gatehouse: no answer from {address} for {FIRST_ANSWER_SECONDS} s; the lines above say why.",
-                flush=True,
-            )
-            return
-    print(welcome(settings, *addresses), flush=True)
+    addresses = [address_of(settings.HOST, settings.PORT), address_of(settings.GATEWAY_HOST, settings.GATEWAY_PORT)]
+    if all(answers(f"{address}/healthz/live") for address in addresses):
+        print(welcome(settings, *addresses), flush=True)
 
 
-def _address(host: str, port: int) -> str:
+def address_of(host: str, port: int) -> str:
     """Return where a server that listens there is reached from this machine."""
     name = host if host not in {"0.0.0.0", "::"} else "localhost"  # noqa: S104 - compared only
     return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
-def _answers(address: str) -> bool:
-    """Wait for a server's first answer.
+def answers(url: str) -> bool:
+    """Wait for a server's first answer, and say so when it does not come.
 
     Returns:
         Whether it came in time; what it says is in the log.
@@ -226,11 +246,12 @@ def _answers(address: str) -> bool:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
     while time.monotonic() < deadline:
         try:
-            opener.open(f"{address}/healthz/live", timeout=5).close()
+            opener.open(url, timeout=5).close()
         except urllib.error.HTTPError:
             return True
         except OSError:
             time.sleep(0.1)
         else:
             return True
+    print(f"Gatehouse: no answer from {url} for {FIRST_ANSWER_SECONDS} s; the lines above say why.", flush=True)
     return False

@@ -1,17 +1,16 @@
-"""``make run``: everything Gatehouse needs, started in order and stopped together.
+"""``make run`` and ``make proxy``: everything Gatehouse needs, started in order and stopped together.
 
-Run as ``python -m portal.run``. Nothing is started before the settings are read, no other run of this
-checkout is found and the port is free.
+Run as ``python -m portal.run``, or ``python -m portal.run proxy``. Nothing is started before the settings are read,
+no other run of this checkout is found and the port is free.
 """
 
-import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,13 +19,10 @@ from portal.bootstrap import ensure_database, read_state, sources_digest, write_
 from portal.database import embedded_server
 from portal.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from portal.environment import ConfigurationError
-from portal.processes import MARKER, RunRecord, supervise
+from portal.processes import MARKER, RunRecord, announce, commands, supervise
+from portal.proxy import CannotRunError, Proxy, check_port
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-
-
-class CannotRunError(Exception):
-    """The start is refused; the message is one line that says what to do."""
 
 
 def main() -> int:
@@ -37,7 +33,7 @@ def main() -> int:
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return run()
+        return run(with_proxy=sys.argv[1:] == ["proxy"])
     except (ConfigurationError, EmbeddedPostgresError, CannotRunError) as error:
         print(f"Gatehouse: {error}", file=sys.stderr)
         return 1
@@ -45,22 +41,32 @@ def main() -> int:
         return 0
 
 
-def run() -> int:
-    """Prepare the database, run the processes until one ends or a signal comes, stop the database."""
+def run(*, with_proxy: bool = False) -> int:
+    """Prepare the database, run the processes until one ends or a signal comes, stop the database.
+
+    Args:
+        with_proxy: whether the LLM auth proxy is run too; beside a portal that runs already, it alone.
+    """
     from django.conf import settings  # noqa: PLC0415 - a malformed setting is reported by main()
 
+    proxy = Proxy(settings) if with_proxy else None
+    if proxy and RunRecord(settings.GATEHOUSE_HOME / "run.pid").alive() is not None:
+        with _only_run(settings.GATEHOUSE_HOME / "proxy.pid"):
+            return supervise(settings, proxy.commands(), proxy.announce)
     server = embedded_server()
     if settings.GATEHOUSE_BLUEPRINT:
         _check_blueprint(settings.GATEHOUSE_BLUEPRINT)
     with _only_run(settings.GATEHOUSE_HOME / "run.pid"):
-        _check_port(settings.HOST, settings.PORT)
-        _check_port(settings.GATEWAY_HOST, settings.GATEWAY_PORT, prefix="GATEWAY_")
+        check_port(settings.HOST, settings.PORT)
+        check_port(settings.GATEWAY_HOST, settings.GATEWAY_PORT, prefix="GATEWAY_")
         with server.running() if server else nullcontext():
             if server:
                 _announce_place(server)
                 ensure_database(server)
             _prepare(settings, server)
-            return supervise(settings)
+            if proxy is None:
+                return supervise(settings, commands(settings), partial(announce, settings))
+            return supervise(settings, commands(settings) | proxy.commands(), proxy.announce_all)
 
 
 def _check_blueprint(path: Path) -> None:
@@ -96,38 +102,6 @@ def _only_run(path: Path) -> Iterator[None]:
         yield
     finally:
         record.release()
-
-
-def _check_port(host: str, port: int, prefix: str = "") -> None:
-    """Refuse a port that is taken, before anything is started.
-
-    Args:
-        host: where a server is to listen.
-        port: the same.
-        prefix: what the names of its two settings begin with.
-
-    Raises:
-        CannotRunError: the port is in use, or the address is not this machine's.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except PermissionError as error:
-        raise CannotRunError(
-            f"{prefix}PORT: {port} needs root's rights: choose another one, such as {prefix}PORT=8000."
-        ) from error
-    except socket.gaierror as error:
-        raise CannotRunError(f"{prefix}HOST: {host} is no address of this machine.") from error
-    except OSError as error:
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise CannotRunError(f"{prefix}HOST: {host} is no address of this machine.") from error
-        other = port + 1 if port < 65535 else port - 1  # noqa: PLR2004 - the highest port
-        raise CannotRunError(
-            f"{prefix}PORT: {port} on {host} is in use by another program: "
-            f"stop it, or choose another: {prefix}PORT={other} make run"
-        ) from error
 
 
 def _announce_place(server: EmbeddedPostgres) -> None:

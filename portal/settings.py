@@ -12,6 +12,7 @@ from psycopg import IsolationLevel
 
 from accounts.report_signatures import read_public_keys
 from accounts.social_providers import GOOGLE_ISSUER, SocialProvider, is_configured
+from audit.masking.presidio import installed_model
 from audit.witnesses.bucket import MODES, BucketAccess
 from console import appearance
 from gateway.signing_jwks import check_issuer, parse_signing_jwks
@@ -179,7 +180,10 @@ TRANSFORMER_PRIVATE_KEY = env.file("TRANSFORMER_PRIVATE_KEY")
 TRANSFORMER_CLIENT_AUTHORITIES = env.file("TRANSFORMER_CLIENT_AUTHORITIES")
 
 # --- LLM auth proxy: where credentials may send requests besides the providers' own addresses -----------
-PROXY_UPSTREAMS = env.strings("PROXY_UPSTREAMS")
+FAKE_PROVIDER_PORT = env.integer("FAKE_PROVIDER_PORT", default=10002, minimum=1, maximum=65535)
+# In development, the provider that `make proxy` brings.
+_fake = [f"http://127.0.0.1:{FAKE_PROVIDER_PORT}"] if GATEHOUSE_ENV == "development" else []
+PROXY_UPSTREAMS = env.strings("PROXY_UPSTREAMS", _fake)
 for _upstream in PROXY_UPSTREAMS:
     checked("PROXY_UPSTREAMS", check_upstream, _upstream)
 
@@ -411,6 +415,15 @@ SIGNING_KEY_DAYS = env.integer("SIGNING_KEY_DAYS", default=90, minimum=1, maximu
 JWKS_CACHE_SECONDS = env.integer("JWKS_CACHE_SECONDS", default=300, minimum=10, maximum=86_400)
 PROXY_ENABLED_BY_DEFAULT = env.boolean("PROXY_ENABLED_BY_DEFAULT", default=False)
 
+# Where its Envoy listens (docs/llm-proxy/README.md).
+PROXY_HOST = env.text("PROXY_HOST", "127.0.0.1")
+PROXY_PORT = env.integer("PROXY_PORT", default=10000, minimum=1, maximum=65535)
+PROXY_ADMIN_PORT = env.integer("PROXY_ADMIN_PORT", default=9901, minimum=1, maximum=65535)
+
+# Where limits are counted, and how long usage is kept (docs/llm-proxy/limits-and-usage.md).
+COUNTER_URL = env.url("COUNTER_URL", ("redis", "rediss"))
+USAGE_RETENTION_DAYS = env.integer("USAGE_RETENTION_DAYS", default=400, minimum=35, maximum=3_650)
+
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", default=12, minimum=1, maximum=24 * 30) * 3600
 SESSION_ENGINE = "accounts.sessions.store"
@@ -522,6 +535,9 @@ if OUTBOUND_CA_FILE is not None:
 # --- Alerts: where an address is, by databases in MaxMind's format on this machine; nobody is asked -----
 GEOIP_DATABASE = env.file("GEOIP_DATABASE")
 GEOIP_ASN_DATABASE = env.file("GEOIP_ASN_DATABASE")
+
+# --- Redaction: the spaCy model by which Presidio, an extra, reads texts; nothing is downloaded ----------
+PRESIDIO_MODEL = checked("PRESIDIO_MODEL", installed_model, env.text("PRESIDIO_MODEL"))
 
 # --- Background work: a broker may lose every message and nothing is lost ------------------------------
 CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", ("redis", "rediss", "amqp", "amqps", "sqla+postgresql+psycopg"))

@@ -2,6 +2,7 @@
 
 from audit.capture import refuse_gaps
 from audit.tasks import ensure_partitions
+from gateway.services.prices import load_price_list
 from gateway.services.signing_keys import settle_signing_keys
 from isolation.roles import refuse_excess_power
 from vault.checks import refuse_missing_keys, warn_of_missing_peppers
@@ -10,7 +11,7 @@ from vault.checks import refuse_missing_keys, warn_of_missing_peppers
 def prepare_process() -> None:
     """Check the database role and the keyring, and make sure that events of the coming months have a place.
 
-    Tokens get a key that signs, if there is none.
+    Tokens get a key that signs, if there is none; the price list that comes with this version is read once.
 
     A pepper that keys in use need and the keyring lacks is a line in the log, because all other keys work.
 
@@ -23,4 +24,5 @@ def prepare_process() -> None:
     warn_of_missing_peppers()
     ensure_partitions()
     settle_signing_keys(at_start=True)
+    load_price_list()
     refuse_gaps()

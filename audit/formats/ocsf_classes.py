@@ -111,6 +111,7 @@ _NAMED: dict[str, tuple[Class, int]] = {
     "access.denied": (API_ACTIVITY, OTHER),
     "llm_request.denied": (API_ACTIVITY, OTHER),
     "audit_log.exported": (API_ACTIVITY, 2),
+    "audit_log.pulled": (API_ACTIVITY, 2),
     "evidence_export.downloaded": (API_ACTIVITY, 2),
     "exception.granted": (USER_ACCESS, 1),
     "exception.revoked": (USER_ACCESS, 2),
@@ -215,6 +216,7 @@ _VERBS = {
     "failed": OTHER,
     "failing": OTHER,
     "finished": 3,
+    "former_forgotten": 4,
     "found": OTHER,
     "leaked": 4,
     "linked": 6,
@@ -225,9 +227,11 @@ _VERBS = {
     "partition_dropped": 4,
     "paused": 12,
     "purged": 4,
+    "put_back": 3,
     "raised": 1,
     "recovered": 10,
     "reencrypted": 3,
+    "refused": OTHER,
     "released": 4,
     "removed": 4,
     "replayed": 3,
@@ -274,6 +278,7 @@ _SEVERITIES = {
     "sink.failing": _MEDIUM,
     "support.entered": _MEDIUM,
     "unattributed_change.found": _HIGH,
+    "witnessed_log.refused": _CRITICAL,
 }
 
 

@@ -5,7 +5,7 @@ CREATE FUNCTION gateway_used(
     SELECT coalesce(sum(CASE p_metric WHEN 'requests' THEN u.requests WHEN 'tokens' THEN u.input_tokens + u.output_tokens
                                       ELSE u.cost END), 0)::bigint
     FROM gateway_usagehour u
-    WHERE u.organization_id = p_organization AND u.hour >= p_since AND u.outcome = 'allowed'
+    WHERE u.organization_id = p_organization AND u.hour >= p_since AND u.outcome IN ('allowed', 'upstream_error')
       AND CASE p_kind
             WHEN 'project' THEN u.project_id::text = p_subject
             WHEN 'api_key' THEN u.api_key_id::text = p_subject
@@ -126,29 +126,30 @@ BEGIN
     END LOOP;
 END $$;
 
--- What the counters of one organization say now; of those that count each of their kind, the fullest.
-CREATE FUNCTION gateway_counted(p_organization uuid, p_limits jsonb) RETURNS jsonb LANGUAGE plpgsql VOLATILE AS $$
+-- What the counters of one organization say now: for each limit the fullest subjects.
+CREATE FUNCTION gateway_counted(p_organization uuid, p_limits jsonb, p_most integer) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
     v_answer jsonb;
 BEGIN
     PERFORM set_config('app.organization', p_organization::text, true);
-    SELECT coalesce(jsonb_object_agg(found.limit_id, jsonb_build_array(found.used, found.subject)), '{}') INTO v_answer
-    FROM (
-        SELECT DISTINCT ON (l."limit") l."limit" AS limit_id, c.used, c.subject
-        FROM jsonb_to_recordset(p_limits) AS l("limit" uuid, "window" text)
-        CROSS JOIN LATERAL (
-            SELECT u.subject, u.used FROM gateway_usagecounter u
-            WHERE l."window" <> 'none' AND u.organization_id = p_organization AND u.limit_id = l."limit"
-              AND u.started_at = date_trunc(replace(l."window", 'none', 'minute'), v_now, 'UTC')
-            UNION ALL
-            SELECT s.subject, count(*) FROM gateway_usageslot s
-            WHERE l."window" = 'none' AND s.organization_id = p_organization AND s.limit_id = l."limit"
-              AND s.expires_at > v_now
-            GROUP BY s.subject
+    SELECT coalesce(jsonb_object_agg(l."limit", (
+        SELECT coalesce(jsonb_agg(jsonb_build_array(c.subject, c.used) ORDER BY c.used DESC, c.subject), '[]')
+        FROM (
+            SELECT found.* FROM (
+                SELECT u.subject, u.used FROM gateway_usagecounter u
+                WHERE l."window" <> 'none' AND u.organization_id = p_organization AND u.limit_id = l."limit"
+                  AND u.started_at = date_trunc(replace(l."window", 'none', 'minute'), v_now, 'UTC')
+                UNION ALL
+                SELECT s.subject, count(*) FROM gateway_usageslot s
+                WHERE l."window" = 'none' AND s.organization_id = p_organization AND s.limit_id = l."limit"
+                  AND s.expires_at > v_now
+                GROUP BY s.subject
+            ) found ORDER BY found.used DESC, found.subject LIMIT p_most
         ) c
-        ORDER BY l."limit", c.used DESC, c.subject
-    ) found;
+    )), '{}') INTO v_answer
+    FROM jsonb_to_recordset(p_limits) AS l("limit" uuid, "window" text);
     RETURN v_answer;
 END $$;
 
@@ -156,4 +157,4 @@ GRANT EXECUTE ON FUNCTION gateway_used(uuid, text, text, boolean, text, timestam
 GRANT EXECUTE ON FUNCTION gateway_used_by(uuid, text, text, boolean, text, timestamptz) TO gatehouse_app;
 GRANT EXECUTE ON FUNCTION gateway_lease(uuid, jsonb) TO gatehouse_app;
 GRANT EXECUTE ON FUNCTION gateway_settle(uuid, jsonb) TO gatehouse_app;
-GRANT EXECUTE ON FUNCTION gateway_counted(uuid, jsonb) TO gatehouse_app;
+GRANT EXECUTE ON FUNCTION gateway_counted(uuid, jsonb, integer) TO gatehouse_app;

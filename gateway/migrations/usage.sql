@@ -37,6 +37,7 @@ DECLARE
 BEGIN
     DELETE FROM gateway_usagehour WHERE hour < now() - p_kept;
     GET DIAGNOSTICS v_forgotten = ROW_COUNT;
+    DELETE FROM gateway_usagenotice WHERE started_at < now() - interval '40 days';
     DELETE FROM gateway_usagebatch WHERE written_at < now() - interval '1 day';
     DELETE FROM gateway_usageslot WHERE expires_at < now();
     DELETE FROM gateway_usagecounter WHERE started_at > '-infinity' AND started_at < now() - interval '32 days';

@@ -1,7 +1,7 @@
 """What the LLM auth proxy stores."""
 
 from .access_token import ActorType, IssuedToken, RevocationKind, TokenRevocation
-from .counter import UsageCounter, UsageSlot
+from .counter import UsageCounter, UsageNotice, UsageSlot
 from .limit import LimitMetric, LimitSubject, LimitWindow, UsageLimit
 from .price import Price
 from .provider_credential import CredentialKind, Provider, ProviderCredential
@@ -28,5 +28,6 @@ __all__ = [
     "UsageCounter",
     "UsageHour",
     "UsageLimit",
+    "UsageNotice",
     "UsageSlot",
 ]

@@ -65,3 +65,32 @@ class UsageSlot(models.Model):
 
     def __str__(self) -> str:
         return self.slot
+
+
+class UsageNotice(models.Model):
+    """That a limit was reached to so many percent in a window, and that it was said."""
+
+    tenant_column = "organization_id"
+    audit_exempt = True
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization_id = models.UUIDField(editable=False)
+    limit_id = models.UUIDField(editable=False)
+    subject = models.CharField(max_length=120, editable=False)
+    started_at = models.DateTimeField(editable=False)
+    percent = models.PositiveSmallIntegerField(editable=False)
+
+    objects: Any = TenantManager()
+
+    class Meta:
+        base_manager_name = "objects"
+        default_permissions = ()
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["organization_id", "limit_id", "subject", "started_at", "percent"],
+                name="gateway_usagenotice_one",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % since {self.started_at:%Y-%m-%d}"

@@ -69,4 +69,10 @@ class UsageLimit(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_metric_display()} per {self.get_window_display().lower()}"
+        whose = self.get_subject_kind_display()
+        if not self.subject and self.subject_kind != LimitSubject.ORGANIZATION:
+            whose = f"each {whose.partition(' ')[2]}"
+        what = self.get_metric_display()
+        if self.window != LimitWindow.NONE:
+            what += f" per {self.window}"
+        return f"{what}: {whose[0].lower()}{whose[1:]}"

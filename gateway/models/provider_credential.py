@@ -1,10 +1,15 @@
 """Provider credentials: with what an organization's or a project's LLM requests leave the building."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils import timezone
 
+from gateway.querysets import ProviderCredentialQuerySet
+from gateway.upstreams import Upstream, upstream_of
+from isolation.managers import TenantManager
 from tenants.models.base import TenantModel, same_organization
 from vault.fields import EncryptedField
 
@@ -45,7 +50,7 @@ class ProviderCredential(TenantModel):
         null=True,
         blank=True,
         related_name="+",
-        help_text="Empty: for every project of the organization that has none of its own.",
+        help_text="Empty: for every project of the organization, after those that it has itself.",
     )
     name = models.CharField(max_length=120)
     provider = models.CharField(max_length=20, choices=Provider.choices)
@@ -80,6 +85,8 @@ class ProviderCredential(TenantModel):
     tested_at = models.DateTimeField("tested", null=True, editable=False)
     test_outcome = models.CharField(max_length=300, blank=True, editable=False)
 
+    objects: Any = TenantManager.from_queryset(ProviderCredentialQuerySet)()
+
     audit_exclude = frozenset(
         {"created_at", "created_by", "last_used_at", "last_used_by", "tested_at", "test_outcome", "rotated_at"}
     )
@@ -103,3 +110,17 @@ class ProviderCredential(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def upstream(self) -> Upstream:
+        """Return where requests with it go.
+
+        Raises:
+            UnknownUpstream: the operator does not allow its address (any more).
+        """
+        region = str(self.options.get("region", ""))
+        return upstream_of(self.provider, self.base_url, region, settings.PROXY_UPSTREAMS)
+
+    @property
+    def keeps_former_secret(self) -> bool:
+        """Return whether the secret before the last rotation can be put back."""
+        return self.previous_until is not None and self.previous_until > timezone.now()

@@ -226,7 +226,8 @@ class ProjectAdmin(WithHistory, TenantModelAdmin):
         permission=P.PROJECTS_TRANSFER,
         description="Transfer",
         confirm="The project moves to another organization. Its API keys keep working. Roles in the project, group "
-        "roles and exceptions end, because they name people of this organization. Past audit events stay in this log.",
+        "roles and exceptions end, because they name people of this organization. Its provider credentials are "
+        "deleted: add them again over there. Past audit events stay in this log.",
         icon="move_item",
         form=_transfer_questions,
         typed=lambda project: str(project.slug),

@@ -46,6 +46,11 @@ UNGOVERNED = {
     "audit_alertnotice",
     "audit_sighting",
     "gateway_issuedtoken",
+    "gateway_usagecounter",
+    "gateway_usagehour",
+    "gateway_usagenotice",
+    "gateway_usageslot",
+    "audit_witnessedorigin",
     *SEALED_TABLES,
 }
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
@@ -54,6 +59,7 @@ INSTALLATION = [
     "accounts_socialidentity",
     "accounts_user",
     "gateway_signingkey",
+    "gateway_price",
     "mfa_authenticator",
     "tenants_installationsettings",
 ]
@@ -146,6 +152,7 @@ WATCHED = {
     "accounts_ssoidentity": sql.SQL("subject = subject || '!'"),
     "audit_alert": sql.SQL("note = note || '!'"),
     "audit_evidenceexport": sql.SQL("reason = reason || '!'"),
+    "gateway_providercredential": sql.SQL("name = name || '!'"),
     "tenants_domain": sql.SQL("reason = reason || '!'"),
 }
 
@@ -166,8 +173,12 @@ UNIQUE_PAIRS = {
     "audit_alert": "subject",
     "audit_alertchannel": "name",
     "audit_alertrule": "rule",
+    "audit_cosigner": "name",
+    "audit_cosigningkey": "organization_id",
     "audit_savedsearch": "maker_id",
     "gateway_proxysettings": "organization_id",
+    "gateway_usagelimit": "subject_kind",
+    "audit_witnessedlog": "name",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",
     "tenants_membership": "user_id",

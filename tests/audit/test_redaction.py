@@ -26,11 +26,14 @@ SECRET_FIELDS = {
     ("accounts.SsoSetupLink", "token_digest"),
     ("accounts.User", "password"),
     ("api.StoredResponse", "body"),
+    ("audit.CosigningKey", "seed"),
     ("audit.EvidenceExport", "file_key"),
     ("audit.RedactionPolicy", "key"),
     ("audit.Sink", "secrets"),
     ("audit.AlertChannel", "secrets"),
     ("tenants.Invitation", "token_digest"),
+    ("gateway.ProviderCredential", "previous_secret"),
+    ("gateway.ProviderCredential", "secret"),
     ("gateway.SigningKey", "wrapped"),
     ("vault.DataKey", "wrapped"),
 }
@@ -41,6 +44,7 @@ NO_SECRETS = {
     ("audit.Node", "hash"),
     ("audit.SignedCheckpoint", "edge"),
     ("audit.SignedCheckpoint", "root"),
+    ("audit.WitnessedOrigin", "root"),
 }
 OURS = {"accounts", "audit", "tenants", "vault"}
 

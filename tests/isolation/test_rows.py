@@ -22,10 +22,21 @@ from accounts.services.service_accounts import create_service_account, set_servi
 from accounts.services.sessions import end_member_sessions
 from accounts.services.sign_in_policy import add_sign_in_exception, update_sign_in_policy
 from api.models import StoredResponse
+from audit import signals
 from audit.alerts.actions import ALERT_RAISED
 from audit.alerts.models import Alert, AlertChannel, AlertCursor, AlertNotice, Sighting
-from audit.models import DeadLetter, DeletedLog, Sink, SinkHour
+from audit.models import (
+    Cosigner,
+    CosigningKey,
+    DeadLetter,
+    DeletedLog,
+    Sink,
+    SinkHour,
+    WitnessedLog,
+    WitnessedOrigin,
+)
 from audit.recorder import ACCESS_DENIED, record
+from audit.redaction import snapshot
 from audit.sealing.sealer import seal
 from audit.services.alert_channels import create_channel
 from audit.services.alert_rules import rule_named, update_rule
@@ -38,11 +49,21 @@ from audit.services.retention import change_retention
 from audit.services.saved_searches import save_search
 from audit.services.sinks import create_sink, set_sink_active
 from audit.watching import watch
-from gateway.models import IssuedToken, RevocationKind
+from gateway.models import (
+    IssuedToken,
+    RevocationKind,
+    UsageCounter,
+    UsageHour,
+    UsageLimit,
+    UsageNotice,
+    UsageSlot,
+)
+from gateway.services.provider_credentials import create_provider_credential
 from gateway.services.proxy_settings import update_proxy_settings
 from gateway.services.signing_keys import settle_signing_keys
 from gateway.services.token_revocations import revoke_tokens
 from gateway.services.tokens import Asked, issue_token
+from gateway.services.usage_limits import create_usage_limit
 from isolation.actor import SYSTEM, Actor, ActorKind
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
@@ -78,6 +99,7 @@ def fill(tenant: Tenant) -> None:
         )
         save_search(organization_id=tenant.organization.pk, name="Refused", query="outcome:denied", actor=actor)
         fill_sink(tenant, actor)
+        fill_cosigning(tenant)
         set_redaction(organization_id=tenant.organization.pk, rules={"fields": {"ip": "mask"}}, actor=actor)
         change_retention(organization_id=tenant.organization.pk, months=24, actor=actor)
         set_hold(
@@ -104,6 +126,14 @@ def fill(tenant: Tenant) -> None:
             actor=actor,
         )
         claim_domain(organization=tenant.organization, name=f"{tenant.organization.slug}.example", actor=actor)
+        create_provider_credential(
+            organization=tenant.organization,
+            project=tenant.project,
+            name="OpenAI",
+            provider="openai",
+            secret="sk-kept-by-the-vault",
+            actor=actor,
+        )
         account = create_service_account(
             organization=tenant.organization, name="Nightly judge", kind="evaluator", role=viewer, actor=actor
         )
@@ -121,6 +151,7 @@ def fill(tenant: Tenant) -> None:
         fill_token(tenant, actor)
         everything: dict[str, Any] = {"kind": RevocationKind.ORGANIZATION, "subject": "", "reason": "Test"}
         revoke_tokens(organization=tenant.organization, actor=actor, **everything)
+        fill_usage(tenant, actor)
     _seal(tenant.organization.pk)
     with tenant.acting("owner") as actor:
         request_erasure(organization_id=tenant.organization.pk, person=LEFT, reason="Article 17", actor=actor)
@@ -158,6 +189,22 @@ def fill_sink(tenant: Tenant, actor: Actor) -> Sink:
     return sink
 
 
+def fill_cosigning(tenant: Tenant) -> None:
+    """Let there be what only the installation has: no service makes it for an organization."""
+    log = tenant.organization.pk
+    own: dict[str, Any] = {"organization_id": log, "name": "witness.example/w", "public_key": "A" * 43 + "="}
+    witnessed = WitnessedLog.objects.create(**own, added_by="nobody")
+    WitnessedOrigin.objects.create(organization_id=log, witnessed_log=witnessed, origin="witness.example/w")
+    cosigner = Cosigner.objects.create(**own, url="https://witness.example/w", added_by="nobody")
+    key = CosigningKey.objects.create(**own, seed="a secret")
+    for row, signal in (
+        (witnessed, signals.witnessed_log_added),
+        (cosigner, signals.cosigner_added),
+        (key, signals.cosigning_key_created),
+    ):
+        signal.announce(row, actor=SYSTEM, after=snapshot(row))
+
+
 def fill_alerts(tenant: Tenant, actor: Actor) -> tuple[Alert, AlertChannel]:
     """Return an alert that an address names, and a channel, with everything that hangs on them; the scope is open."""
     log = tenant.organization.pk
@@ -187,6 +234,26 @@ def fill_alerts(tenant: Tenant, actor: Actor) -> tuple[Alert, AlertChannel]:
     return alert, channel
 
 
+def fill_usage(tenant: Tenant, actor: Actor) -> UsageLimit:
+    """Return a limit that has been counted and told of, with an hour of usage; the scope must be open."""
+    organization = tenant.organization
+    limit = create_usage_limit(
+        organization=organization,
+        subject_kind="project",
+        subject=str(tenant.project.pk),
+        metric="cost",
+        window="month",
+        amount=5_000_000,
+        actor=actor,
+    )
+    now, counted = timezone.now(), {"organization_id": organization.pk, "limit_id": limit.pk, "subject": limit.subject}
+    UsageHour.objects.create(organization=organization, hour=now, project_id=tenant.project.pk, outcome="allowed")
+    UsageCounter.objects.create(**counted, started_at=now, used=3)
+    UsageSlot.objects.create(**counted, slot="a-1", expires_at=now)
+    UsageNotice.objects.create(**counted, started_at=now, percent=80)
+    return limit
+
+
 def _seal(organization_id: uuid.UUID) -> None:
     """Let there be a change without its event, enough events for an inner node of the tree, and a verification."""
     with writer() as other:
@@ -200,6 +267,14 @@ def _seal(organization_id: uuid.UUID) -> None:
         other.execute(
             "INSERT INTO audit_receipt (organization_id, month, first, last, events, note, time)"
             " VALUES (%s, '2020-01-01', 0, 0, 1, '', now())",
+            [organization_id],
+        )
+        other.execute(
+            "INSERT INTO audit_cosignature (organization_id, size, name, line, time) VALUES (%s, 1, 'w', '', now())",
+            [organization_id],
+        )
+        other.execute(
+            "INSERT INTO audit_cosigning (organization_id, cosigner_id, name) VALUES (%s, gen_random_uuid(), 'w')",
             [organization_id],
         )
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from gateway.hotpath.counters import Counters, PostgresCounters, RedisCounters
+from gateway.hotpath.counters import counters_at
 from gateway.hotpath.database import Database
 from gateway.hotpath.limits import Limits
 from gateway.hotpath.prices import Prices
@@ -51,18 +51,13 @@ def request_of(tenant: Tenant, **values: Any) -> ProxyRequest:
     return ProxyRequest(**given | values)
 
 
-def counters_at(place: str, database: Database) -> Counters:
-    """Return the shared counters at a place: POSTGRES, or a Redis address."""
-    return PostgresCounters(database.one) if place == POSTGRES else RedisCounters(place, database.one)
-
-
 class Process:
     """The parts of one gateway process that count."""
 
     def __init__(self, place: str, database: Database, **options: Any) -> None:
         self.prices = Prices(database.one)
         self.usage = Usage(database.one, self.prices)
-        self.limits = Limits(counters_at(place, database), self.prices, **options)
+        self.limits = Limits(counters_at("" if place == POSTGRES else place, database.one), self.prices, **options)
         self.database = database
 
     async def refusal(

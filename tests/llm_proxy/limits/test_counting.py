@@ -1,6 +1,7 @@
 """Limits: what has room, what has none, and how it is said."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_each_counts_on_its_own_and_one_can_be_named(whose: str, name: str, plac
             found = []
             for subject, limits in ((one, [each]), (other, [each]), (one, [named]), (other, [named])):
                 values: dict[str, Any] = {name: subject}
-                found.append(await process.admitted(lambda v=values: request_of(acme, **v), 4, *limits))
+                found.append(await process.admitted(partial(request_of, acme, **values), 4, *limits))
             return found
 
     assert asyncio.run(run()) == [2, 2, 1, 4]
@@ -211,7 +212,7 @@ def test_a_slot_is_free_when_its_request_has_ended(place: str, acme: Tenant) -> 
             await there.limits.write()
             async with asyncio.timeout(5):
                 while await here.refusal(third, given):  # it believes for a moment that there is no room
-                    await asyncio.sleep(0)
+                    await there.limits.write()
             return refused, await there.refusal(request_of(acme), given)
 
     refused, full = asyncio.run(run())

@@ -10,7 +10,7 @@ from isolation.operations import ForceRowLevelSecurity, LookupFunctions
 
 HERE = Path(__file__).parent
 COUNTING = (
-    "gateway_counted(uuid, jsonb)",
+    "gateway_counted(uuid, jsonb, integer)",
     "gateway_settle(uuid, jsonb)",
     "gateway_lease(uuid, jsonb)",
     "gateway_used_by(uuid, text, text, boolean, text, timestamptz)",
@@ -28,7 +28,7 @@ CREATE TABLE gateway_usagebatch (id uuid PRIMARY KEY, written_at timestamptz NOT
 GRANT SELECT, INSERT, DELETE ON gateway_usagehour TO gatehouse_lookup;
 GRANT UPDATE (requests, input_tokens, cached_tokens, output_tokens, cost) ON gateway_usagehour TO gatehouse_lookup;
 GRANT SELECT, INSERT, DELETE ON gateway_usagebatch TO gatehouse_lookup;
-GRANT SELECT, DELETE ON gateway_usagecounter, gateway_usageslot TO gatehouse_lookup;
+GRANT SELECT, DELETE ON gateway_usagecounter, gateway_usageslot, gateway_usagenotice TO gatehouse_lookup;
 REVOKE ALL ON gateway_usagebatch FROM gatehouse_app, gatehouse_operator;
 """
 WITHOUT_TABLES = """
@@ -39,7 +39,7 @@ DROP TABLE gateway_usagebatch;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0003_proxy"),
+        ("gateway", "0005_credentials"),
     ]
 
     operations = [
@@ -101,6 +101,28 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="UsageNotice",
+            fields=[
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("organization_id", models.UUIDField(editable=False)),
+                ("limit_id", models.UUIDField(editable=False)),
+                ("subject", models.CharField(editable=False, max_length=120)),
+                ("started_at", models.DateTimeField(editable=False)),
+                ("percent", models.PositiveSmallIntegerField(editable=False)),
+            ],
+            options={
+                "default_permissions": (),
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organization_id", "limit_id", "subject", "started_at", "percent"),
+                        name="gateway_usagenotice_one",
+                    )
+                ],
+            },
+        ),
+        ForceRowLevelSecurity("gateway_usagenotice"),
         ForceRowLevelSecurity("gateway_usagecounter"),
         ForceRowLevelSecurity("gateway_usageslot"),
         migrations.RunSQL(TABLES, WITHOUT_TABLES),

@@ -12,9 +12,7 @@ LOOKUPS = ("gateway_touch_credentials(uuid[], timestamptz[], text[])",)
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0004_credentials"),
-        ("gateway", "0004_tokens"),
-        ("gateway", "0004_usage"),
+        ("gateway", "0006_usage"),
         ("accounts", "0007_sign_in_policy"),
     ]
 
