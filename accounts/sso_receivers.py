@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Q
 from django.dispatch import receiver
 
 from accounts.mails import send_sso_domain_notice
@@ -9,6 +10,8 @@ from accounts.models import SignInPolicy, SsoConnection, SsoRequired
 from tenants import signals
 from tenants.models import Domain
 from tenants.services.domains import GRACE
+
+MOST_NAMED = 5
 
 
 @receiver(signals.domain_failing, dispatch_uid="accounts:domain_failing")
@@ -24,7 +27,10 @@ def tell_of_lost(sender: object, *, target: Domain, **kwargs: Any) -> None:
 
 
 def _tell(domain: Domain, *, days: int) -> None:
-    names = list(SsoConnection.objects.filter(is_enabled=True).order_by("name").values_list("name", flat=True))
+    speaking = SsoConnection.objects.filter(Q(domains=[]) | Q(domains__contains=[domain.name]), is_enabled=True)
+    names = list(speaking.order_by("name").values_list("name", flat=True))
+    if len(names) > MOST_NAMED:
+        names[MOST_NAMED:] = [f"{len(names) - MOST_NAMED} more"]
     if names:
         holds = SignInPolicy.of(domain.organization_id).sso_required == SsoRequired.DOMAINS
         send_sso_domain_notice(domain, connections=names, holds=holds, days=days)

@@ -22,17 +22,6 @@ records(
 records(signals.token_issued, "access_token.issued", "Got an access token", "got an access token for {target}")
 records(signals.tokens_revoked, "access_token.revoked", "Revoked access tokens", "revoked access tokens: {target}")
 
-records(signals.usage_limit_created, "usage_limit.created", "Created a usage limit", "created the usage limit {target}")
-records(signals.usage_limit_updated, "usage_limit.updated", "Changed a usage limit", "changed the usage limit {target}")
-records(signals.usage_limit_deleted, "usage_limit.deleted", "Deleted a usage limit", "deleted the usage limit {target}")
-records(
-    signals.usage_limit_reached, "usage_limit.reached", "Saw a usage limit reached", "saw a limit reached: {target}"
-)
-records(
-    signals.usage_exported, "usage.exported", "Downloaded usage figures", "downloaded the usage figures of {target}"
-)
-records(signals.price_added, "price.added", "Added a model's price", "added a price of {target}")
-records(signals.price_deleted, "price.deleted", "Deleted a model's price", "deleted a price of {target}")
 records(
     signals.provider_credential_created,
     "provider_credential.created",
@@ -74,3 +63,14 @@ records(
 )
 # Written by the gateway's process (`gateway/hotpath/refusals.py`), which has no signals.
 catalogue.add(Action("llm_request.denied", "Was refused an LLM request"))
+records(signals.usage_limit_created, "usage_limit.created", "Created a usage limit", "created the usage limit {target}")
+records(signals.usage_limit_updated, "usage_limit.updated", "Changed a usage limit", "changed the usage limit {target}")
+records(signals.usage_limit_deleted, "usage_limit.deleted", "Deleted a usage limit", "deleted the usage limit {target}")
+records(
+    signals.usage_limit_reached, "usage_limit.reached", "Saw a usage limit reached", "saw a limit reached: {target}"
+)
+records(
+    signals.usage_exported, "usage.exported", "Downloaded usage figures", "downloaded the usage figures of {target}"
+)
+records(signals.price_added, "price.added", "Added a model's price", "added a price of {target}")
+records(signals.price_deleted, "price.deleted", "Deleted a model's price", "deleted a price of {target}")

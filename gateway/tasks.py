@@ -31,40 +31,6 @@ def keep_signing_keys() -> None:
         settle_signing_keys()
 
 
-@shared_task(name="gateway.tasks.watch_limits")
-def watch_limits() -> int:
-    """Start a look at the budgets of each organization that has some; a lost start is made up by the next minute's.
-
-    Returns:
-        how many organizations these are.
-    """
-    with acting_as(SYSTEM), operator_scope("Sweep for budgets that are used up"):
-        budgets = UsageLimit.objects.filter(is_enabled=True, window__in=[LimitWindow.DAY, LimitWindow.MONTH])
-        organizations = list(budgets.order_by().values_list("organization_id", flat=True).distinct())
-    for organization_id in organizations:
-        watch_limits_of.delay(str(organization_id))
-    return len(organizations)
-
-
-@shared_task(base=TenantTask, name="gateway.tasks.watch_limits_of")
-def watch_limits_of(organization_id: str) -> None:
-    """Write down which budgets of one organization have come to 80 or 100 percent."""
-    tell_of_reached_limits(UUID(organization_id))
-
-
-@shared_task(name="gateway.tasks.forget_usage")
-def forget_usage() -> int:
-    """Delete hours that are older than they are kept, and what counted for windows that are over.
-
-    Returns:
-        how many hours these were.
-    """
-    with connections[APP].cursor() as cursor:
-        kept: Any = timedelta(days=settings.USAGE_RETENTION_DAYS)
-        cursor.execute("SELECT gateway_forget_usage(%s)", [kept])
-        return int(cursor.fetchone()[0])
-
-
 @shared_task(name="gateway.tasks.forget_tokens")
 def forget_tokens() -> None:
     """Start a task for each organization with tokens that expired a month ago."""
@@ -103,3 +69,37 @@ def forget_former_secret_of(organization_id: str, credential_id: str) -> None:
     due = ProviderCredential.objects.filter(previous_until__lte=timezone.now())
     for credential in due.filter(pk=credential_id):
         forget_former_secret(credential=credential, actor=SYSTEM)
+
+
+@shared_task(name="gateway.tasks.watch_limits")
+def watch_limits() -> int:
+    """Start a look at the budgets of each organization that has some; a lost start is made up by the next minute's.
+
+    Returns:
+        how many organizations these are.
+    """
+    with acting_as(SYSTEM), operator_scope("Sweep for budgets that are used up"):
+        budgets = UsageLimit.objects.filter(is_enabled=True, window__in=[LimitWindow.DAY, LimitWindow.MONTH])
+        organizations = list(budgets.order_by().values_list("organization_id", flat=True).distinct())
+    for organization_id in organizations:
+        watch_limits_of.delay(str(organization_id))
+    return len(organizations)
+
+
+@shared_task(base=TenantTask, name="gateway.tasks.watch_limits_of")
+def watch_limits_of(organization_id: str) -> None:
+    """Write down which budgets of one organization have come to 80 or 100 percent."""
+    tell_of_reached_limits(UUID(organization_id))
+
+
+@shared_task(name="gateway.tasks.forget_usage")
+def forget_usage() -> int:
+    """Delete hours that are older than they are kept, and what counted for windows that are over.
+
+    Returns:
+        how many hours these were.
+    """
+    with connections[APP].cursor() as cursor:
+        kept: Any = timedelta(days=settings.USAGE_RETENTION_DAYS)
+        cursor.execute("SELECT gateway_forget_usage(%s)", [kept])
+        return int(cursor.fetchone()[0])

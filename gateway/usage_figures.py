@@ -15,14 +15,15 @@ from isolation.actor import Actor
 from tenants.models import Project
 from tenants.permissions import P
 
-ALLOWED = "allowed"
+PASSED = ("allowed", "upstream_error")
+"""Outcomes of requests that were let through."""
 LONGEST_PERIOD = timedelta(days=400)
 DIMENSIONS = ("project", "api_key", "actor", "model", "provider", "outcome")
 """By what figures are summed up."""
 _COLUMNS = {"project": "project_id", "api_key": "api_key_id", "actor": "actor_id"}
 _SUMS: dict[str, Any] = {
     "calls": Sum("requests"),
-    "allowed": Sum("requests", filter=Q(outcome=ALLOWED), default=0),
+    "passed": Sum("requests", filter=Q(outcome__in=PASSED), default=0),
     "input": Sum("input_tokens"),
     "cached": Sum("cached_tokens"),
     "output": Sum("output_tokens"),
@@ -141,7 +142,7 @@ def by(hours: "QuerySet[Any]", dimension: str, *, most: int = 100) -> list[tuple
 
 def unpriced_models(hours: "QuerySet[Any]") -> list[tuple[str, str]]:
     """Return provider and name of models whose tokens cost nothing: nobody has named a price."""
-    rows = hours.filter(outcome=ALLOWED, cost=0).exclude(input_tokens=0, output_tokens=0).order_by()
+    rows = hours.filter(outcome__in=PASSED, cost=0).exclude(input_tokens=0, output_tokens=0).order_by()
     found = rows.values("provider", "model").annotate(number=Count("id")).order_by("provider", "model")[:10]
     return [(row["provider"], row["model"]) for row in found]
 
@@ -159,7 +160,8 @@ def batches(hours: "QuerySet[Any]", run: Any, *, most: int, size: int = 1_000) -
     last: Any = None
     while most > 0:
         after = rows if last is None else rows.filter(Q(hour__gt=last.hour) | Q(hour=last.hour, id__gt=last.id))
-        found = run(lambda page=after[: min(size, most)]: list(page))
+        page = after[: min(size, most)]
+        found = run(lambda page=page: list(page))
         if not found:
             return
         yield found
@@ -171,7 +173,7 @@ def _figures(row: dict[str, Any]) -> Figures:
     calls = row["calls"] or 0
     return Figures(
         requests=int(calls),
-        denied=int(calls) - int(row["allowed"] or 0),
+        denied=int(calls) - int(row["passed"] or 0),
         input_tokens=int(row["input"] or 0),
         cached_tokens=int(row["cached"] or 0),
         output_tokens=int(row["output"] or 0),

@@ -109,6 +109,14 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "forget access tokens that expired a month ago": {
+        "task": "gateway.tasks.forget_tokens",
+        "schedule": crontab(minute="13"),
+    },
+    "forget former secrets of provider credentials": {
+        "task": "gateway.tasks.forget_former_secrets",
+        "schedule": crontab(minute="*/5"),
+    },
     "look which budgets of LLM usage are used up": {
         "task": "gateway.tasks.watch_limits",
         "schedule": 60,
@@ -116,14 +124,6 @@ app.conf.beat_schedule = {
     },
     "forget usage that is older than it is kept": {
         "task": "gateway.tasks.forget_usage",
-        "schedule": crontab(minute="33"),
-    },
-    "forget access tokens that expired a month ago": {
-        "task": "gateway.tasks.forget_tokens",
-        "schedule": crontab(minute="13"),
-    },
-    "forget former secrets of provider credentials": {
-        "task": "gateway.tasks.forget_former_secrets",
         "schedule": crontab(minute="33"),
     },
     "sweep what the API keeps for a day": {

@@ -107,13 +107,13 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     actions_detail = ("enable", "disable", "refresh", "add_key", "use_key", "remove_key")
     fieldsets = (
         (None, {"fields": ("name", "provider", "issuer", "client_id", "secret")}),
-        ("Who comes in", {"fields": ("joining", "role", "scim_connection")}),
+        ("Who comes in", {"fields": ("joining", "role", "domains", "scim_connection")}),
         ("Signing out", {"fields": ("ends_at_provider",)}),
         ("Claims", {"fields": ("scopes", "email_claim", "name_claim", "external_id_claim", "groups_claim")}),
     )
     saml_fieldsets = (
         (None, {"fields": ("name", "provider", "metadata_url", "metadata_file", "metadata_xml")}),
-        ("Who comes in", {"fields": ("joining", "role", "scim_connection", "allows_idp_initiated")}),
+        ("Who comes in", {"fields": ("joining", "role", "domains", "scim_connection", "allows_idp_initiated")}),
         ("Signing out", {"fields": ("ends_at_provider",)}),
         (
             "Attributes",

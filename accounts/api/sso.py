@@ -30,6 +30,7 @@ from isolation.exceptions import DomainError
 from tenants.api.serializers import ROLE_EXAMPLE, RoleName, role_field
 from tenants.models import Group
 from tenants.permissions import P
+from tenants.services.domains import MOST_DOMAINS
 
 TAG = "Single sign-on"
 _ISSUER = "Exactly as the provider calls itself, such as `https://acme.okta.com`. It is asked now."
@@ -44,6 +45,10 @@ _SIGNS = "SAML: whether requests are signed even where the provider does not ask
 _IDP_INITIATED = "SAML: whether sign-ins may begin at the provider; a page asks first."
 _ROLE = "What people become who join by signing in; null: the organization's default role. Not above your own."
 
+_DOMAINS = (
+    "Whose addresses lead here from the sign-in page and count here: domains of the organization; none: those of each "
+    "verified domain."
+)
 _SCIM = "The SCIM connection of the same directory, by its id: its externalIds and user names count here; or null."
 _ENDS = "Whether who signs out here is led on to sign out at the provider, where it offers that."
 
@@ -80,6 +85,7 @@ class SsoConnectionAnswer(Answer):
     external_id_claim = serializers.CharField()
     groups_claim = serializers.CharField(help_text="Empty: sign-ins change no group.")
     scopes = serializers.CharField()
+    domains = serializers.ListField(child=serializers.CharField(), help_text=_DOMAINS)
     scim_connection = serializers.UUIDField(source="scim_connection_id", allow_null=True, help_text=_SCIM)
     ends_at_provider = serializers.BooleanField(help_text=_ENDS)
     signed_out_uri = serializers.SerializerMethodField(help_text="OpenID: the post-logout redirect URI.")
@@ -156,6 +162,9 @@ class NewSsoConnection(Body):
     )
     groups_claim = serializers.CharField(max_length=120, required=False, allow_blank=True, help_text=_GROUPS)
     scopes = serializers.CharField(max_length=200, required=False, help_text=_SCOPES)
+    domains = serializers.ListField(
+        child=serializers.CharField(max_length=253), required=False, max_length=MOST_DOMAINS, help_text=_DOMAINS
+    )
     scim_connection = ReferenceField(_scim_connections, required=False, allow_null=True, help_text=_SCIM)
     ends_at_provider = serializers.BooleanField(required=False, help_text=f"{_ENDS} Without it: true.")
 
@@ -182,6 +191,9 @@ class SsoConnectionChange(Change):
     external_id_claim = serializers.CharField(max_length=120)
     groups_claim = serializers.CharField(max_length=120, allow_blank=True, help_text=_GROUPS)
     scopes = serializers.CharField(max_length=200, help_text=_SCOPES)
+    domains = serializers.ListField(
+        child=serializers.CharField(max_length=253), max_length=MOST_DOMAINS, help_text=_DOMAINS
+    )
     scim_connection = ReferenceField(_scim_connections, allow_null=True, help_text=_SCIM)
     ends_at_provider = serializers.BooleanField(help_text=_ENDS)
 
@@ -251,6 +263,7 @@ EXAMPLE = {
     "external_id_claim": "sub",
     "groups_claim": "groups",
     "scopes": "openid email profile",
+    "domains": ["acme.example"],
     "scim_connection": "f0a1b2c3-d4e5-4f60-8172-93a4b5c6d7e8",
     "ends_at_provider": True,
     "signed_out_uri": "https://portal.example.com/sso/b0415263-7d8e-4f90-8192-c3d4e5f60718/signed-out/",

@@ -22,9 +22,36 @@ class FindProviderForm(forms.Form):
     )
 
 
+class DomainsField(forms.CharField):
+    """Names of domains, one a line; the value is a list of texts that the service reads."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="Domains",
+            required=False,
+            max_length=10_000,
+            widget=UnfoldAdminTextareaWidget({"rows": 2, "spellcheck": "false"}),
+            help_text="Whose addresses lead here from the sign-in page and count here, one a line. Empty: those of "
+            "each verified domain. Say it where several connections share the work.",
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the lines of a stored list, or what was typed."""
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str]:
+        """Return the names as they were typed."""
+        return str(super().clean(value)).replace(",", " ").split()
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Return whether the lines differ."""
+        return str(data or "").split() != list(initial or ())
+
+
 class SsoConnectionForm(KeyForm):
     """A single sign-on connection; the stored secret never comes back into it."""
 
+    domains = DomainsField()
     secret = forms.CharField(
         required=False,
         max_length=2_000,
@@ -53,6 +80,7 @@ class SsoConnectionForm(KeyForm):
 class SamlConnectionForm(KeyForm):
     """A single sign-on connection by SAML 2.0; metadata come from an address, as a file, or as text."""
 
+    domains = DomainsField()
     metadata_xml = forms.CharField(
         required=False,
         label="Metadata (XML)",

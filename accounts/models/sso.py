@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from tenants.models.base import TenantModel, same_organization, unique_in_organization
@@ -77,6 +78,12 @@ class SsoConnection(TenantModel):
         blank=True,
         default=DEFAULT_SCOPES,
         help_text="What is asked of the provider, separated by spaces. Some need one more before they send groups.",
+    )
+    domains = ArrayField(
+        models.CharField(max_length=253),
+        default=list,
+        blank=True,
+        help_text="Whose addresses lead here and count here. None: those of each verified domain.",
     )
     # SAML 2.0's own.
     metadata_url = models.CharField("metadata URL", max_length=LONGEST_URL, blank=True)

@@ -22,6 +22,7 @@ from accounts.sso.exceptions import SignInRefused
 from audit.redaction import snapshot
 from isolation.exceptions import DomainError
 from tenants.access import user_actor
+from tenants.domain_names import mail_domain
 from tenants.models import Invitation, Membership, Source
 from tenants.permissions import P
 from tenants.selectors import is_verified_domain
@@ -201,6 +202,14 @@ def _check_address(connection: SsoConnection, person: Person) -> None:
             f"{person.email} is in no domain that this organization has verified, and nobody is known by this account "
             "yet. Verify the domain on the page Domains.",
             "Your e-mail address is in no domain of this organization. Tell whoever looks after single sign-on there.",
+        )
+    if connection.domains and mail_domain(person.email) not in connection.domains:
+        named = ", ".join(connection.domains)
+        raise SignInRefused(
+            f"{person.email} is in none of the domains that {connection} speaks for ({named}), and nobody is known by "
+            "this account yet. Add the domain to the connection, if that is right.",
+            "Your organization has another identity provider for your e-mail address. Choose “Single sign-on” on the "
+            "sign-in page and enter the address.",
         )
 
 

@@ -1,6 +1,6 @@
 """Changes to the connections through which people of an organization sign in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,8 +20,9 @@ from isolation.actor import SYSTEM, Actor
 from isolation.exceptions import DomainError
 from outbound.exceptions import OutboundError
 from tenants.grantors import who_holds
-from tenants.models import Organization
+from tenants.models import Domain, Organization
 from tenants.permissions import P
+from tenants.services.domains import check_domain_name
 from tenants.services.naming import check_name
 from tenants.services.rules import lock_organization, one_of_a_kind, own_row
 
@@ -29,8 +30,6 @@ from .key_rules import check_text
 from .saml_keys import make_saml_key
 from .scim_connections import role_of_new_people
 from .sso_requirement import refuse_ending_last_way
-
-MOST_CONNECTIONS = 20
 
 
 @transaction.atomic
@@ -55,12 +54,12 @@ def create_sso_connection(
         client_secret: its secret; "": a client without one.
         actor: who creates it.
         connection_id: the row's id, for a form that shows the redirect URI before the connection is there.
-        values: provider, scopes, email_claim, name_claim, external_id_claim, groups_claim, joining, role,
+        values: provider, scopes, email_claim, name_claim, external_id_claim, groups_claim, domains, joining, role,
             scim_connection, ends_at_provider.
 
     Raises:
         MissingPermission: without ``sso:manage``.
-        DomainError: a value is refused, the provider cannot be reached, or there are too many connections.
+        DomainError: a value is refused, or the provider cannot be reached.
     """
     connection = _new(organization, actor, connection_id, SsoProtocol.OIDC)
     _set(connection, {"name": name, "issuer": issuer, "client_id": client_id, **values}, actor)
@@ -93,12 +92,12 @@ def create_saml_connection(
         metadata_xml: the metadata themselves, where there is no such address; one of the two.
         connection_id: the row's id, for a form that shows our addresses before the connection is there.
         values: provider, subject_attribute, signs_requests, allows_idp_initiated, email_claim, name_claim,
-            external_id_claim, groups_claim, joining, role. Names of attributes that are left out are those that the
-            provider sends by itself.
+            external_id_claim, groups_claim, domains, joining, role. Names of attributes that are left out are those
+            that the provider sends by itself.
 
     Raises:
         MissingPermission: without ``sso:manage``.
-        DomainError: a value is refused, the metadata cannot be used, or there are too many connections.
+        DomainError: a value is refused, or the metadata cannot be used.
     """
     connection = _new(organization, actor, connection_id, SsoProtocol.SAML)
     connection.scopes = ""
@@ -269,8 +268,6 @@ def _new(organization: Organization, actor: Actor, connection_id: UUID | None, p
     organization = own_row(Organization, organization.pk, lock=False)
     if organization.is_being_deleted:
         raise DomainError("This organization is being deleted; nothing new can be made in it.", code="being_deleted")
-    if SsoConnection.objects.count() >= MOST_CONNECTIONS:
-        raise DomainError(f"An organization has {MOST_CONNECTIONS} connections at most.", code="too_many")
     return SsoConnection(
         id=connection_id or uuid4(), organization=organization, protocol=protocol, created_by=actor.label[:320]
     )
@@ -283,6 +280,8 @@ def _set(connection: SsoConnection, values: dict[str, Any], actor: Actor) -> Non
         _check_belongs(connection, field)
         if field == "scim_connection":
             connection.scim_connection = value and own_row(ScimConnection, value.pk, lock=False)
+        elif field == "domains":
+            connection.domains = _domains(value, kept=connection.domains)
         elif field == "role":
             if value != connection.role:
                 connection.role = role_of_new_people(value, actor)
@@ -333,6 +332,23 @@ def _scopes(text: str) -> str:
     return " ".join(dict.fromkeys(scopes))
 
 
+def _domains(names: Iterable[str], *, kept: Iterable[str]) -> list[str]:
+    """Return names of the organization's own domains, each once, in order; their verification may be still to come.
+
+    Args:
+        names: as people write them.
+        kept: those of before, which may have been removed since: they count for nothing, and stand in no change's way.
+    """
+    checked = sorted({check_domain_name(name) for name in names})
+    known = {*kept, *Domain.objects.filter(name__in=checked).values_list("name", flat=True)}
+    for name in checked:
+        if name not in known:
+            raise DomainError(
+                f"{name} is no domain of this organization. Add it first.", field="domains", code="unknown"
+            )
+    return checked
+
+
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "name": check_name,
     "provider": _choice("provider", SsoProvider),
@@ -341,6 +357,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "email_claim": _text("email_claim", "the claim with the e-mail address", 120),
     "name_claim": _text("name_claim", "the claim with the name", 120),
     "external_id_claim": _text("external_id_claim", "the claim with the externalId", 120),
+    "domains": lambda names: names,
     "groups_claim": lambda text: check_text(text, field="groups_claim", longest=120),
     "scopes": _scopes,
     "subject_attribute": lambda text: check_text(text, field="subject_attribute", longest=120),

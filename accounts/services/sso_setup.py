@@ -6,6 +6,7 @@ the holder could turn it to an identity provider of their own, and come in as an
 """
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,7 +14,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import signals
@@ -26,8 +28,9 @@ from audit.redaction import snapshot
 from console.links import root_url
 from isolation.actor import Actor, ActorKind
 from isolation.exceptions import DomainError
-from tenants.models import Organization
+from tenants.models import Domain, Organization
 from tenants.permissions import P
+from tenants.services.domains import prove_domain
 from tenants.services.rules import locked_organization, own_row
 
 from .key_rules import check_text
@@ -42,6 +45,7 @@ MOST_DAYS = 7
 USUAL_DAYS = 3
 MOST_OPEN = 20
 _TOKEN_BYTES = 32
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _NAMES = frozenset({"provider", "email_claim", "name_claim", "external_id_claim"})
 _OIDC = _NAMES | {"issuer", "client_id", "client_secret", "scopes"}
 _SAML = _NAMES | {"metadata_url", "metadata_xml", "subject_attribute", "signs_requests"}
@@ -57,12 +61,28 @@ class IssuedSetupLink:
     @property
     def url(self) -> str:
         """Return the address to hand over."""
-        return f"{settings.PUBLIC_URL}{root_url(f'sso/setup/{self.token}/')}"
+        return setup_url(self.token)
+
+
+def new_setup_token() -> str:
+    """Return a token for a link that is yet to be made."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def setup_url(token: str) -> str:
+    """Return the address that a token makes, to be handed over."""
+    return f"{settings.PUBLIC_URL}{root_url(f'sso/setup/{token}/')}"
 
 
 @transaction.atomic
 def create_setup_link(
-    *, organization: Organization, recipient: str, actor: Actor, days: int = USUAL_DAYS, link_id: UUID | None = None
+    *,
+    organization: Organization,
+    recipient: str,
+    actor: Actor,
+    days: int = USUAL_DAYS,
+    link_id: UUID | None = None,
+    token: str = "",
 ) -> IssuedSetupLink:
     """Make a link for somebody who is no member; whoever holds it can set up one connection.
 
@@ -72,6 +92,7 @@ def create_setup_link(
         actor: who invites.
         days: how long it counts, 7 at most.
         link_id: the row's id, for a form that counts once.
+        token: one of `new_setup_token`, for who has to know the address before; "": a new one.
 
     Raises:
         MissingPermission: without ``sso:manage``.
@@ -89,7 +110,10 @@ def create_setup_link(
     now = timezone.now()
     if SsoSetupLink.objects.filter(finished_at=None, revoked_at=None, expires_at__gt=now).count() >= MOST_OPEN:
         raise DomainError(f"There are {MOST_OPEN} open links at most. Revoke one first.", code="too_many")
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    if token and not _TOKEN.fullmatch(token):
+        said = "This is no token for a set-up link. `manage.py sso_connection setup-token` makes one."
+        raise DomainError(said, field="token", code="invalid")
+    token = token or new_setup_token()
     link = SsoSetupLink(
         id=link_id or uuid4(),
         organization=organization,
@@ -98,7 +122,13 @@ def create_setup_link(
         created_by=actor.label[:320],
         expires_at=now + timedelta(days=days),
     )
-    link.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            link.save(force_insert=True)
+    except IntegrityError as error:
+        raise DomainError(
+            "This token has made a link already. Make another one.", field="token", code="duplicate"
+        ) from error
     signals.sso_setup_link_created.announce(link, actor=actor, after=snapshot(link))
     return IssuedSetupLink(link, token)
 
@@ -120,6 +150,12 @@ def revoke_setup_link(*, link: SsoSetupLink, actor: Actor) -> SsoSetupLink:
     stored.save(update_fields=["revoked_at"])
     signals.sso_setup_link_revoked.announce(stored, actor=actor, before=before, after=snapshot(stored))
     return stored
+
+
+def was_made_by(token: str) -> bool:
+    """Return whether a token has made a link of the organization whose scope is open."""
+    found: bool = SsoSetupLink.objects.filter(token_digest=_digest(token)).exists()
+    return found
 
 
 def find_setup_link(token: str) -> tuple[UUID, UUID] | None:
@@ -188,6 +224,25 @@ def refresh_connection(*, link: SsoSetupLink) -> None:
     connection = testable(link=link)
     holder_of(link).require(P.SSO_MANAGE, connection)
     refresh_sso_connection(connection=connection)
+
+
+def waiting_domains(link: SsoSetupLink) -> QuerySet[Domain]:
+    """Return the domains that the organization of a link has added and whose record is missing: to be published."""
+    rows: QuerySet[Domain] = Domain.objects.filter(organization_id=link.organization_id).order_by("name")
+    return rows.filter(Q(verified_at=None) | Q(failing_since__isnull=False))
+
+
+def look_for_domain(*, link: SsoSetupLink, domain_id: UUID) -> Domain:
+    """Look for the record of a domain that the organization has named; who has published it proves the domain.
+
+    Raises:
+        DomainError: the link is not open any more, no such domain waits, or its record is not there.
+    """
+    _refuse_closed(link)
+    domain = waiting_domains(link).filter(pk=domain_id).first()
+    if domain is None:
+        raise DomainError("This domain waits for no record any more.", code="gone")
+    return prove_domain(domain=domain, actor=holder_of(link))
 
 
 def testable(*, link: SsoSetupLink) -> SsoConnection:

@@ -4,7 +4,7 @@ The token in the link's address is exchanged for a mark in the browser's session
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.forms.sso_setup import OidcSetupForm, SamlSetupForm, SetupChoiceForm
 from accounts.models import SsoLogin, SsoProtocol, SsoProvider, SsoSetupLink
 from accounts.saml_providers import saml_guide_for
+from accounts.services import sso_setup as services
 from accounts.services.sso_setup import (
     find_setup_link,
     finish_setup,
@@ -28,6 +29,7 @@ from accounts.services.sso_setup import (
     refresh_connection,
     set_up_connection,
     testable,
+    waiting_domains,
     why_closed,
 )
 from accounts.sign_in_limit import seconds_to_wait
@@ -143,7 +145,8 @@ def connection(request: HttpRequest, link: SsoSetupLink) -> HttpResponse:
             "guide": saml_guide_for(provider),
         }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
-    context = _context(link, form=form, is_saml=is_saml, provider=SsoProvider(provider).label, **needed)
+    label, domains = SsoProvider(provider).label, waiting_domains(link)
+    context = _context(link, form=form, is_saml=is_saml, provider=label, domains=domains, **needed)
     return render(request, "accounts/sso/setup_connection.html", context, status=status)
 
 
@@ -152,6 +155,14 @@ def connection(request: HttpRequest, link: SsoSetupLink) -> HttpResponse:
 def refresh(request: HttpRequest, link: SsoSetupLink) -> HttpResponse:
     """Ask the provider again."""
     return _done(request, link, refresh_connection, "What the provider says of itself is up to date.")
+
+
+@_held
+@require_POST
+def look_for_domain(request: HttpRequest, link: SsoSetupLink, domain_id: UUID) -> HttpResponse:
+    """Look for the record of a domain."""
+    verb = partial(services.look_for_domain, domain_id=domain_id)
+    return _done(request, link, verb, "The record was found: the domain is verified.")
 
 
 @_held
@@ -193,7 +204,7 @@ def finish(request: HttpRequest, link: SsoSetupLink) -> HttpResponse:
     return render(request, "accounts/sso/setup_finished.html", _context(link))
 
 
-def _done(request: HttpRequest, link: SsoSetupLink, verb: Callable[..., None], said: str) -> HttpResponse:
+def _done(request: HttpRequest, link: SsoSetupLink, verb: Callable[..., object], said: str) -> HttpResponse:
     try:
         verb(link=link)
     except DomainError as refusal:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("sso/setup/<uuid:link_id>/", setup.choose, name="sso_setup"),
     path("sso/setup/<uuid:link_id>/connection/", setup.connection, name="sso_setup_connection"),
     path("sso/setup/<uuid:link_id>/refresh/", setup.refresh, name="sso_setup_refresh"),
+    path("sso/setup/<uuid:link_id>/domains/<uuid:domain_id>/", setup.look_for_domain, name="sso_setup_domain"),
     path("sso/setup/<uuid:link_id>/test/", setup.test, name="sso_setup_test"),
     path("sso/setup/<uuid:link_id>/tests/<uuid:login_id>/", setup.outcome, name="sso_setup_outcome"),
     path("sso/setup/<uuid:link_id>/finish/", setup.finish, name="sso_setup_finish"),

@@ -19,8 +19,8 @@ RULES = (
         key="usage_limit_reached",
         title="Usage budget reached",
         what="A budget of LLM usage for a day or a month has come to 80 or to 100 percent.",
-        why="At 100 percent further requests are refused until the next day or month begins. Look on the page Usage who "
-        "uses so much, and raise the limit if that is right.",
+        why="At 100 percent further requests are refused until the next day or month begins. Look on the page Usage "
+        "who uses so much, and raise the limit if that is right.",
         kind=Kind.EACH,
         severity=Severity.MEDIUM,
         read=_reached,

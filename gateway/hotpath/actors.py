@@ -1,4 +1,4 @@
-"""Who sends LLM requests, as they are now: what memory holds about a user, a service account or a key in one project."""
+"""Who sends LLM requests: what memory holds about a user, a service account or a key in one project."""
 
 import math
 from typing import Any

@@ -94,10 +94,7 @@ class Gateway:
             await self._lifespan(receive, send)
             return
         if scope["path"] != INTROSPECT or scope["method"] != "POST":
-            if scope["raw_path"].startswith(CHECK):
-                await self._check(scope, send, self._identify(dict(scope["headers"]).get(b"x-request-id")))
-            else:
-                await self._elsewhere(scope, send)
+            await self._elsewhere(scope, send)
             return
         pairs = scope["headers"]
         headers = dict(pairs)
@@ -169,7 +166,10 @@ class Gateway:
         await send(message)
 
     async def _elsewhere(self, scope: Scope, send: Send) -> None:
-        """Answer the probes and what is not there."""
+        """Answer what is asked about LLM requests, the probes, and what is not there."""
+        if scope["raw_path"].startswith(CHECK):
+            await self._check(scope, send, self._identify(dict(scope["headers"]).get(b"x-request-id")))
+            return
         path, method = scope["path"], scope["method"]
         if path in {"/healthz/live", "/healthz/ready"} and method in {"GET", "HEAD"}:
             healthy, body = (True, b'{"status":"ok"}') if path.endswith("live") else await self._health()

@@ -1,4 +1,4 @@
-"""The authorization of LLM requests (Envoy's ext_authz over HTTP): who asks, whether they may, and with which credential.
+"""The authorization of LLM requests (Envoy's ext_authz over HTTP): who asks, whether they may, with which credential.
 
 What was asked before in the very same words is answered from memory, for as long as everything that the answer rests on
 is vouched for; everything else takes the longer way through `Check._decide`. Only the way out is never remembered:

@@ -33,7 +33,7 @@ class Choice:
 
     Attributes:
         credential: it.
-        model: what is known of the model now, "" while only the body says it.
+        model: what the path says, "" while only the body does.
         allowed_models: what the body's model has to fit; empty: everything, or the path has said it.
         mapping: see `gateway.hotpath.proxy_request.ProxyRequest`.
     """
@@ -100,20 +100,17 @@ def _fitting(wish: Wish, route: Route, credential: Credential, *, transformer: b
     """Return how a request may use a credential, None when it may not."""
     mapping = route.mapped.get(credential.provider, "")
     if route.mapped and credential.options.get("mapping"):
-        mapping = f"json:{credential.id}"
+        mapping = f"json:{credential.options['mapping']}"
     if mapping and not transformer:
         return None
-    patterns = tuple(credential.allowed_models)
+    patterns = credential.allowed_models
     if route.model:
         # The path decides, whatever is stated beside it; a token's word limits it.
-        if (wish.is_bound and wish.model != route.model) or not model_fits(patterns, route.model):
-            return None
-        return Choice(credential, route.model, (), mapping)
-    if wish.model and not model_fits(patterns, wish.model):
+        fits = model_fits(patterns, route.model) and not (wish.is_bound and wish.model != route.model)
+        return Choice(credential, route.model, (), mapping) if fits else None
+    unread = not transformer and wish.method != "GET" and bool(patterns or wish.is_bound)
+    if unread or (wish.model and not model_fits(patterns, wish.model)):
         return None
-    if wish.model and transformer:
-        # What is stated is held against the body: nobody is counted as one model and served by another.
-        return Choice(credential, wish.model, (wish.model,), mapping)
-    if not transformer and (patterns or wish.is_bound) and wish.method != "GET":
-        return None
-    return Choice(credential, wish.model, patterns, mapping)
+    # What is stated is held against the body, and the body alone is believed: nobody is counted as one model and served
+    # by another, whatever form the body has.
+    return Choice(credential, "", (wish.model,) if wish.model and transformer else patterns, mapping)

@@ -9,23 +9,20 @@ _SENTENCES: dict[str, tuple[HTTPStatus, str]] = {
     "malformed": (HTTPStatus.BAD_REQUEST, "The request cannot be read."),
     "token_invalid": (
         HTTPStatus.UNAUTHORIZED,
-        "The request shows no valid token. Get one from the token endpoint and send it as “X-Gatehouse-LLM-Auth: <token>”.",
+        "The request shows no valid token. Get one at the token endpoint; send it as “X-Gatehouse-LLM-Auth: <token>”.",
     ),
-    "token_expired": (HTTPStatus.UNAUTHORIZED, "The token has expired. Get a new one from the token endpoint."),
+    "token_expired": (HTTPStatus.UNAUTHORIZED, "The token has expired. Get a new one at the token endpoint."),
     "token_revoked": (
         HTTPStatus.UNAUTHORIZED,
-        "The token was revoked, or the key that it was issued for is revoked or has expired. Get a new token with a key "
-        "that is valid.",
+        "The token, or the key that it was issued for, is revoked or over. Get a new token with a key that is valid.",
     ),
     "key_invalid": (
         HTTPStatus.UNAUTHORIZED,
-        "The API key is not valid: mistyped, revoked, expired, or of an owner who may no longer act. Send a valid one as "
-        "“Authorization: Bearer gatesk_…”.",
+        "The API key is mistyped, revoked, expired, or of an owner who may no longer act. Send one that is valid.",
     ),
     "api_keys_not_accepted": (
         HTTPStatus.FORBIDDEN,
-        "This organization takes tokens only. Exchange the API key for one at the token endpoint, or let an administrator "
-        "allow API keys in the settings of the LLM auth proxy.",
+        "This organization takes tokens only. Exchange the key for one, or let an administrator allow API keys.",
     ),
     "proxy_disabled": (
         HTTPStatus.FORBIDDEN,
@@ -41,32 +38,27 @@ _SENTENCES: dict[str, tuple[HTTPStatus, str]] = {
     ),
     "project_unknown": (
         HTTPStatus.FORBIDDEN,
-        "The organization has no such project, or the token or key is for another one. Name the project that it is for in "
-        "“X-Gatehouse-Project”, by identifier or id.",
+        "There is no such project here, or the token or key is for another one. Name its own in “X-Gatehouse-Project”.",
     ),
     "network_not_allowed": (
         HTTPStatus.FORBIDDEN,
-        "The key or the organization does not accept requests from this address. Call from an allowed network, or let an "
-        "administrator add this one.",
+        "The key or the organization takes no requests from this address. Call from a network that is allowed.",
     ),
     "permission_missing": (
         HTTPStatus.FORBIDDEN,
-        "This needs the permission llm:invoke in the project: in the token's or key's scopes, and in its owner's role now.",
+        "This needs llm:invoke in the project: in the token's or key's scopes, and in its owner's role now.",
     ),
     "provider_unknown": (
         HTTPStatus.FORBIDDEN,
-        "The proxy does not pass this on: it takes the inference paths of its providers' APIs, nothing else. Check method "
-        "and path, and that “X-Gatehouse-Provider” or the token names the provider that they belong to.",
+        "The proxy passes on the inference paths of its providers only. Check method, path and “X-Gatehouse-Provider”.",
     ),
     "credential_missing": (
         HTTPStatus.FORBIDDEN,
-        "Neither the project nor the organization has a credential in use for this request's provider. An administrator "
-        "adds one.",
+        "Neither project nor organization has a credential in use for this provider. An administrator adds one.",
     ),
     "model_not_allowed": (
         HTTPStatus.FORBIDDEN,
-        "No credential here may be used with this model, or the token is limited to another one. Choose an allowed model, "
-        "or let an administrator allow it.",
+        "No credential here allows this model, or the token is for another one. Choose a model that is allowed.",
     ),
     "unavailable": (
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,4 +1,4 @@
-"""Where LLM requests count: what memory holds about one project, its organization's settings, limits and credentials."""
+"""Where LLM requests count: what memory holds about a project, its organization's settings, limits and credentials."""
 
 import math
 from typing import Any

@@ -15,7 +15,7 @@ logger = logging.getLogger("gatehouse.gateway")
 TOLD = frozenset({"key_invalid", "network_not_allowed", "project_unknown", "token_revoked"})
 """What happens when something is used that should be gone, or should not be there. Everything else is in the usage."""
 QUIET_SECONDS = 900.0
-"""After an event of one actor, one reason and one project for so long none more; the next one says how many there were."""
+"""For so long one actor, reason and project make no second event; the next one says how many there were."""
 MOST_OF_ONE = 20
 MOST = 5_000
 _ACTORS = {"user": "user", "api_key": "api_key", "": "anonymous"}

@@ -1,7 +1,7 @@
 """Which requests are passed on: the paths of inference, whose APIs have them, and what a path says about the model.
 
-Everything else that a provider's key opens (files, batches, stored answers, the account itself) is shared by all who use
-the key. The proxy passes none of it on: a project would see another one's.
+Everything else that a provider's key opens (files, batches, stored answers, the account itself) is shared by all who
+use the key. The proxy passes none of it on: a project would see another one's.
 """
 
 import re
@@ -23,6 +23,11 @@ _VERTEX_VERBS = (
     "generateContent|streamGenerateContent|countTokens|computeTokens|predict|rawPredict|streamRawPredict"
     "|serverStreamingPredict|embedContent|batchEmbedContents"
 )
+_VERTEX_CALL = (
+    r"(?:models|endpoints)/(?P<model>(?!\.)(?:[A-Za-z0-9._~@-]|%40)+)(?::|%3[Aa])"
+    rf"(?:{_VERTEX_VERBS})"
+)
+_BEDROCK_VERBS = "invoke|invoke-with-response-stream|converse|converse-stream|count-tokens"
 _VERTEX_PLACE = rf"/(?:v1|v1beta1)/projects/{_SEGMENT}/locations/{_SEGMENT}"
 
 
@@ -61,18 +66,8 @@ _TABLE: tuple[tuple[str, re.Pattern[str], Route], ...] = tuple(
         ),
         ("POST", rf"/openai/(?:v1/)?(?:chat/completions|{_OPENAI_PATHS})", Route(_AZURE)),
         ("GET", rf"/openai/(?:v1/)?models(?:/{_SEGMENT})?", Route(_AZURE)),
-        (
-            "POST",
-            rf"/model/(?P<model>{_SEGMENT})"
-            r"/(?:invoke|invoke-with-response-stream|converse|converse-stream|count-tokens)",
-            Route(frozenset({"bedrock"})),
-        ),
-        (
-            "POST",
-            rf"(?:{_VERTEX_PLACE}(?:/publishers/{_SEGMENT})?|/v1beta)/(?:models|endpoints)"
-            rf"/(?P<model>(?!\.)(?:[A-Za-z0-9._~@-]|%40)+)(?::|%3[Aa])(?:{_VERTEX_VERBS})",
-            Route(_VERTEX),
-        ),
+        ("POST", rf"/model/(?P<model>{_SEGMENT})/(?:{_BEDROCK_VERBS})", Route(frozenset({"bedrock"}))),
+        ("POST", rf"(?:{_VERTEX_PLACE}(?:/publishers/{_SEGMENT})?|/v1beta)/{_VERTEX_CALL}", Route(_VERTEX)),
         ("POST", rf"{_VERTEX_PLACE}/endpoints/openapi/(?:chat/completions|embeddings)", Route(_VERTEX)),
         ("GET", r"/v1beta/models", Route(_VERTEX)),
     )

@@ -1,4 +1,4 @@
-"""Tokens that come with LLM requests: checked once, remembered by a hash, and only as long as the same keys are published."""
+"""Tokens of LLM requests: checked once, remembered by a hash, and only as long as the same keys are published."""
 
 import hashlib
 import math

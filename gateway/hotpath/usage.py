@@ -119,7 +119,8 @@ class Usage:
             try:
                 await self._ask("SELECT gateway_add_usage(%s)", [Jsonb(self._sent)])
             except Unavailable:
-                logger.warning("%d rows of usage are not written yet: the database does not answer", len(self._rows))
+                number = len(self._sent["rows"]) + len(self._rows)
+                logger.warning("%d rows of usage are not written yet: the database does not answer", number)
                 return
             self._sent = None
         if self._lost:

@@ -5,7 +5,7 @@ CREATE FUNCTION gateway_used(
     SELECT coalesce(sum(CASE p_metric WHEN 'requests' THEN u.requests WHEN 'tokens' THEN u.input_tokens + u.output_tokens
                                       ELSE u.cost END), 0)::bigint
     FROM gateway_usagehour u
-    WHERE u.organization_id = p_organization AND u.hour >= p_since AND u.outcome = 'allowed'
+    WHERE u.organization_id = p_organization AND u.hour >= p_since AND u.outcome IN ('allowed', 'upstream_error')
       AND CASE p_kind
             WHEN 'project' THEN u.project_id::text = p_subject
             WHEN 'api_key' THEN u.api_key_id::text = p_subject

@@ -34,6 +34,8 @@ class IssuedToken(TenantModel):
     Ed25519 signs deterministically (RFC 8032): the same claims under the same key are the same token, byte for byte.
     """
 
+    audit_exempt = True  # issuing and revoking are events of their own
+
     jti = models.CharField("token ID", max_length=40, unique=True, editable=False)
     project_id = models.UUIDField(editable=False)
     actor_type = models.CharField(max_length=10, choices=ActorType.choices, editable=False)
@@ -49,7 +51,6 @@ class IssuedToken(TenantModel):
     revoked_at = models.DateTimeField("revoked", null=True, editable=False)
 
     lives_in_project = False  # who manages the organization's proxy manages its tokens
-    audit_exempt = True  # issuing and revoking one are events; that it is forgotten after a month is none
     audit_exclude = frozenset({"claims", "digest"})
 
     class Meta(TenantModel.Meta):

@@ -10,6 +10,8 @@ from tenants.models.base import TenantModel
 class UsageHour(TenantModel):
     """Figures of one hour for one project, key, actor, model and outcome; written in batches, never per request."""
 
+    audit_exempt = True  # figures of what happened, which no actor changes
+
     hour = models.DateTimeField(editable=False)
     project_id = models.UUIDField(null=True, editable=False)
     api_key_id = models.UUIDField(null=True, editable=False)
@@ -26,8 +28,6 @@ class UsageHour(TenantModel):
     output_tokens = models.PositiveBigIntegerField(default=0, editable=False)
     # Millionths of a US dollar, by the price of that moment.
     cost = models.PositiveBigIntegerField(default=0, editable=False)
-
-    audit_exempt = True  # figures, not changes
 
     class Meta(TenantModel.Meta):
         verbose_name = "usage"

@@ -40,7 +40,9 @@ def add_price(
     Args:
         provider: whose model (`Provider`).
         model: its name, or a pattern.
-        input, cached_input, output: millionths of a US dollar for a million tokens.
+        input: millionths of a US dollar for a million tokens of a prompt.
+        cached_input: the same, for those that the provider had in its cache.
+        output: the same, for tokens of an answer.
         actor: an operator, or the system.
         valid_from: now when it is not said.
 
@@ -115,6 +117,19 @@ def dollars(amount: int) -> str:
     whole, rest = divmod(amount, PER)
     text = f"{rest:06}".rstrip("0").ljust(2, "0")
     return f"{whole:,}.{text}"
+
+
+def plain(amount: int) -> str:
+    """Return millionths of a US dollar without separators, as programs read them."""
+    return dollars(amount).replace(",", "")
+
+
+def cents(amount: int) -> str:
+    """Return millionths of a US dollar rounded to cents; exactly where they are less than one."""
+    cent = PER // 100
+    if 0 < amount < cent:
+        return dollars(amount)
+    return dollars((amount + cent // 2) // cent * cent)
 
 
 def _checked(price: int, field: str) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
 from django.core.exceptions import ValidationError
@@ -10,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.services.key_rules import check_networks
 from audit.sinks.registry import DESTINATIONS
+from gateway.pricing import PER
 from gateway.services.proxy_settings import check_detectors
 from isolation.exceptions import DomainError
 from tenants.permissions import BuiltinRole
@@ -22,6 +24,7 @@ from .reader import Source
 Key: TypeAlias = str | tuple[str, ...]
 
 VERSION = 1
+_CREDENTIALS = "provider_credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +141,13 @@ class _Reading:
         self._keys(wanted)
         self._domains(wanted)
         self._sso_connections(wanted)
+        self._sso_setup_links(wanted)
         self._sign_in_policy(wanted)
         self._sinks(wanted)
         self._audit_log(wanted)
         self._llm_proxy(wanted)
+        self._provider_credentials(wanted)
+        self._usage_limits(wanted)
         wanted.prune = self._prune(wanted)
         return wanted
 
@@ -278,6 +284,8 @@ class _Reading:
                 *("ends_at_provider", "signs_requests", "allows_idp_initiated"),
             )
             values |= {field: entry[field] for field in plain if field in entry}
+            if "domains" in entry:
+                values["domains"] = self._domain_names(entry["domains"], (*path, "domains"))
             is_saml = entry.get("protocol") == "saml"
             if is_saml and bool(entry.get("metadata_url")) == bool(entry.get("metadata_xml")):
                 self._problem(path, "A SAML connection needs metadata_url or metadata_xml: one of the two.")
@@ -292,6 +300,10 @@ class _Reading:
                     place = (*path, "groups", value, number)
                     self._reference(wanted, "group", group.strip().lower(), place)
                     wanted.add("sso_groups", (name, value.strip(), group.strip()), Item(place))
+
+    def _sso_setup_links(self, wanted: WantedOrganization) -> None:
+        for name, entry, path in self._by_name("sso_setup_links", wanted):
+            wanted.add("sso_setup_links", " ".join(name.split()), Item(path, dict(entry)))
 
     def _sign_in_policy(self, wanted: WantedOrganization) -> None:
         if "sign_in_policy" not in wanted.raw:
@@ -329,6 +341,19 @@ class _Reading:
         if "audit_log" in wanted.raw:
             wanted.add("audit_log", wanted.slug, Item((*wanted.path, "audit_log"), dict(wanted.raw["audit_log"])))
 
+    def _provider_credentials(self, wanted: WantedOrganization) -> None:
+        for name, entry, path in self._by_name("provider_credentials", wanted):
+            values = dict(entry)
+            project = values.pop("project", "")
+            if project:
+                self._reference(wanted, "project", project, (*path, "project"))
+            if "base_url" in values:
+                values["base_url"] = values["base_url"].strip().rstrip("/")
+            key = (project, values.pop("name", name).strip())
+            if any((each[0], each[1].lower()) == (key[0], key[1].lower()) for each in wanted.table(_CREDENTIALS)):
+                self._problem(path, "There is another entry with this name and project.", at_key=True)
+            wanted.add(_CREDENTIALS, key, Item(path, values))
+
     def _llm_proxy(self, wanted: WantedOrganization) -> None:
         if "llm_proxy" not in wanted.raw:
             return
@@ -337,12 +362,42 @@ class _Reading:
             values["masked"] = check_detectors(values["masked"])
         wanted.add("llm_proxy", wanted.slug, Item(path, values))
 
+    def _usage_limits(self, wanted: WantedOrganization) -> None:
+        nouns = {"project": "project", "user": "member", "service account": "service account"}
+        for written, entry, path in self._by_name("usage_limits", wanted):
+            whose, _, what = written.rpartition(": ")
+            values = {"active": entry["active"]} if "active" in entry else {}
+            try:
+                scale = PER if what.startswith("dollars") else 1
+                amount = Decimal(str(entry["amount"])) * scale
+                values["amount"] = int(amount)
+            except (InvalidOperation, ValueError, OverflowError):
+                amount = Decimal("NaN")
+            if not amount.is_finite() or amount != amount.to_integral_value():
+                said = "Write dollars as 250 or “12.50”." if what.startswith("dollars") else "Write a whole number."
+                self._problem((*path, "amount"), said)
+                continue
+            for noun, kind in nouns.items():
+                if whose.startswith(f"{noun} "):
+                    name = whose.removeprefix(f"{noun} ").strip()
+                    self._reference(wanted, kind, name if noun == "project" else name.lower(), path)
+            wanted.add("usage_limits", f"{whose.strip()}: {what}", Item(path, values))
+
     def _networks(self, texts: list[str], path: Path) -> list[str]:
         try:
             return sorted(check_networks(texts))
         except DomainError as error:
             self._problem(path, error.message)
             return []
+
+    def _domain_names(self, written: list[str], path: Path) -> list[str]:
+        names = set()
+        for number, name in enumerate(written):
+            try:
+                names.add(check_domain_name(name))
+            except DomainError as error:
+                self._problem((*path, number), error.message)
+        return sorted(names)
 
     def _moment(self, text: str | None, path: Path) -> Any:
         if text is None:

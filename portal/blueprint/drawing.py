@@ -22,14 +22,18 @@ from accounts.models import (
 )
 from accounts.models.service_account import ServiceAccountKind
 from accounts.models.sign_in_policy import MOST_IDLE_MINUTES, MOST_SESSION_HOURS, MOST_SESSIONS
+from accounts.models.sso_setup import LONGEST_RECIPIENT
+from accounts.services.sso_setup import MOST_DAYS
 from accounts.sso.saml.idp_metadata import LARGEST
 from audit.masking.detectors import DETECTORS
 from audit.models import RecordFormat, Sink
 from audit.retention.models import MOST_MONTHS
 from audit.services.sinks import LARGEST_BATCH_EVENTS, LONGEST_BATCH_SECONDS, SMALLEST_BATCH_BYTES
 from audit.sinks.registry import DESTINATIONS
-from gateway.models import CounterOutage
+from gateway.models import CounterOutage, CredentialKind, Provider, ProviderCredential
+from gateway.models.provider_credential import MOST_MODELS
 from gateway.models.proxy_settings import LONGEST_TOKEN, SHORTEST_TOKEN
+from gateway.services.provider_credentials import LOWEST_PRIORITY
 from gateway.services.proxy_settings import MOST_AUDIENCES
 from tenants.models import Domain, Environment, Group, Organization, Project, Role
 from tenants.models.organization import MAX_KEY_DAYS, SLUG
@@ -37,6 +41,7 @@ from tenants.permissions import CATALOGUE
 from tenants.services.projects import LARGEST_METADATA
 
 from .schema import DIALECT, FILE, KEY_KINDS, SECTIONS
+from .sections.usage_limits import PATTERN as LIMIT_PATTERN
 
 EMAIL = r"^[^@\s]+@[^@\s]+$"
 ROLE_KEY = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -80,10 +85,13 @@ def generate() -> dict[str, Any]:
             "key": _key(),
             "domain": _domain(),
             "sso_connection": _sso_connection(),
+            "sso_setup_link": _sso_setup_link(),
             "sign_in_policy": _sign_in_policy(),
             "sink": _sink(),
             "audit_log": _audit_log(),
             "llm_proxy": _llm_proxy(),
+            "provider_credential": _provider_credential(),
+            "usage_limit": _usage_limit(),
         },
     }
 
@@ -119,11 +127,39 @@ def _organization() -> dict[str, Any]:
                 "Single sign-on connections by name.",
                 longest=_length(SsoConnection, "name"),
             ),
+            "sso_setup_links": _named(
+                NAME,
+                "sso_setup_link",
+                "Links for setting up single sign-on, by who gets them.",
+                longest=LONGEST_RECIPIENT,
+            ),
             "sign_in_policy": {"$ref": "#/$defs/sign_in_policy"},
             "sinks": _named(NAME, "sink", "SIEM sinks by name.", longest=_length(Sink, "name")),
             "audit_log": {"$ref": "#/$defs/audit_log"},
             "llm_proxy": {"$ref": "#/$defs/llm_proxy"},
+            "provider_credentials": _named(NAME, "provider_credential", "Provider credentials by name.", longest=200),
+            "usage_limits": _named(
+                LIMIT_PATTERN,
+                "usage_limit",
+                "Limits of LLM usage, by whose and what: “project chatbot: dollars per month”.",
+                longest=400,
+            ),
         }
+    )
+
+
+def _usage_limit() -> dict[str, Any]:
+    return _map(
+        {
+            "amount": {
+                "type": ["integer", "string"],
+                "minimum": 0,
+                "pattern": r"^\d+(\.\d{1,6})?$",
+                "description": "Requests or tokens; dollars as a whole number or as a text (“12.50”).",
+            },
+            "active": {"type": "boolean", "description": "false: the limit is kept and not in force."},
+        },
+        required=["amount"],
     )
 
 
@@ -251,7 +287,11 @@ def _domain() -> dict[str, Any]:
                 "pattern": NAME,
                 "maxLength": _length(Domain, "reason"),
                 "description": "How the installation knows that it is theirs: no record is looked for then.",
-            }
+            },
+            "verified": {
+                "const": True,
+                "description": "true: the record of a domain that is claimed already is looked for now.",
+            },
         }
     )
 
@@ -289,6 +329,12 @@ def _sso_connection() -> dict[str, Any]:
                     "uniqueItems": True,
                 },
             },
+            "domains": {
+                "type": "array",
+                "items": _text(NAME, _length(Domain, "name")),
+                "uniqueItems": True,
+                "description": "Whose addresses lead here and count here; none: those of each verified domain.",
+            },
             "scopes": _text(NAME, _length(SsoConnection, "scopes"), "openid among them; separated by spaces."),
             "scim_connection": {
                 "type": ["string", "null"],
@@ -305,6 +351,16 @@ def _sso_connection() -> dict[str, Any]:
     )
     saml = {"properties": {"protocol": {"const": "saml"}}, "required": ["protocol"]}
     return drawn | {"if": {"not": saml}, "then": {"required": ["issuer", "client_id"]}}
+
+
+def _sso_setup_link() -> dict[str, Any]:
+    return _map(
+        {
+            "days": {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "description": "How long it counts."},
+            "token": {"$ref": "#/$defs/secret"},
+        },
+        required=["token"],
+    )
 
 
 def _audit_log() -> dict[str, Any]:
@@ -417,6 +473,32 @@ def _sink() -> dict[str, Any]:
             "active": {"type": "boolean", "description": "false: it is paused."},
         },
         required=["kind"],
+    )
+
+
+def _provider_credential() -> dict[str, Any]:
+    scalar = {"type": ["string", "integer"]}
+    return _map(
+        {
+            "name": _text(
+                NAME, _length(ProviderCredential, "name"), "What people read; the entry's own when left out."
+            ),
+            "project": {"type": "string", "description": "By its identifier; left out: of every project."},
+            "provider": {"enum": list(Provider.values), "description": "Whose models; it never changes."},
+            "kind": {"enum": list(CredentialKind.values), "description": "Where the secret comes from."},
+            "secret": {"$ref": "#/$defs/secret"},
+            "base_url": _text("", _length(ProviderCredential, "base_url"), "Where the provider's API is."),
+            "options": {"type": "object", "description": "What it is told besides.", "additionalProperties": scalar},
+            "allowed_models": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 120},
+                "maxItems": MOST_MODELS,
+                "description": "Names or patterns; empty: every model.",
+            },
+            "priority": {"type": "integer", "minimum": 0, "maximum": LOWEST_PRIORITY},
+            "enabled": {"type": "boolean", "description": "false: no request leaves with it."},
+        },
+        required=["provider"],
     )
 
 

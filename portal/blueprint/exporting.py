@@ -6,6 +6,9 @@ from typing import Any
 import yaml
 
 from accounts.models import SignInPolicy
+from gateway.models import LimitMetric
+from gateway.pricing import PER
+from gateway.services.prices import plain
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from isolation.scope import tenant_scope
@@ -23,12 +26,14 @@ from .sections.keys import Keys
 from .sections.llm_proxy import LlmProxy
 from .sections.members import Invitations, MemberProjects, Members, login_of
 from .sections.projects import Projects
+from .sections.provider_credentials import ProviderCredentials
 from .sections.roles import Roles
 from .sections.service_accounts import ServiceAccountProjects, ServiceAccounts
 from .sections.settings import Settings
 from .sections.sign_in_policy import Exceptions, Policy
 from .sections.sinks import Sinks
 from .sections.sso_connections import FollowingGroups, Metadata, SsoConnections
+from .sections.usage_limits import UsageLimits
 
 
 def export(slugs: Iterable[str], *, actor: Actor) -> str:
@@ -75,6 +80,8 @@ def _organization(stage: Stage) -> dict[str, Any]:
         "sinks": _sinks(stage),
         "audit_log": _audit_log(stage),
         "llm_proxy": _llm_proxy(stage),
+        "provider_credentials": _provider_credentials(stage),
+        "usage_limits": _usage_limits(stage),
     }
     return {name: value for name, value in exported.items() if value}
 
@@ -140,6 +147,7 @@ def _keys(stage: Stage) -> dict[str, Any]:
 def _domains(stage: Stage) -> dict[str, Any]:
     return {
         str(name): {field: value for field, value in row.values.items() if value}
+        | ({"verified": True} if row.stored.is_verified and row.stored.is_checked else {})
         for name, row in Domains(stage).current().items()
     }
 
@@ -147,7 +155,7 @@ def _domains(stage: Stage) -> dict[str, Any]:
 def _sso_connections(stage: Stage) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for name, row in SsoConnections(stage).current().items():
-        values = {field: value for field, value in _filled(row.values).items() if value is not None}
+        values = {field: value for field, value in _filled(row.values).items() if value not in (None, [])}
         if values["ends_at_provider"]:  # as it is when the file is silent
             del values["ends_at_provider"]
         found[str(name)] = values
@@ -185,6 +193,29 @@ def _sinks(stage: Stage) -> dict[str, Any]:
         if values["active"]:  # as it is when the file is silent
             del values["active"]
         found[str(name)] = values
+    return found
+
+
+def _provider_credentials(stage: Stage) -> dict[str, Any]:
+    """Return the credentials without their secrets; those of one name are told apart by their projects."""
+    found: dict[str, dict[str, Any]] = {}
+    for (project, name), row in _pairs(ProviderCredentials(stage)):
+        values = {field: value for field, value in _filled(row.values).items() if value not in ({}, [])}
+        if values["enabled"]:  # as it is when the file is silent
+            del values["enabled"]
+        label = name if name.lower() not in {each.lower() for each in found} else f"{name} ({project})"
+        own_name = {"name": name} if label != name else {}
+        found[label] = {**own_name, **({"project": project} if project else {}), **values}
+    return found
+
+
+def _usage_limits(stage: Stage) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    for key, row in UsageLimits(stage).current().items():
+        amount: int | str = row.values["amount"]
+        if row.stored.metric == LimitMetric.COST:
+            amount = row.values["amount"] // PER if row.values["amount"] % PER == 0 else plain(row.values["amount"])
+        found[str(key)] = {"amount": amount, **({} if row.values["active"] else {"active": False})}
     return found
 
 

@@ -23,10 +23,13 @@ SECTIONS = (
     "keys",
     "domains",
     "sso_connections",
+    "sso_setup_links",
     "sign_in_policy",
     "sinks",
+    "provider_credentials",
+    "usage_limits",
 )
-REFERENCES = {"secret", "password", "client_secret", "secrets"}
+REFERENCES = {"secret", "password", "client_secret", "secrets", "token"}
 KEY_KINDS = ("project", "organization", "service_account")
 
 _NAMES = {

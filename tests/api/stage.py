@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from accounts.key_format import KeyKind
-from accounts.models import SamlKey, SsoGroupMapping, SsoSetupLink, User
+from accounts.models import SamlKey, SsoGroupMapping, SsoIdentity, SsoSetupLink, User
 from accounts.services.api_keys import create_api_key
 from accounts.services.scim_connections import create_scim_connection
 from accounts.services.scim_tokens import create_scim_token
@@ -32,7 +32,7 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.api.calls import Caller, anybody, by
-from tests.isolation.test_rows import fill_alerts, fill_sink, fill_token
+from tests.isolation.test_rows import fill_alerts, fill_sink, fill_token, fill_usage
 from tests.people import Tenant
 from tests.sso.stored import stored_connection
 
@@ -112,6 +112,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             project=project,
             actor=SYSTEM,
         )
+        usage_limit = fill_usage(tenant, owner)
         places = {
             "organization": organization.slug,
             "project": project.slug,
@@ -128,6 +129,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "connection": str(connection.pk),
             "sso_connection": str(sso_connection.pk),
             "saml_key": str(SamlKey.objects.get().pk),
+            "sso_identity": str(SsoIdentity.objects.get().pk),
             "sso_group": str(SsoGroupMapping.objects.get().pk),
             "setup_link": str(SsoSetupLink.objects.get().pk),
             "sign_in_exception": str(sign_in_exception.pk),
@@ -139,6 +141,7 @@ def places_of(tenant: Tenant) -> dict[str, str]:
             "alert_rule": "sign_in_burst",
             "alert_channel": str(channel.pk),
             "provider_credential": str(credential.pk),
+            "usage_limit": str(usage_limit.pk),
             "event": str(Event.objects.first().pk),
             "access_token": str(fill_token(tenant, owner).pk),
         }

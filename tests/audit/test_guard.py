@@ -46,6 +46,10 @@ UNGOVERNED = {
     "audit_alertnotice",
     "audit_sighting",
     "gateway_issuedtoken",
+    "gateway_usagecounter",
+    "gateway_usagehour",
+    "gateway_usagenotice",
+    "gateway_usageslot",
     *SEALED_TABLES,
 }
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
@@ -54,6 +58,7 @@ INSTALLATION = [
     "accounts_socialidentity",
     "accounts_user",
     "gateway_signingkey",
+    "gateway_price",
     "mfa_authenticator",
     "tenants_installationsettings",
 ]
@@ -169,6 +174,7 @@ UNIQUE_PAIRS = {
     "audit_alertrule": "rule",
     "audit_savedsearch": "maker_id",
     "gateway_proxysettings": "organization_id",
+    "gateway_usagelimit": "subject_kind",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",
     "tenants_membership": "user_id",

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from gateway.hotpath.app import Gateway, _Remembered
 from gateway.hotpath.config import Config
 from gateway.hotpath.memory import Memory
-from gateway.hotpath.records import record_of
+from gateway.hotpath.records import MemoryRecord, record_of
 
 KEYS = 100_000
 
@@ -52,7 +52,7 @@ def megabytes() -> float:
 
 def main() -> None:
     """Measure."""
-    memory = Memory(size=KEYS, remember=10, remember_unknown=2)
+    memory: Memory[MemoryRecord] = Memory(size=KEYS, remember=10, remember_unknown=2)
     memory.trusted_until = time.monotonic() + 1e6
     gateway = Gateway()
     gateway._config = Config(conninfo="", cache_keys=KEYS)  # as its start, which this process has no database for

@@ -96,8 +96,25 @@ class Server:
         return statistics.median(self.processor)
 
 
-def compare(servers: Mapping[str, Server], bodies: list[str], directory: Path, *, rounds: int, seconds: int) -> None:
-    """Load each server in turn, round by round, so that a busy moment of the machine hits all alike."""
+def compare(
+    servers: Mapping[str, Server],
+    bodies: list[str],
+    directory: Path,
+    *,
+    rounds: int,
+    seconds: int,
+    script: str = _SCRIPT,
+) -> None:
+    """Load each server in turn, round by round, so that a busy moment of the machine hits all alike.
+
+    Args:
+        servers: the candidates by name.
+        bodies: what is sent in turn, one a line.
+        directory: for files.
+        rounds: how often each has its turn.
+        seconds: how long a turn is.
+        script: wrk's, with the places {bodies} and {authorization}.
+    """
     wrk = require_program("wrk", hint="Debian's package wrk")
     (directory / "bodies").write_text("\n".join(bodies), encoding="utf-8")
     with ExitStack() as stack:
@@ -105,9 +122,9 @@ def compare(servers: Mapping[str, Server], bodies: list[str], directory: Path, *
         for _ in range(rounds):
             for name, server in servers.items():
                 port, process = running[name]
-                script = directory / f"{port}.lua"
-                script.write_text(_SCRIPT.format(bodies=directory / "bodies", authorization=server.authorization))
-                command = [wrk, "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(script), f"http://127.0.0.1:{port}"]
+                file = directory / f"{port}.lua"
+                file.write_text(script.format(bodies=directory / "bodies", authorization=server.authorization))
+                command = [wrk, "-t1", f"-c{CONNECTIONS}", "--latency", "-s", str(file), f"http://127.0.0.1:{port}"]
                 # Warm first, as a server in use is: what is remembered has expired since this one's last turn.
                 subprocess.run([*command, "-d1s"], capture_output=True, check=True)
                 before = _processor_seconds(process)

@@ -23,6 +23,11 @@ FUNCTIONS = (
     "accounts_keys_by_digest",
     "tenants_authority",
     "accounts_service_account_authority",
+    "gateway_place",
+    "gateway_actor",
+    "gateway_credentials",
+    "gateway_revocations",
+    "gateway_signing_keys",
 )
 # The catalogue of names behind exceptions: only migrations write it.
 FIXED = {"auth_permission", "django_content_type"}

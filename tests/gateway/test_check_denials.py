@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.conf import settings
 
 from accounts.key_format import new_secret
 from accounts.services.key_rules import IssuedKey
 from accounts.services.sign_in_policy import update_sign_in_policy
 from gateway.claims import sign
-from gateway.hotpath.denials import CODES
+from gateway.hotpath.denials import CODES, denied
 from gateway.models import UsageLimit
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
@@ -188,13 +189,21 @@ def test_a_token_names_another_project_than_the_header(gateway: Gateway, proxy: 
 def test_a_key_that_belongs_to_somebody_else_than_the_token(gateway: Gateway, proxy: Proxy, keys: Keys) -> None:
     key = keys.personal("admin", scopes=INVOKE)
     assert check(gateway, proxy.token("member", client_id=key.public_id)).code == "token_revoked"
-    assert check(gateway, proxy.token("member", client_id=keys.project(scopes=INVOKE).public_id)).code == "token_revoked"
+    assert (
+        check(gateway, proxy.token("member", client_id=keys.project(scopes=INVOKE).public_id)).code == "token_revoked"
+    )
 
 
 @pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
 def test_keys_that_are_none(gateway: Gateway, proxy: Proxy, platform: IssuedKey, header: str) -> None:
     proxy.configure(accepts_api_keys=True)
-    for secret in (new_secret("project", "production"), platform.secret, "gatesk_", "gatesk_prj_dev_x", "gatesk_" * 500):
+    for secret in (
+        new_secret("project", "production"),
+        platform.secret,
+        "gatesk_",
+        "gatesk_prj_dev_x",
+        "gatesk_" * 500,
+    ):
         sent = {header: f"Bearer {secret}" if header == "Authorization" else secret}
         answer = check(gateway, headers=sent)
         assert (answer.code, answer.reply.status) == ("key_invalid", 401)
@@ -264,7 +273,12 @@ def test_limits_refuse_with_their_own_codes(gateway: Gateway, proxy: Proxy, acme
     assert answer.reply.status == 402
     assert int(answer.reply.headers["retry-after"]) > 0
     other = UsageLimit(
-        organization=acme.organization, subject_kind="project", metric="tokens", window="day", amount=10**9, created_by="t"
+        organization=acme.organization,
+        subject_kind="project",
+        metric="tokens",
+        window="day",
+        amount=10**9,
+        created_by="t",
     )
     store(other, organization=acme.organization)
     proxy_of = Proxy(acme, enabled=False)
@@ -274,11 +288,7 @@ def test_limits_refuse_with_their_own_codes(gateway: Gateway, proxy: Proxy, acme
 
 
 def test_every_code_is_a_sentence_and_is_documented() -> None:
-    from pathlib import Path
-
-    from gateway.hotpath.denials import denied
-
-    page = Path("docs/llm-proxy/ext-authz.md").read_text(encoding="utf-8")
+    page = (settings.BASE_DIR / "docs/llm-proxy/ext-authz.md").read_text(encoding="utf-8")
     for code in CODES:
         assert len(str(denied(code))) > 30
         assert f"`{code}`" in page

@@ -53,7 +53,7 @@ def refused_everywhere(gateways: Both, token: str, change: Callable[[], object],
 def test_revocations(gateways: Both, proxy: Proxy, acme: Tenant, kind: str) -> None:
     claims = proxy.claims()
     subjects = {"token": claims.id, "actor": claims.subject, "project": claims.project_id, "organization": ""}
-    token, other = proxy.token(**{"id": claims.id}), proxy.token("admin")
+    token, other = proxy.token(id=claims.id), proxy.token("admin")
     refused_everywhere(gateways, token, lambda: proxy.revoke(kind, subjects[kind]), "token_revoked")
     assert check(gateways[0], other).is_allowed is (kind in {"token", "actor"})
     later = int(time.time()) + 2
@@ -62,9 +62,7 @@ def test_revocations(gateways: Both, proxy: Proxy, acme: Tenant, kind: str) -> N
 
 def test_the_tokens_of_one_key_are_revoked(gateways: Both, proxy: Proxy, keys: Keys) -> None:
     key, other = keys.project(scopes=INVOKE), keys.project(scopes=INVOKE)
-    refused_everywhere(
-        gateways, proxy.key_token(key), lambda: proxy.revoke("key", key.public_id), "token_revoked"
-    )
+    refused_everywhere(gateways, proxy.key_token(key), lambda: proxy.revoke("key", key.public_id), "token_revoked")
     assert check(gateways[0], proxy.key_token(other)).is_allowed
 
 
@@ -82,7 +80,10 @@ def test_a_revocation_counts_in_its_own_organization(gateways: Both, proxy: Prox
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda a, o: set_member_active(membership=a.membership("member"), active=False, actor=o), "permission_missing"),
+        (
+            lambda a, o: set_member_active(membership=a.membership("member"), active=False, actor=o),
+            "permission_missing",
+        ),
         (lambda a, o: remove_member(membership=a.membership("member"), actor=o), "permission_missing"),
         (lambda a, o: set_user_active(user=a.member, active=False, actor=SYSTEM), "permission_missing"),
         (

@@ -65,7 +65,9 @@ def test_paths_that_are_read_differently_here_and_there(gateway: Gateway, proxy:
     assert SECRET.encode() not in answer
 
 
-@pytest.mark.parametrize("target", ["/check", "/checkv1/chat", "/Check/v1/chat/completions", "/%63heck/v1/chat/completions"])
+@pytest.mark.parametrize(
+    "target", ["/check", "/checkv1/chat", "/Check/v1/chat/completions", "/%63heck/v1/chat/completions"]
+)
 def test_what_is_not_below_the_address(gateway: Gateway, proxy: Proxy, target: str) -> None:
     status, answer = raw(gateway, target, f"X-Gatehouse-LLM-Auth: {proxy.token()}")
     assert status == 404

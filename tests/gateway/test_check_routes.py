@@ -167,8 +167,8 @@ def test_nothing_is_mapped_where_nobody_maps() -> None:
     anthropic = credential("anthropic")
     assert refusal(Wish("POST", CHAT), anthropic, transformer=False) == "credential_missing"
     assert refusal(Wish("POST", "/v1/embeddings"), anthropic) == "credential_missing"
-    own = credential("openai_compatible", options={"mapping": {"model": "$.model"}})
-    assert chosen(Wish("POST", CHAT), own)[0].mapping == f"json:{own.id}"
+    own = credential("openai_compatible", options={"mapping": "ours"})
+    assert chosen(Wish("POST", CHAT), own)[0].mapping == "json:ours"
     assert refusal(Wish("POST", CHAT), own, transformer=False) == "model_not_allowed"
 
 
@@ -185,7 +185,7 @@ def test_a_model_in_the_path_decides() -> None:
 def test_a_stated_model_chooses_and_binds_the_body() -> None:
     mini, all_four = credential(allowed_models=("gpt-4o-mini",)), credential(allowed_models=("gpt-4*",))
     (choice,) = chosen(Wish("POST", CHAT, "", "gpt-4o"), mini, all_four)
-    assert (choice.credential, choice.model, choice.allowed_models) == (all_four, "gpt-4o", ("gpt-4o",))
+    assert (choice.credential, choice.model, choice.allowed_models) == (all_four, "", ("gpt-4o",))
     assert refusal(Wish("POST", CHAT, "", "o1"), mini, all_four) == "model_not_allowed"
     (first, _) = chosen(Wish("POST", CHAT), mini, all_four)
     assert (first.credential, first.model, first.allowed_models) == (mini, "", ("gpt-4o-mini",))

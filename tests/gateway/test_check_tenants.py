@@ -189,7 +189,11 @@ def run(gateway: Gateway, *, examples: int) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(CREDENTIALS, st.lists(ASKED, min_size=2, max_size=5), st.lists(OWN, min_size=3, max_size=8))
-    def each_gets_its_own(credentials: list[tuple[Any, ...]], strangers: list[Asked], own: list[Asked]) -> None:
+    def each_gets_its_own(
+        credentials: list[tuple[int, int | None, str, int, tuple[str, ...], bool]],
+        strangers: list[Asked],
+        own: list[Asked],
+    ) -> None:
         stored = [Stored(*values, number) for number, values in enumerate(credentials)]
         rows = world.store(stored)
         try:

@@ -99,7 +99,9 @@ def told(tenant: Tenant) -> list[tuple[Any, ...]]:
     """Return what the log says of refused LLM requests."""
     with tenant_scope(tenant.organization):
         rows = Event.objects.filter(action="llm_request.denied").order_by("time", "id")
-        return [(row.after["code"], row.actor_label, row.project_label, str(row.ip), row.after["requests"]) for row in rows]
+        return [
+            (row.after["code"], row.actor_label, row.project_label, str(row.ip), row.after["requests"]) for row in rows
+        ]
 
 
 def test_what_should_be_gone_or_elsewhere_is_told_to_the_log_once(acme: Tenant, keys: Keys, globex: Tenant) -> None:

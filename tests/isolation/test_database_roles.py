@@ -271,6 +271,11 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("audit_sink", "SELECT"),
         ("audit_sinkcursor", "INSERT,SELECT"),
         ("audit_sinkwaking", "SELECT"),
+        ("gateway_usagebatch", "DELETE,INSERT,SELECT"),
+        ("gateway_usagecounter", "DELETE,SELECT"),
+        ("gateway_usagehour", "DELETE,INSERT,SELECT"),
+        ("gateway_usagenotice", "DELETE,SELECT"),
+        ("gateway_usageslot", "DELETE,SELECT"),
         ("tenants_domain", "SELECT"),
         ("tenants_invitation", "SELECT"),
         ("tenants_membership", "SELECT"),
@@ -291,5 +296,6 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("audit_alertwaking", "checkpoint_id"),
         ("audit_sinkcursor", "head,lease,leased_until,served_at,waiting_since"),
         ("audit_sinkwaking", "checkpoint_id"),
+        ("gateway_usagehour", "cached_tokens,cost,input_tokens,output_tokens,requests"),
         ("tenants_project", "organization_id"),
     ]

@@ -38,12 +38,21 @@ from audit.services.retention import change_retention
 from audit.services.saved_searches import save_search
 from audit.services.sinks import create_sink, set_sink_active
 from audit.watching import watch
-from gateway.models import IssuedToken, RevocationKind
+from gateway.models import (
+    IssuedToken,
+    RevocationKind,
+    UsageCounter,
+    UsageHour,
+    UsageLimit,
+    UsageNotice,
+    UsageSlot,
+)
 from gateway.services.provider_credentials import create_provider_credential
 from gateway.services.proxy_settings import update_proxy_settings
 from gateway.services.signing_keys import settle_signing_keys
 from gateway.services.token_revocations import revoke_tokens
 from gateway.services.tokens import Asked, issue_token
+from gateway.services.usage_limits import create_usage_limit
 from isolation.actor import SYSTEM, Actor, ActorKind
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
@@ -130,6 +139,7 @@ def fill(tenant: Tenant) -> None:
         fill_token(tenant, actor)
         everything: dict[str, Any] = {"kind": RevocationKind.ORGANIZATION, "subject": "", "reason": "Test"}
         revoke_tokens(organization=tenant.organization, actor=actor, **everything)
+        fill_usage(tenant, actor)
     _seal(tenant.organization.pk)
     with tenant.acting("owner") as actor:
         request_erasure(organization_id=tenant.organization.pk, person=LEFT, reason="Article 17", actor=actor)
@@ -194,6 +204,26 @@ def fill_alerts(tenant: Tenant, actor: Actor) -> tuple[Alert, AlertChannel]:
     AlertCursor.objects.create(organization_id=log, head=0)
     Sighting.objects.create(organization_id=log, rule=rule.key, subject="ada", seq=0, time=now, expires_at=now)
     return alert, channel
+
+
+def fill_usage(tenant: Tenant, actor: Actor) -> UsageLimit:
+    """Return a limit that has been counted and told of, with an hour of usage; the scope must be open."""
+    organization = tenant.organization
+    limit = create_usage_limit(
+        organization=organization,
+        subject_kind="project",
+        subject=str(tenant.project.pk),
+        metric="cost",
+        window="month",
+        amount=5_000_000,
+        actor=actor,
+    )
+    now, counted = timezone.now(), {"organization_id": organization.pk, "limit_id": limit.pk, "subject": limit.subject}
+    UsageHour.objects.create(organization=organization, hour=now, project_id=tenant.project.pk, outcome="allowed")
+    UsageCounter.objects.create(**counted, started_at=now, used=3)
+    UsageSlot.objects.create(**counted, slot="a-1", expires_at=now)
+    UsageNotice.objects.create(**counted, started_at=now, percent=80)
+    return limit
 
 
 def _seal(organization_id: uuid.UUID) -> None:

@@ -68,6 +68,10 @@ class Provider:
         """
         self._order("configure", _configuration(clients, accounts))
 
+    def refresh_tokens(self) -> list[str]:
+        """Return the refresh tokens that were given so far."""
+        return list(self._browser.get(f"{self.issuer}/test/refresh").raise_for_status().json())
+
     def sign_in(self, authorization_url: str, account: str) -> str:
         """Play a browser that nobody has signed in with, and allow what the client asks for.
 
@@ -152,8 +156,7 @@ class Form(HTMLParser):
 def npm_provider(*, clients: Sequence[Client], accounts: Mapping[str, Account]) -> Iterator[Provider]:
     """Run oidc-provider on a free port of loopback; it signs with RS256, or ES256 for a client that asks for it.
 
-    PKCE is required. A refresh token is given for the scope `offline_access` with `prompt=consent` (OpenID Connect Core
-    1.0, section 11).
+    PKCE is required. A refresh token is given to each client that may use one.
 
     Args:
         clients: client metadata (RFC 7591): client_id, client_secret, redirect_uris, post_logout_redirect_uris,
@@ -182,7 +185,7 @@ def npm_provider(*, clients: Sequence[Client], accounts: Mapping[str, Account]) 
             assert process.stdout
             json.dump(_configuration(clients, accounts), process.stdin)
             process.stdin.close()
-            with closing(Provider(_first_line(process.stdout, log))) as provider:
+            with closing(Provider(first_line(process.stdout, log))) as provider:
                 yield provider
         finally:
             process.terminate()
@@ -210,11 +213,11 @@ def _configuration(clients: Sequence[Client] | None, accounts: Mapping[str, Acco
     return configuration
 
 
-def _first_line(output: IO[str], log: IO[str]) -> str:
-    """Return the issuer, which is printed when the provider listens."""
+def first_line(output: IO[str], log: IO[str]) -> str:
+    """Return the line that a provider prints when it listens; fail with its log where none comes."""
     readable, _, _ = select.select([output], [], [], PATIENCE)
     line = output.readline().strip() if readable else ""
     if not line:
         log.seek(0)
-        raise AssertionError(f"oidc-provider does not start: {log.read()}")
+        raise AssertionError(f"The provider does not start: {log.read()}")
     return line

@@ -1,5 +1,6 @@
 """Single sign-on that is required: at every door, for whom, and who is excepted."""
 
+import re
 from typing import Any
 
 import pytest
@@ -178,6 +179,30 @@ def test_a_passkey_opens_nothing_for_an_address_of_the_domain(proven: Sso) -> No
     assert answer.status_code == 403
     assert f"/sso/{proven.connection.pk}/start/" in answer.text
     assert "_auth_user_id" not in browser.session
+
+
+def test_nobody_asks_for_a_code_to_sign_in_with(required: Sso) -> None:
+    assert Client().post("/accounts/login/code/", {"email": required.tenant.viewer.email}).status_code == 404
+
+
+def test_a_mailed_code_would_open_nothing_either(required: Sso, settings: Any) -> None:
+    """Whatever else allauth lets people sign in by comes to the same door."""
+    settings.ROOT_URLCONF, settings.ACCOUNT_LOGIN_BY_CODE_ENABLED = "tests.sso.code_urls", True
+    browser, answer = by_mailed_code(required.tenant.viewer)
+    assert answer.status_code == 403
+    assert f"/sso/{required.connection.pk}/start/" in answer.text
+    assert "_auth_user_id" not in browser.session
+    browser, answer = by_mailed_code(make_user("guest@elsewhere.example"))
+    assert "_auth_user_id" in browser.session, "it does where nobody holds the login"
+
+
+def by_mailed_code(user: User) -> tuple[Client, Any]:
+    """Return a browser that has sent the code of a mail, and the answer."""
+    browser = Client()
+    browser.post("/by-code/", {"email": user.email})
+    assert mail.outbox[-1].to == [user.email]
+    code = re.findall(r"^([A-Z0-9-]{4,12})$", str(mail.outbox[-1].body), re.MULTILINE)[0]
+    return browser, browser.post("/by-code/confirm/", {"code": code})
 
 
 def test_a_wrong_password_tells_nothing_of_the_organization(required: Sso) -> None:

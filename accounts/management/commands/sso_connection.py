@@ -8,6 +8,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from accounts.management.key_options import as_json
 from accounts.management.organizations import named_organization
+from accounts.management.sso_answers import shown_connection, shown_connections, shown_keys
+from accounts.management.sso_surroundings import VERBS, named_connection
 from accounts.models import (
     Joining,
     SamlKey,
@@ -28,11 +30,6 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
-from accounts.services.sso_setup import MOST_DAYS, USUAL_DAYS, create_setup_link
-from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
-from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
-from accounts.sso.saml.certificates import Certificate
-from accounts.sso.views import test_url
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
 from tenants.models import Group, Organization, Role
@@ -62,7 +59,7 @@ class Command(ScopedCommand):
 
     help = (
         "Connect OpenID and SAML providers; change, list, switch and delete connections; their groups, our keys, "
-        "recent sign-ins, links for somebody else. Prints JSON."
+        "people and recent sign-ins; domains, links for somebody else, and who has to come by it. Prints JSON."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -83,31 +80,33 @@ class Command(ScopedCommand):
             "add-key": "Make a second key, which decrypts at once; give its certificate to the provider.",
             "use-key": "Let the key sign that did not.",
             "remove-key": "Remove the key that does not sign.",
-            "invite": "Make a link by which somebody who is no member sets up a connection; it is printed this once.",
         }
         for name, text in told.items():
             verb = verbs.add_parser(name, help=text)
             verb.add_argument("--organization", required=True, metavar="SLUG")
-            if name not in {"list", "invite"}:
+            if name != "list":
                 verb.add_argument("--name", required=True, help="Of the connection.")
             if name in {"follow", "unfollow"}:
                 verb.add_argument("--value", required=True, help="Of the claim, letter by letter.")
                 verb.add_argument("--group", required=True, metavar="NAME", help="A group that people manage by hand.")
             if name == "logins":
                 verb.add_argument("--refused", action="store_true", help="Refusals only.")
-            if name == "invite":
-                verb.add_argument("--recipient", required=True, help="For whom, in the list and in the audit log.")
-                verb.add_argument("--days", type=int, default=USUAL_DAYS, help=f"How long it counts, 1 to {MOST_DAYS}.")
             if name in {"create", "update"}:
                 self._add_values(verb)
             if name == "create":
                 verb.add_argument("--protocol", choices=SsoProtocol.values, default=SsoProtocol.OIDC.value)
                 verb.add_argument("--enable", action="store_true", help="Let people sign in at once.")
+        for name, other in VERBS.items():
+            verb = verbs.add_parser(name, help=other.help)
+            verb.add_argument("--organization", required=True, metavar="SLUG")
+            other.arguments(verb)
 
     def run(self, actor: Actor, **options: Any) -> str:
         """Do what the verb says; return its JSON."""
         try:
             with named_organization(options["organization"]) as organization:
+                if other := VERBS.get(options["verb"]):
+                    return as_json(other.run(organization, actor, options))
                 verb = getattr(self, f"_{options['verb'].replace('-', '_')}")
                 return as_json(verb(organization, actor, options))
         except VaultError as error:
@@ -133,6 +132,10 @@ class Command(ScopedCommand):
         verb.add_argument("--role", metavar="KEY", help="What people become who join by signing in.")
         for claim in ("email", "name", "external-id", "groups"):
             verb.add_argument(f"--{claim}-claim", metavar="CLAIM")
+        verb.add_argument(
+            "--domains",
+            help="Whose addresses lead here and count here, separated by spaces; empty: each verified domain's.",
+        )
         verb.add_argument("--scopes", help="What is asked of the provider, separated by spaces.")
         verb.add_argument(
             "--scim-connection", metavar="NAME", help="The SCIM connection of the same directory; an empty name: none."
@@ -153,11 +156,11 @@ class Command(ScopedCommand):
             connection = create_sso_connection(client_secret=_secret(options) or "", **shared)
         if options["enable"]:
             connection = set_sso_enabled(connection=connection, enabled=True, actor=actor)
-        return _shown(connection)
+        return shown_connection(connection)
 
     def _update(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
-        connection = _connection(options["name"])
-        return _shown(
+        connection = named_connection(options["name"])
+        return shown_connection(
             update_sso_connection(
                 connection=connection,
                 client_secret=_secret(options),
@@ -168,90 +171,67 @@ class Command(ScopedCommand):
         )
 
     def _list(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
-        return [
-            _shown(connection)
-            for connection in SsoConnection.objects.select_related("role", "scim_connection", "organization").order_by(
-                "name"
-            )
-        ]
+        rows = SsoConnection.objects.select_related("role", "scim_connection", "organization")
+        return shown_connections(rows.order_by("name", "pk"))
 
     def _enable(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
-        return _shown(set_sso_enabled(connection=_connection(options["name"]), enabled=True, actor=actor))
+        return shown_connection(
+            set_sso_enabled(connection=named_connection(options["name"]), enabled=True, actor=actor)
+        )
 
     def _disable(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
-        return _shown(set_sso_enabled(connection=_connection(options["name"]), enabled=False, actor=actor))
+        return shown_connection(
+            set_sso_enabled(connection=named_connection(options["name"]), enabled=False, actor=actor)
+        )
 
     def _delete(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
-        connection = _connection(options["name"])
-        shown = _shown(connection)
+        connection = named_connection(options["name"])
+        shown = shown_connection(connection)
         delete_sso_connection(connection=connection, actor=actor)
         return shown
 
     def _refresh(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
-        refresh_sso_connection(connection=_connection(options["name"]))
-        return _shown(_connection(options["name"]))
+        refresh_sso_connection(connection=named_connection(options["name"]))
+        return shown_connection(named_connection(options["name"]))
 
     def _logins(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
-        logins = SsoLogin.objects.filter(connection=_connection(options["name"]))
+        logins = SsoLogin.objects.filter(connection=named_connection(options["name"]))
         if options["refused"]:
             logins = logins.filter(succeeded=False)
         fields = ("time", "succeeded", "is_test", "subject", "email", "reason", "checks", "claims", "ip")
         return list(logins.order_by("-time", "-pk").values(*fields)[:LOGINS_SHOWN])
 
     def _follow(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
-        connection = _connection(options["name"])
+        connection = named_connection(options["name"])
         add_group_mapping(connection=connection, value=options["value"], group=_group(options["group"]), actor=actor)
-        return _shown(connection)
+        return shown_connection(connection)
 
     def _unfollow(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
-        connection = _connection(options["name"])
+        connection = named_connection(options["name"])
         rows = SsoGroupMapping.objects.filter(connection=connection, value=options["value"].strip())
         mapping = rows.filter(group=_group(options["group"])).first()
         if mapping is None:
             raise CommandError(f"The group {options['group']} does not follow {options['value']}.")
         remove_group_mapping(mapping=mapping, actor=actor)
-        return _shown(connection)
+        return shown_connection(connection)
 
     def _keys(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
-        return _shown_keys(_connection(options["name"]))
+        return shown_keys(named_connection(options["name"]))
 
     def _add_key(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
-        connection = _connection(options["name"])
+        connection = named_connection(options["name"])
         add_saml_key(connection=connection, actor=actor)
-        return _shown_keys(connection)
+        return shown_keys(connection)
 
     def _use_key(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
-        connection = _connection(options["name"])
+        connection = named_connection(options["name"])
         use_saml_key(key=_other_key(connection), actor=actor)
-        return _shown_keys(connection)
+        return shown_keys(connection)
 
     def _remove_key(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
-        connection = _connection(options["name"])
+        connection = named_connection(options["name"])
         remove_saml_key(key=_other_key(connection), actor=actor)
-        return _shown_keys(connection)
-
-    def _invite(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
-        issued = create_setup_link(
-            organization=organization, recipient=options["recipient"], days=options["days"], actor=actor
-        )
-        return {
-            "id": issued.link.pk,
-            "recipient": issued.link.recipient,
-            "expires_at": issued.link.expires_at,
-            "url": issued.url,
-        }
-
-
-def _connection(name: str) -> SsoConnection:
-    """Return the connection of this name, in any case of letters.
-
-    Raises:
-        CommandError: there is none.
-    """
-    found: SsoConnection | None = SsoConnection.objects.filter(name__iexact=name.strip()).first()
-    if found is None:
-        raise CommandError(f"There is no connection {name}.")
-    return found
+        return shown_keys(connection)
 
 
 def _group(name: str) -> Group:
@@ -290,6 +270,8 @@ def _values(options: dict[str, Any]) -> dict[str, Any]:
         if role is None:
             raise CommandError(f"There is no role {key}.")
         values["role"] = role
+    if options["domains"] is not None:
+        values["domains"] = options["domains"].replace(",", " ").split()
     if (name := options["scim_connection"]) is not None:
         values["scim_connection"] = _scim_connection(name) if name.strip() else None
     return values
@@ -323,65 +305,3 @@ def _read(path: Path | None) -> str | None:
         return path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"The file {path} cannot be read: {error}") from error
-
-
-def _shown(connection: SsoConnection) -> dict[str, Any]:
-    """Return a connection as it is printed, without its secret."""
-    saml = (
-        {
-            "entity_id": entity_id(connection.pk),
-            "acs_url": acs_url(connection.pk),
-            "slo_url": slo_url(connection.pk),
-            "metadata_url": connection.metadata_url,
-            "subject_attribute": connection.subject_attribute,
-            "signs_requests": connection.signs_requests,
-            "allows_idp_initiated": connection.allows_idp_initiated,
-        }
-        if connection.is_saml
-        else {
-            "redirect_uri": redirect_uri(connection.pk),
-            "signed_out_uri": signed_out_uri(connection.pk),
-            "backchannel_logout_uri": backchannel_logout_uri(connection.pk),
-        }
-    )
-    return {
-        "id": connection.pk,
-        "protocol": connection.protocol,
-        **saml,
-        "name": connection.name,
-        "provider": connection.provider,
-        "issuer": connection.issuer,
-        "client_id": connection.client_id,
-        "has_secret": connection.client_secret is not None,
-        "joining": connection.joining,
-        "role": connection.role.key if connection.role else None,
-        "email_claim": connection.email_claim,
-        "name_claim": connection.name_claim,
-        "external_id_claim": connection.external_id_claim,
-        "groups_claim": connection.groups_claim,
-        "scopes": connection.scopes,
-        "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
-        "ends_at_provider": connection.ends_at_provider,
-        "groups": [
-            {"value": mapping.value, "group": mapping.group.name}
-            for mapping in SsoGroupMapping.objects.filter(connection=connection)
-            .select_related("group")
-            .order_by("value")
-        ],
-        "test_url": test_url(connection),
-        "is_enabled": connection.is_enabled,
-    }
-
-
-def _shown_keys(connection: SsoConnection) -> list[dict[str, Any]]:
-    """Return our keys as they are printed, without what is private."""
-    return [
-        {
-            "id": key.pk,
-            "is_signing": key.is_signing,
-            "certificate": key.certificate,
-            "fingerprint": Certificate.of(key.certificate).fingerprint,
-            "expires_at": key.expires_at,
-        }
-        for key in SamlKey.objects.filter(connection=connection).order_by("-is_signing", "created_at")
-    ]

@@ -9,12 +9,15 @@ from .keys import Keys
 from .llm_proxy import LlmProxy
 from .members import MemberProjects, Members
 from .projects import Projects
+from .provider_credentials import ProviderCredentials
 from .roles import Roles
 from .service_accounts import ServiceAccountProjects, ServiceAccounts
 from .settings import Settings
 from .sign_in_policy import Exceptions, Policy
 from .sinks import Sinks
 from .sso_connections import FollowingGroups, SsoConnections
+from .sso_setup import SetupLinks
+from .usage_limits import UsageLimits
 
 SECTIONS: tuple[type[Section], ...] = (
     Roles,
@@ -31,10 +34,13 @@ SECTIONS: tuple[type[Section], ...] = (
     Domains,
     SsoConnections,
     FollowingGroups,
+    SetupLinks,
     Policy,
     Exceptions,
     Sinks,
     AuditLog,
     LlmProxy,
+    ProviderCredentials,
+    UsageLimits,
 )
 """Roles before the settings that name a default one; settings before the projects that their naming pattern binds."""

@@ -32,6 +32,7 @@ _COMMON = (
     "name_claim",
     "external_id_claim",
     "groups_claim",
+    "domains",
     "ends_at_provider",
 )
 _PLAIN = {

@@ -291,3 +291,30 @@ def test_the_stored_secret_is_sent_to_no_other_issuer(sso: Sso, other_idp: Hosti
     assert changed.json()["issuer"] == other_idp.issuer
     Sso(sso.tenant, other_idp, sso.connection).sign_in()
     assert [request.client[1] for request in other_idp.requested("/token")] == ["of the other"]
+
+
+# Who has signed in ------------------------------------------------------------------------------------
+
+
+def test_who_has_signed_in_is_listed_and_forgotten(sso: Sso, globex: Tenant) -> None:
+    sso.sign_in()
+    identities = f"{CONNECTIONS}/{sso.connection.pk}/identities"
+    owner = by(sso.tenant.owner)
+    (known,) = owner.get(identities).json()["data"]
+    assert (known["subject"], known["issuer"]) == ("u-1", sso.idp.issuer)
+    assert known["member"]["user"]["email"] == "member@acme.example"
+    assert owner.get(f"{identities}?member={known['member']['id']}").json()["data"] == [known]
+    assert owner.get(f"{identities}?member={known['id']}").json()["data"] == []
+    for caller in (by(globex.owner), with_key(organization_key(globex, "sso:read", "sso:manage").secret)):
+        for path in (identities, identities.replace("acme", "globex")):
+            assert caller.get(path).status_code == 404
+            assert caller.delete(f"{path}/{known['id']}").status_code == 404
+    reader = with_key(organization_key(sso.tenant, "sso:read").secret)
+    assert reader.get(identities).json()["data"] == [known]
+    assert reader.delete(f"{identities}/{known['id']}").json()["permission"] == "sso:manage"
+    assert sso.identities() == ["u-1"]
+    assert owner.delete(f"{identities}/{known['id']}").status_code == 204
+    assert sso.identities() == []
+    (forgotten,) = events(sso.tenant, "sso_identity.unlinked")
+    assert forgotten.actor_label == sso.tenant.owner.email
+    assert owner.delete(f"{identities}/{known['id']}").status_code == 404

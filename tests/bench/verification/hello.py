@@ -30,3 +30,27 @@ async def unread(scope: Any, receive: Any, send: Any) -> None:
         return
     await send(START)
     await send(END)
+
+
+AUTHORIZED = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [
+        (b"x-gatehouse-upstream", b"api.openai.com"),
+        (b"x-envoy-auth-headers-to-remove", b"x-gatehouse-llm-auth,".ljust(220, b"x")),
+        (b"content-length", b"0"),
+        (b"authorization", b"Bearer ".ljust(60, b"x")),
+        (b"x-gatehouse-context", b"x" * 760),
+        (b"x-request-id", b"4f3c2b1a-0000-4000-8000-000000000001"),
+    ],
+}
+NOTHING = {"type": "http.response.body", "body": b""}
+
+
+async def authorized(scope: Any, receive: Any, send: Any) -> None:
+    """Let everything through, with headers as the check sends them."""
+    if scope["type"] != "http":
+        await application(scope, receive, send)
+        return
+    await send(AUTHORIZED)
+    await send(NOTHING)

@@ -103,7 +103,13 @@ def test_the_api_shows_and_changes(acme: Tenant, settings: Any) -> None:
         API, {"token_seconds": 90}, content_type="application/json", headers={"If-Match": shown["ETag"]}
     )
     assert stale.status_code == 412
-    for body in ({"token_seconds": 901}, {"masked": ["nonsense"]}, {"audiences": []}, {"nonsense": 1}):
+    bodies: list[dict[str, Any]] = [
+        {"token_seconds": 901},
+        {"masked": ["nonsense"]},
+        {"audiences": []},
+        {"nonsense": 1},
+    ]
+    for body in bodies:
         assert browser.patch(API, body, content_type="application/json").status_code == 422
 
 

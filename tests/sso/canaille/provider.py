@@ -1,7 +1,8 @@
 """Canaille as an OpenID provider, run by the Python of its own environment (`make test` sets it up in .venv/idp).
 
 Standard input holds one line, as JSON: a client (client_id, client_secret, redirect_uris, post_logout_redirect_uris)
-and the person who is signed in (user_name, emails, formatted_name, family_name). The issuer is printed as one line when
+and a person (user_name, emails, formatted_name, family_name). Who has a password signs in on Canaille's own pages and
+is asked for consent there; anybody else is signed in and has consented already. The issuer is printed as one line when
 it listens on loopback. It ends with standard input.
 """
 
@@ -59,8 +60,9 @@ def main() -> None:
         server.backend.save(client)
         server.backend.update(client, audience=[client])
         server.backend.save(client)
-    server.consent(user)
-    server.login(user)
+    if "password" not in given["person"]:
+        server.consent(user)
+        server.login(user)
     serving = threading.Thread(target=server.httpd.serve_forever, daemon=True)
     serving.start()
     sys.stdout.write(f"http://127.0.0.1:{port}\n")

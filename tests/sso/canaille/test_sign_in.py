@@ -1,11 +1,6 @@
 """People sign in at Canaille, an OpenID provider of the Python world, whose people it may push by SCIM as well."""
 
-import json
-import os
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,47 +14,17 @@ from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tests.people import Tenant
-from tests.services import require_program
+from tests.sso.canaille.program import SECRET, canaille
 from tests.sso.stage import verify_domain
 from tests.tenants.stage import events
 
-ROOT = Path(__file__).resolve().parents[3]
-PROVIDER = Path(__file__).with_name("provider.py")
-SECRET = "a secret of thirty-two characters"
 STEPS = 10
 
 
-@contextmanager
-def canaille(connection_id: UUID, email: str) -> Iterator[str]:
+def running(connection_id: UUID, email: str) -> AbstractContextManager[str]:
     """Run a Canaille at which somebody is signed in; yield its issuer."""
-    python = require_program(str(ROOT / ".venv" / "idp" / "bin" / "python"), hint="make test installs it")
-    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    given = {
-        "client": {
-            "client_id": "gatehouse",
-            "client_secret": SECRET,
-            "redirect_uris": [redirect_uri(connection_id)],
-            "post_logout_redirect_uris": [signed_out_uri(connection_id)],
-        },
-        "person": {
-            "user_name": email.partition("@")[0],
-            "formatted_name": "Mem Ber",
-            "family_name": "Ber",
-            "emails": [email],
-        },
-    }
-    with subprocess.Popen(
-        [python, str(PROVIDER)], env=inherited, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        try:
-            print(json.dumps(given), file=process.stdin, flush=True)
-            issuer = process.stdout.readline().strip()
-            assert issuer, "Canaille does not start; see its standard error"
-            yield issuer
-        finally:
-            process.terminate()
+    uris = {"redirect_uri": redirect_uri(connection_id), "signed_out_uri": signed_out_uri(connection_id)}
+    return canaille(**uris, email=email)
 
 
 def sent_back(url: str, issuer: str) -> str:
@@ -99,7 +64,7 @@ def reasons(tenant: Tenant) -> list[str]:
 
 def test_a_member_signs_in_and_is_led_to_the_end_of_their_session(acme: Tenant) -> None:
     connection_id = uuid4()
-    with canaille(connection_id, "member@acme.example") as issuer:
+    with running(connection_id, "member@acme.example") as issuer:
         connected(acme, issuer, connection_id)
         browser = Client()
         left = browser.get(f"/sso/{connection_id}/start/")
@@ -114,7 +79,7 @@ def test_a_member_signs_in_and_is_led_to_the_end_of_their_session(acme: Tenant) 
 
 def test_somebody_unknown_stays_outside(acme: Tenant) -> None:
     connection_id = uuid4()
-    with canaille(connection_id, "nobody@acme.example") as issuer:
+    with running(connection_id, "nobody@acme.example") as issuer:
         connected(acme, issuer, connection_id)
         browser = Client()
         left = browser.get(f"/sso/{connection_id}/start/")

@@ -11,6 +11,7 @@
  *
  *     POST /test/rotate      new signing keys; the old ones are gone from the JWKS
  *     POST /test/configure   other clients or accounts, as JSON; what is not named stays
+ *     GET /test/refresh      the refresh tokens that were given, as JSON
  */
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
@@ -21,7 +22,7 @@ import MemoryAdapter from "oidc-provider/lib/adapters/memory_adapter.js";
 const COOKIE_SECRET = randomBytes(32).toString("hex");
 const MINUTE = 60;
 
-const state = { clients: [], accounts: {}, keys: [], issuer: "", provider: undefined };
+const state = { clients: [], accounts: {}, keys: [], refreshTokens: [], issuer: "", provider: undefined };
 
 function signingKeys() {
   const suffix = randomBytes(8).toString("hex");
@@ -59,6 +60,8 @@ function build() {
     },
     // Its own dispatcher refuses addresses inside, where these tests are.
     fetch: (url, { dispatcher, ...options }) => fetch(url, options),
+    // Many providers give one to whoever may use it, asked for or not.
+    issueRefreshToken: (ctx, client) => client.grantTypeAllowed("refresh_token"),
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     responseTypes: ["code"],
     pkce: { required: () => true },
@@ -76,6 +79,7 @@ function build() {
       Session: 60 * MINUTE,
     },
   });
+  state.provider.on("refresh_token.saved", (token) => state.refreshTokens.push(token.jti));
 }
 
 function page(form) {
@@ -133,6 +137,8 @@ async function answer(request, response) {
     Object.assign(state, { clients, accounts });
     build();
     response.writeHead(204).end();
+  } else if (request.url === "/test/refresh") {
+    response.setHeader("Content-Type", "application/json").end(JSON.stringify(state.refreshTokens));
   } else {
     await state.provider.callback()(request, response);
   }

@@ -3,7 +3,6 @@
 import base64
 import json
 import subprocess
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,22 +12,16 @@ from django.test import Client
 from accounts.models import SamlKey
 from isolation.scope import tenant_scope
 from tests.people import Tenant
-from tests.services import SERVICE_MISSING, require_program
 from tests.sso.saml.provider import SamlIdp, key_pair
+from tests.sso.saml.samlp_server import DIRECTORY, require_samlp
 from tests.sso.saml.stage import Saml, connect_saml
 from tests.sso.stage import verify_domain
-
-DIRECTORY = Path(__file__).with_name("samlp_provider")
 
 
 @pytest.fixture
 def node() -> str:
     """Return the path of Node.js; skip the test where it or samlp is missing."""
-    hint = "Node.js 20.20 or newer with npm; make test installs the rest"
-    found = require_program("node", hint=hint)
-    if not (DIRECTORY / "node_modules" / ".installed").exists():
-        pytest.skip(f"{SERVICE_MISSING} samlp ({hint})")
-    return found
+    return require_samlp()
 
 
 @pytest.fixture

@@ -12,9 +12,7 @@ LOOKUPS = ("gateway_touch_credentials(uuid[], timestamptz[], text[])",)
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0005_credentials"),
-        ("gateway", "0004_tokens"),
-        ("gateway", "0004_usage"),
+        ("gateway", "0006_usage"),
         ("accounts", "0007_sign_in_policy"),
     ]
 
@@ -25,8 +23,8 @@ class Migration(migrations.Migration):
             " DROP FUNCTION gateway_place(uuid, uuid);",
         ),
         migrations.RunSQL(
-            "GRANT SELECT, UPDATE (last_used_at, last_used_by) ON gateway_providercredential TO gatehouse_lookup;",
-            "REVOKE SELECT, UPDATE (last_used_at, last_used_by) ON gateway_providercredential FROM gatehouse_lookup;",
+            "GRANT SELECT (id, last_used_at), UPDATE (last_used_at, last_used_by) ON gateway_providercredential TO gatehouse_lookup;",
+            "REVOKE SELECT (id, last_used_at), UPDATE (last_used_at, last_used_by) ON gateway_providercredential FROM gatehouse_lookup;",
         ),
         LookupFunctions((HERE / "credential_uses.sql").read_text(encoding="utf-8"), LOOKUPS),
     ]
