@@ -164,6 +164,11 @@ GATEWAY_GUESSES_PER_MINUTE = env.integer("GATEWAY_GUESSES_PER_MINUTE", default=6
 GATEWAY_GUESSES_PER_KEY = env.integer("GATEWAY_GUESSES_PER_KEY", default=30, minimum=1)
 
 # --- The transformer's process: bodies of LLM requests ----------------------------------------------
+PROXY_CHECK_SECRETS = env.strings("PROXY_CHECK_SECRET")  # two while one replaces the other
+if any(len(secret) < 32 for secret in PROXY_CHECK_SECRETS):  # noqa: PLR2004 - 128 bits as hexadecimal digits
+    raise ConfigurationError(
+        "PROXY_CHECK_SECRET", "a secret has fewer than 32 characters; make one by openssl rand -hex 32"
+    )
 PROXY_TRANSFORMER = env.boolean("PROXY_TRANSFORMER", default=True)
 TRANSFORMER_HOST = env.text("TRANSFORMER_HOST", "127.0.0.1")
 TRANSFORMER_PORT = env.integer("TRANSFORMER_PORT", default=10001, minimum=1, maximum=65535)

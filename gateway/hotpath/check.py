@@ -7,6 +7,7 @@ credentials are asked for their headers, and limits for room, each time.
 
 import asyncio
 import hashlib
+import hmac
 import json
 import logging
 import math
@@ -23,6 +24,7 @@ from uuid import UUID
 
 from accounts.key_format import KeyKind, parse_secret
 from gateway.claims import SKEW_SECONDS, Claims, TokenRefused
+from isolation.addresses import peer_address
 from tenants.permissions import P
 
 from .actors import Caller
@@ -67,10 +69,11 @@ UNAVAILABLE_AS_HEADER = b"x-gatehouse-unavailable-as"
 sets it, makes 503 of it again."""
 
 # The version of the API that is meant when the client names none (Anthropic demands one).
+SECRET_HEADER = b"x-gatehouse-check-secret"
 _VERSION_HEADER, _VERSION = b"anthropic-version", b"2023-06-01"
 _SHOWN = (TOKEN_HEADER, LANGSMITH_HEADER, b"authorization", b"x-api-key")
 _STATED = (PROVIDER_HEADER, MODEL_HEADER, PROJECT_HEADER)
-_SINGLE = frozenset({*_SHOWN, *_STATED, b"x-request-id", _VERSION_HEADER})
+_SINGLE = frozenset({*_SHOWN, *_STATED, SECRET_HEADER, b"x-request-id", _VERSION_HEADER})
 # Whatever a client may have sent that opens, or chooses, something at a provider, and what is ours.
 _REMOVED = (
     *_SHOWN,
@@ -238,6 +241,7 @@ class Check:
             Unavailable: nobody can say.
         """
         headers = headers_of(scope["headers"], single=_SINGLE)
+        self._refuse_strangers(scope, headers)
         path = _path_of(scope)
         address = client_of(scope, headers, self._config.trusted_proxies)
         request = ProxyRequest(request_id=request_id.decode(), organization_id="", project_id="")
@@ -264,6 +268,24 @@ class Check:
         if place:
             self._remember(place, verdict)
         await self._let_through(send, verdict, injected, request_id, monotonic())
+
+    def _refuse_strangers(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        """Refuse whoever is not the proxy's Envoy: answers hold what opens a provider.
+
+        Raises:
+            Refused: neither is a secret shown, nor, where there is none, does the question come from this machine.
+        """
+        expected = self._config.check_secrets
+        if expected:
+            shown = headers.get(SECRET_HEADER, b"")
+            known = [hmac.compare_digest(shown, secret) for secret in expected]
+            if any(known):
+                return
+        else:
+            peer = peer_address(scope["client"][0] if scope.get("client") else None)
+            if peer is None or peer.is_loopback:
+                return
+        raise denied("caller_unknown")
 
     async def _asker(self, headers: dict[bytes, bytes], address: str | None, request: ProxyRequest) -> _Asker:
         """Return who asks; what becomes known on the way is noted in `request`.
@@ -370,6 +392,8 @@ class Check:
         Raises:
             Refused: none fits, or none of those that do can be used now.
         """
+        if place.masked and not self._config.transformer and wish.method != "GET":
+            raise denied("not_maskable")
         found = choices(wish, place.credentials, transformer=self._config.transformer)
         request.masked = place.masked
         failed: Refused | None = None
@@ -493,6 +517,7 @@ class Check:
                     get(MODEL_HEADER, b""),
                     get(PROJECT_HEADER, b""),
                     get(b"x-forwarded-for", b""),
+                    get(SECRET_HEADER, b""),
                     b"1" if _VERSION_HEADER in headers else b"",
                     scope["method"].encode(),
                     scope["raw_path"],

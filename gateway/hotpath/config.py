@@ -42,6 +42,7 @@ class Config:
         trusted_proxies: whose ``X-Forwarded-For`` counts.
         issuer: whose tokens LLM requests may show.
         counter_url: where limits are counted, "" for the database.
+        check_secrets: what Envoy shows; without any, only this machine is answered about LLM requests.
         transformer: whether a transformer runs behind the proxy's Envoy.
         proxy_defaults: see `proxy_defaults`.
     """
@@ -55,6 +56,7 @@ class Config:
     trusted_proxies: tuple[Network, ...] = ()
     issuer: str = ""
     counter_url: str = ""
+    check_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     transformer: bool = True
     proxy_defaults: dict[str, Any] = field(default_factory=lambda: proxy_defaults(enabled=False))
 
@@ -73,6 +75,7 @@ class Config:
             trusted_proxies=tuple(settings.TRUSTED_PROXIES),
             issuer=settings.JWT_ISSUER,
             counter_url=getattr(settings, "COUNTER_URL", ""),
+            check_secrets=tuple(secret.encode() for secret in settings.PROXY_CHECK_SECRETS),
             transformer=settings.PROXY_TRANSFORMER,
             proxy_defaults=proxy_defaults(enabled=settings.PROXY_ENABLED_BY_DEFAULT),
         )

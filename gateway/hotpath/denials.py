@@ -7,6 +7,10 @@ from .problems import Headers, Refused
 DENIAL_HEADER = b"x-gatehouse-denial"
 _SENTENCES: dict[str, tuple[HTTPStatus, str]] = {
     "malformed": (HTTPStatus.BAD_REQUEST, "The request cannot be read."),
+    "caller_unknown": (
+        HTTPStatus.FORBIDDEN,
+        "Only the proxy's Envoy may ask here, from this machine or with the secret that PROXY_CHECK_SECRET names.",
+    ),
     "token_invalid": (
         HTTPStatus.UNAUTHORIZED,
         "The request shows no valid token. Get one at the token endpoint; send it as “X-Gatehouse-LLM-Auth: <token>”.",
@@ -59,6 +63,10 @@ _SENTENCES: dict[str, tuple[HTTPStatus, str]] = {
     "model_not_allowed": (
         HTTPStatus.FORBIDDEN,
         "No credential here allows this model, or the token is for another one. Choose a model that is allowed.",
+    ),
+    "not_maskable": (
+        HTTPStatus.FORBIDDEN,
+        "The organization masks personal data in prompts, and no transformer runs that could. The operator runs one.",
     ),
     "unavailable": (
         HTTPStatus.SERVICE_UNAVAILABLE,

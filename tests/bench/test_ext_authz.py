@@ -1,16 +1,22 @@
 """What the check of an LLM request costs: beside what the server itself costs for the same answer, and in memory."""
 
+import asyncio
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 
 from accounts.services.key_rules import IssuedKey
+from gateway.hotpath.app import Gateway as Application
+from gateway.hotpath.config import Config
 from gateway.models import UsageLimit
 from tests.bench.server import CONNECTIONS, ROOT, Server, compare
+from tests.bench.verification.hello import authorized
 from tests.gateway.check_stage import Proxy, check, store
 from tests.gateway.process import Gateway, database_url
 from tests.gateway.stage import Keys
@@ -22,6 +28,7 @@ ROUNDS = 3
 SECONDS = 12  # longer than memory lasts: asking the database again is part of it
 TOKENS = 100
 LIFE = 890
+TURNS, CALLS = 40, 500
 _SCRIPT = """
 local shown, requests, number = {{}}, {{}}, 0
 for line in io.lines("{bodies}") do shown[#shown + 1] = line end
@@ -127,6 +134,49 @@ def test_ext_authz_with_keys(acme: Tenant, keys: Keys, tmp_path: Path) -> None:
     lines = [f"x-api-key {key.secret}" for key in made]
     compare(servers, lines, tmp_path, rounds=ROUNDS, seconds=SECONDS, script=_SCRIPT)
     report(f"ext_authz, {TOKENS} API keys", servers)
+
+
+def test_the_check_itself(acme: Tenant) -> None:
+    """What the application adds, without server and network: the fastest of many turns, which a busy machine leaves."""
+    proxy = Proxy(acme)
+    proxy.credential()
+    headers = [
+        (b"host", b"gateway:8001"),
+        (b"x-gatehouse-llm-auth", proxy.token().encode()),
+        (b"x-forwarded-for", b"198.51.100.7"),
+        (b"content-length", b"0"),
+        (b"x-request-id", b"4f3c2b1a-0000-4000-8000-000000000001"),
+    ]
+    scope = {"type": "http", "method": "POST", "query_string": b"", "client": ("127.0.0.1", 1), "headers": headers}
+    scope |= {"path": "/check/v1/chat/completions", "raw_path": b"/check/v1/chat/completions"}
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def measure() -> dict[str, float]:
+        application = Application(Config(conninfo=database_url(), issuer=settings.JWT_ISSUER))
+        await application._start_up()
+        fastest: dict[str, float] = {}
+        try:
+            for _ in range(TURNS):
+                for name, candidate in (("bare ASGI", authorized), ("check, memory", application)):
+                    sent.clear()
+                    started = time.perf_counter()
+                    for _ in range(CALLS):
+                        await candidate(scope, receive, send)
+                    spent = (time.perf_counter() - started) / CALLS * 1e6
+                    assert sent[0]["status"] == 200
+                    fastest[name] = min(spent, fastest.get(name, spent))
+                await asyncio.sleep(0.05)  # for the notifications
+        finally:
+            await application._shut_down()
+        return fastest
+
+    print("\nOne call: " + ", ".join(f"{name} {spent:.1f} µs" for name, spent in asyncio.run(measure()).items()))
 
 
 def test_memory_of_ten_thousand_projects(db: None) -> None:

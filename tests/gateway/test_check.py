@@ -207,6 +207,9 @@ def test_defaults_are_those_of_the_installation(acme: Tenant) -> None:
     token = proxy.token()
     with Gateway(PROXY_ENABLED_BY_DEFAULT="1", PROXY_TRANSFORMER="0") as gateway:
         assert check(gateway, token).is_allowed
+        proxy.configure(is_enabled=True, masked=["email"])  # nobody would do it
+        soon(lambda: check(gateway, token).code, "not_maskable")
+        assert check(gateway, token, "/v1/models", method="GET").is_allowed
         proxy.configure(is_enabled=False)
         soon(lambda: check(gateway, token).code, "proxy_disabled")
 

@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from gateway.hotpath.check import Check
+from gateway.hotpath.config import Config
+from gateway.hotpath.problems import Refused
 from tests.gateway.check_stage import CHAT, SECRET, Proxy, check, soon
 from tests.gateway.process import FORM, Gateway
 from tests.gateway.stage import Keys
@@ -205,3 +208,31 @@ def test_a_denial_and_an_answer_hold_no_secret_of_the_client(gateway: Gateway, p
     soon(lambda: check(gateway, headers={"x-api-key": key.secret}).code, "permission_missing")
     refused = check(gateway, headers={"x-api-key": key.secret})
     assert key.secret[:20] not in refused.reply.body.decode() + str(refused.reply.headers)
+
+
+def test_only_the_proxys_envoy_is_answered(proxy: Proxy) -> None:
+    """Answers hold what opens a provider: where a secret is set, it decides, also for what was answered before."""
+    token, secret, former = proxy.token(), "s" * 32, "f" * 32
+    with Gateway(PROXY_CHECK_SECRET=f"{secret},{former}") as gateway:
+        for good in (secret, former, secret):
+            assert check(gateway, token, headers={"X-Gatehouse-Check-Secret": good}).is_allowed
+        for bad in ("", "s" * 31, "s" * 33, f"{secret},{former}", secret.upper(), "\xff"):
+            assert check(gateway, token, headers={"X-Gatehouse-Check-Secret": bad}).code == "caller_unknown"
+        assert check(gateway, token).code == "caller_unknown"
+        assert check(gateway, "nonsense").code == "caller_unknown"
+
+
+@pytest.mark.parametrize(
+    ("peer", "answered"),
+    [("127.0.0.1", True), ("::1", True), ("::ffff:127.0.0.1", True), ("192.0.2.1", False), ("10.0.0.5", False)],
+)
+def test_without_a_secret_only_this_machine_is_answered(peer: str, *, answered: bool) -> None:
+    made = Check.__new__(Check)
+    made._config = Config(conninfo="")
+    scope = {"client": (peer, 1)}
+    headers = {b"x-forwarded-for": b"127.0.0.1"}
+    if answered:
+        made._refuse_strangers(scope, headers)
+    else:
+        with pytest.raises(Refused):
+            made._refuse_strangers(scope, headers)
