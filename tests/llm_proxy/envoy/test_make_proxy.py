@@ -21,7 +21,8 @@ class ProxyRun(Run):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run.home, run.port)
-        self.ports = {name: str(port) for name, port in zip(NAMES, free_ports(len(NAMES)), strict=True)}
+        others = [port for port in free_ports(len(NAMES) + 2) if port not in {run.port, run.port + 1}]
+        self.ports = {name: str(port) for name, port in zip(NAMES, others, strict=False)}
 
     def environment(self, **extra: str) -> dict[str, str]:
         return super().environment(**{"DEMO": "1"} | self.ports | extra)
