@@ -120,7 +120,7 @@ class _Assembly:
 
     def __init__(self, proxy: Proxy, parts: Part) -> None:
         self._proxy = proxy
-        self._parts = parts
+        self._parts: dict[str, Any] = parts
 
     def bootstrap(self) -> Part:
         proxy = self._proxy
@@ -142,6 +142,10 @@ class _Assembly:
             },
         }
 
+    def _part(self, name: str) -> Part:
+        part: Part = self._parts[name]
+        return part
+
     # --- What comes in ---------------------------------------------------------------------------
 
     def _listener(self) -> Part:
@@ -152,7 +156,10 @@ class _Assembly:
             ]
         }
         if proxy.listener:
-            context = {"tls_params": {"tls_minimum_protocol_version": "TLSv1_2"}, "alpn_protocols": ["h2", "http/1.1"]}
+            context: Part = {
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+                "alpn_protocols": ["h2", "http/1.1"],
+            }
             context["tls_certificates"] = [_files(proxy.listener)]
             chain["transport_socket"] = {
                 "name": "envoy.transport_sockets.tls",
@@ -166,7 +173,7 @@ class _Assembly:
         }
 
     def _connection_manager(self) -> Part:
-        return self._parts["connection_manager"] | {
+        return self._part("connection_manager") | {
             "xff_num_trusted_hops": self._proxy.trusted_hops,
             "access_log": self._parts["access_log"],
             "local_reply_config": {"mappers": [_mapper(reply) for reply in self._parts["local_replies"]]},
@@ -211,7 +218,9 @@ class _Assembly:
         headers = self._parts["token_headers"]
         required = {"provider_name": "bare"}
         optional = {"requires_any": {"requirements": [required, {"allow_missing": {}}]}}
-        rules = [(_begins(header), {"provider_name": "bearer"}) for header in headers["bearer"]]
+        rules: list[tuple[Part, Part]] = [
+            (_begins(header), {"provider_name": "bearer"}) for header in headers["bearer"]
+        ]
         rules += [(header, optional) for header in self._parts["api_keys"] if proxy.takes_api_keys]
         return {
             "@type": f"{_HTTP}.jwt_authn.v3.JwtAuthentication",
@@ -227,17 +236,17 @@ class _Assembly:
         bucket = {"max_tokens": number, "tokens_per_fill": number, "fill_interval": "60s"}
         # An entry without a value makes a bucket for each value that comes.
         descriptor = {"entries": [{"key": "organization"}], "token_bucket": bucket}
-        return self._parts["local_ratelimit"] | {"descriptors": [descriptor]}
+        return self._part("local_ratelimit") | {"descriptors": [descriptor]}
 
     def _ext_authz(self) -> Part:
         parts, proxy = self._parts, self._proxy
         prefix = urlsplit(proxy.authz).path.rstrip("/") + CHECK_PATH
-        return parts["ext_authz"] | {
+        return self._part("ext_authz") | {
             "allowed_headers": {"patterns": parts["told"]},
             "http_service": {
                 "server_uri": {"uri": proxy.authz, "cluster": "authz", "timeout": f"{proxy.authz_seconds:g}s"},
                 "path_prefix": prefix,
-                "authorization_request": {"headers_to_add": parts["outages"]},
+                "authorization_request": {"headers_to_add": parts["said"]},
                 "authorization_response": {
                     "allowed_upstream_headers": {"patterns": parts["injected"]},
                     "allowed_client_headers": {"patterns": parts["denied"]},

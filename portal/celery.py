@@ -120,7 +120,7 @@ app.conf.beat_schedule = {
     },
     "forget former secrets of provider credentials": {
         "task": "gateway.tasks.forget_former_secrets",
-        "schedule": crontab(minute="*/5"),
+        "schedule": crontab(minute="33"),
     },
     "look which budgets of LLM usage are used up": {
         "task": "gateway.tasks.watch_limits",

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -169,13 +170,19 @@ class LogPrinter(Printer):  # type: ignore[misc] # honcho has no types
         super().write(message)
 
 
-def supervise(settings: Any, running: Mapping[str, list[str]], announced: Callable[[], None]) -> int:
+def supervise(
+    settings: Any,
+    running: Mapping[str, list[str]],
+    announced: Callable[[], None],
+    variables: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> int:
     """Run processes until one ends or SIGINT or SIGTERM comes; then end all of them.
 
     Args:
         settings: Django's settings.
         running: their names and commands.
         announced: tells the person at the terminal when they answer; has a thread of its own.
+        variables: what a process finds in its environment besides, by its name.
 
     Returns:
         0 when a signal ended it, 1 when a process ended by itself.
@@ -188,7 +195,8 @@ def supervise(settings: Any, running: Mapping[str, list[str]], announced: Callab
     ]
     environment = os.environ | {MARKER: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
     for name, command in running.items():
-        manager.add_process(name, f"exec {shlex.join(command)}", env=environment, cwd=str(settings.BASE_DIR))
+        own = environment | dict(variables.get(name, {}))
+        manager.add_process(name, f"exec {shlex.join(command)}", env=own, cwd=str(settings.BASE_DIR))
     manager.loop()
     if manager.returncode in {130, 143}:
         return 0

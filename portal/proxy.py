@@ -54,6 +54,12 @@ class Proxy:
             raise CannotRunError("“manage.py envoy_config” failed, see above; nothing was left running.")
         return proxy_commands(self._settings, self._envoy, self._configuration)
 
+    @property
+    def variables(self) -> dict[str, dict[str, str]]:
+        """Return what Envoy finds in its environment: by what the gateway knows it."""
+        secrets = self._settings.PROXY_CHECK_SECRETS
+        return {"envoy": {"PROXY_CHECK_SECRET": secrets[0]}} if secrets else {}
+
     def announce_all(self) -> None:
         """Wait for the portal's first answers and for the proxy's, then print what to do with both."""
         announce(self._settings)

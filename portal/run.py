@@ -52,7 +52,7 @@ def run(*, with_proxy: bool = False) -> int:
     proxy = Proxy(settings) if with_proxy else None
     if proxy and RunRecord(settings.GATEHOUSE_HOME / "run.pid").alive() is not None:
         with _only_run(settings.GATEHOUSE_HOME / "proxy.pid"):
-            return supervise(settings, proxy.commands(), proxy.announce)
+            return supervise(settings, proxy.commands(), proxy.announce, proxy.variables)
     server = embedded_server()
     if settings.GATEHOUSE_BLUEPRINT:
         _check_blueprint(settings.GATEHOUSE_BLUEPRINT)
@@ -66,7 +66,7 @@ def run(*, with_proxy: bool = False) -> int:
             _prepare(settings, server)
             if proxy is None:
                 return supervise(settings, commands(settings), partial(announce, settings))
-            return supervise(settings, commands(settings) | proxy.commands(), proxy.announce_all)
+            return supervise(settings, commands(settings) | proxy.commands(), proxy.announce_all, proxy.variables)
 
 
 def _check_blueprint(path: Path) -> None:

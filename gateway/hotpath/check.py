@@ -57,6 +57,8 @@ Send = Callable[[Message], Awaitable[None]]
 PREFIX = "/check/"
 PATIENCE_SECONDS = 1.0
 """For a credential that needs a token or a lease first, while there is another one to fall back to."""
+SLOW_SECONDS = 0.1
+"""After a longer wait for a credential everything else is looked at again."""
 ESTIMATED_TOKENS = 1_000
 """What a request is taken to use until its end says what it did: nobody has seen its body yet."""
 TOKEN_HEADER = b"x-gatehouse-llm-auth"
@@ -218,10 +220,11 @@ class Check:
                         try:
                             injected = await self._credentials.headers(verdict.choice.credential)
                         except Refused:  # the longer way tries the next one
-                            del self._verdicts[place]
+                            self._verdicts.pop(place, None)
                         else:
-                            await self._let_through(send, verdict, injected, request_id, now)
-                            return
+                            if verdict.holds(monotonic()):  # that may have taken a while
+                                await self._let_through(send, verdict, injected, request_id, now)
+                                return
             await self._decide(scope, send, request_id, place)
         except Unavailable:
             await self._refuse(send, denied("unavailable"), request_id, headers)
@@ -251,7 +254,10 @@ class Check:
             # Nothing that a client makes up becomes a row of the usage of its own.
             request.provider = wish.provider if wish.provider in PROVIDERS else ""
             request.model = wish.model if wish.is_bound else ""
+            since = monotonic()
             choice, injected = await self._choose(wish, asker.place, request)
+            if monotonic() - since > SLOW_SECONDS:
+                asker = await self._still_allowed(headers, address, request, choice)
         except Refused as refused:
             self._note(request, refused, address)
             raise
@@ -268,6 +274,20 @@ class Check:
         if place:
             self._remember(place, verdict)
         await self._let_through(send, verdict, injected, request_id, monotonic())
+
+    async def _still_allowed(
+        self, headers: dict[bytes, bytes], address: str | None, request: ProxyRequest, choice: Choice
+    ) -> _Asker:
+        """Return who asks, once more: while a credential got its token, anything may have been revoked.
+
+        Raises:
+            Refused: they may not ask any more.
+            Unavailable: nobody can say, or the credential is another one now.
+        """
+        asker = await self._asker(headers, address, request)
+        if choice.credential not in asker.place.credentials:
+            raise Unavailable
+        return asker
 
     def _refuse_strangers(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         """Refuse whoever is not the proxy's Envoy: answers hold what opens a provider.

@@ -21,6 +21,7 @@ NEEDED: dict[str, Any] = {
 EVERYTHING: dict[str, Any] = NEEDED | {
     "extAuthz": {
         "serviceUrl": "https://gateway.example.com/inside",
+        "secret": {"name": "gatehouse"},
         "sendBody": {"enabled": True},
         "headers": {"told": ["X-Mine"], "injected": ["X-Goog-Api-Key"]},
     },

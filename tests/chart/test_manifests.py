@@ -15,6 +15,7 @@ VALUES = {"what is needed": NEEDED, "everything": EVERYTHING}
 UNFIT = {
     "CKV_K8S_14": "the tag is fixed; checkov takes one after a digest for none",
     "CKV_K8S_15": "images of a fixed version need not be pulled each time",
+    "CKV_K8S_35": "Envoy reads the one secret that it shows to the gateway from its environment",
     "CKV_K8S_43": "which digest is right is for whoever installs to say: image.digest",
 }
 
@@ -106,6 +107,16 @@ def test_certificates_are_mounted_where_envoy_looks_for_them() -> None:
     assert pod["containers"][0]["readinessProbe"]["httpGet"]["scheme"] == "HTTPS"
 
 
+def test_what_envoy_shows_to_the_gateway_comes_from_a_secret() -> None:
+    envoy, _ = manifests(EVERYTHING)["Deployment"]["spec"]["template"]["spec"]["containers"]
+    (variable,) = envoy["env"]
+    assert variable == {
+        "name": "PROXY_CHECK_SECRET",
+        "valueFrom": {"secretKeyRef": {"name": "gatehouse", "key": "check-secret"}},
+    }
+    assert "%ENVIRONMENT(PROXY_CHECK_SECRET)%" in texts(EVERYTHING)["configmap.yaml"]
+
+
 def test_streams_may_end_before_a_pod_does() -> None:
     pod = manifests(NEEDED | {"drainSeconds": 300})["Deployment"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] == 300
@@ -113,9 +124,9 @@ def test_streams_may_end_before_a_pod_does() -> None:
 
 
 def test_the_notes_warn() -> None:
-    assert "WARNING" not in texts(NEEDED)["NOTES.txt"]
+    assert "WARNING" not in texts(EVERYTHING)["NOTES.txt"]
     notes = texts(NEEDED | {"allowPlainHttp": True, "transformer": {"failureModeAllow": True}})["NOTES.txt"]
-    assert notes.count("WARNING") == 2
+    assert notes.count("WARNING") == 3
 
 
 def test_no_secret_is_among_the_values() -> None:

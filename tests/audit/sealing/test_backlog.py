@@ -13,7 +13,7 @@ from tests.bench.test_sealing import write_backlog
 EVENTS, TRANSACTION = 1_000_000, 5_000
 
 LOGS = """
-SELECT count(*), sum(leaves), bool_and(leaves = last + 1), bool_and(leaves = size) FROM (
+SELECT count(*), sum(leaves)::bigint, bool_and(leaves = last + 1), bool_and(leaves = size) FROM (
     SELECT organization_id, count(*) AS leaves, max(seq) AS last FROM audit_leaf GROUP BY 1
 ) AS l JOIN (SELECT organization_id, max(size) AS size FROM audit_checkpoint GROUP BY 1) AS c USING (organization_id)
 """

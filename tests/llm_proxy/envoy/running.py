@@ -25,6 +25,7 @@ from tests.services import SERVICE_MISSING
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 PATIENCE = 30.0
 SILENCE = 2.0
+CHECK_SECRET = "what-envoy-shows-to-the-authorization-service"
 
 
 def require_envoy() -> str:
@@ -67,7 +68,9 @@ class Envoy:
         command = [require_envoy(), "-c", str(self._config), "--disable-hot-restart", "--concurrency", "1"]
         command += ["--log-level", "warning", "--file-flush-interval-msec", "10"]
         with self._log.open("wb") as log, self._accesses.open("wb") as accesses:
-            self._process = subprocess.Popen(command, stdout=accesses, stderr=log)
+            self._process = subprocess.Popen(
+                command, stdout=accesses, stderr=log, env={"PROXY_CHECK_SECRET": CHECK_SECRET}
+            )
         deadline = time.monotonic() + PATIENCE
         while not self._is_ready():
             assert self._process.poll() is None, self.log

@@ -18,7 +18,7 @@ from tests.gateway.check_stage import CHAT, Proxy
 from tests.gateway.process import Gateway, Reply, wait_until_trusted
 from tests.gateway.stage import Keys
 from tests.gateway.test_invalidation import becomes
-from tests.llm_proxy.envoy.running import Envoy, proxy, require_envoy
+from tests.llm_proxy.envoy.running import CHECK_SECRET, Envoy, proxy, require_envoy
 from tests.llm_proxy.envoy.servers import Answer, Server
 from tests.people import Tenant
 
@@ -38,7 +38,9 @@ class Installation:
         self.token = self.acme.token()
         keys = json.dumps({"keys": published_keys()}).encode()
         jwks = stack.enter_context(Server(lambda asked: Answer(200, (), keys)))
-        self.gateway = stack.enter_context(Gateway(PROXY_UPSTREAMS=base_url, PROXY_TRANSFORMER="0"))
+        self.gateway = stack.enter_context(
+            Gateway(PROXY_UPSTREAMS=base_url, PROXY_TRANSFORMER="0", PROXY_CHECK_SECRET=CHECK_SECRET)
+        )
         wait_until_trusted(self.gateway)
         made = proxy(
             issuer=settings.JWT_ISSUER,

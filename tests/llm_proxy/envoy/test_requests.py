@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.llm_proxy.envoy.conftest import Stage
+from tests.llm_proxy.envoy.running import CHECK_SECRET
 from tests.llm_proxy.envoy.servers import ORGANIZATION, PROJECT, SECRET
 
 
@@ -33,6 +34,22 @@ def test_the_authorization_service_is_asked_about_the_request_itself(stage: Stag
         "chatbot",
     ]
     assert "accept-language" not in asked.headers
+
+
+def test_envoy_says_who_it_is_and_nobody_else_does_in_its_place(stage: Stage) -> None:
+    reply = stage.envoy.send(
+        "GET",
+        "/echo",
+        x_gatehouse_llm_auth=stage.key.token(),
+        x_gatehouse_check_secret="forged",
+        x_gatehouse_unavailable_as="200",
+    )
+    (asked,) = stage.authz.asked
+    assert asked.headers["x-gatehouse-check-secret"] == CHECK_SECRET
+    assert asked.headers["x-gatehouse-unavailable-as"] == "424"
+    assert "forged" not in reply.body.decode()
+    assert CHECK_SECRET not in reply.body.decode()
+    assert CHECK_SECRET not in stage.envoy.tell("/config_dump").body.decode()
 
 
 def test_who_says_to_come_from_elsewhere_is_not_believed(stage: Stage) -> None:

@@ -187,7 +187,7 @@ filters:
 {{- $service := dict
   "server_uri" (dict "uri" $values.serviceUrl "cluster" "authz" "timeout" (printf "%vs" $values.timeoutSeconds))
   "path_prefix" (printf "%s/check" ((urlParse $values.serviceUrl).path | trimSuffix "/"))
-  "authorization_request" (dict "headers_to_add" $parts.outages)
+  "authorization_request" (dict "headers_to_add" $parts.said)
   "authorization_response" $answer
 -}}
 {{- $filter := dict "allowed_headers" (dict "patterns" $told) "http_service" $service -}}

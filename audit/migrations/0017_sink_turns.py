@@ -17,7 +17,7 @@ def _before() -> str:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0013_sink_fields"),
+        ("audit", "0016_sink_fields"),
     ]
 
     operations = [

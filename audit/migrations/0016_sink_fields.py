@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0012_alerts"),
+        ("audit", "0015_retiring_in_batches"),
     ]
 
     operations = [

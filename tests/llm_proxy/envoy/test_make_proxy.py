@@ -1,0 +1,89 @@
+"""``make proxy`` as a person meets it: one command, two commands to copy that work, nothing left when it stops."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.llm_proxy.envoy.running import free_ports, require_envoy
+from tests.running import PATIENCE, ROOT, Run
+
+START_SECONDS = 240  # a database, the demo and eight processes, beside other tests
+NAMES = ("PROXY_PORT", "PROXY_ADMIN_PORT", "FAKE_PROVIDER_PORT", "TRANSFORMER_PORT")
+
+
+class ProxyRun(Run):
+    """The same with the proxy, on free ports."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run.home, run.port)
+        others = [port for port in free_ports(len(NAMES) + 2) if port not in {run.port, run.port + 1}]
+        self.ports = {name: str(port) for name, port in zip(NAMES, others, strict=False)}
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        return super().environment(**{"DEMO": "1"} | self.ports | extra)
+
+    def start(self) -> None:
+        with self.log.open("w") as log:
+            command = [sys.executable, "-m", "portal.run", "proxy"]
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log, text=True
+            )
+
+    def commands(self) -> str:
+        """Wait for the commands that are printed, and return them as a script."""
+        deadline = time.monotonic() + START_SECONDS
+        while "With a token" not in (printed := self.log.read_text(encoding="utf-8")) or "\n\n" not in printed[-400:]:
+            assert self.process is not None
+            assert self.process.poll() is None, printed
+            assert time.monotonic() < deadline, printed
+            time.sleep(0.1)
+        told = printed[printed.index("With a key, as") :]
+        return "\n".join(line for line in told.splitlines() if line.startswith("  "))
+
+
+@pytest.fixture
+def run(portal: Run) -> ProxyRun:
+    require_envoy()
+    made = ProxyRun(portal)
+    portal.environment = made.environment  # type: ignore[method-assign] # it cleans up after both
+    return made
+
+
+def test_it_prints_commands_that_work_and_stops_all_of_it(run: ProxyRun, portal: Run) -> None:
+    run.start()
+    portal.process = run.process
+    result = subprocess.run(
+        ["/bin/sh", "-c", run.commands()], capture_output=True, text=True, check=True, timeout=PATIENCE
+    )
+    assert result.stdout.count("data: [DONE]") == 2
+    assert re.search(r'"content": " Hello"', result.stdout)
+    assert run.stop(signal.SIGINT) == 0
+    assert run.processes() == []
+    for port in run.ports.values():
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(port))) != 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_port_in_use_is_one_line_and_starts_nothing(run: ProxyRun, name: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(run.ports[name])))
+        taken.listen()
+        result = subprocess.run(
+            [sys.executable, "-m", "portal.run", "proxy"],
+            cwd=ROOT,
+            env=run.environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"Gatehouse: {name}: {run.ports[name]} on 127.0.0.1 is in use")
+    assert result.stderr.rstrip().endswith("make proxy")
+    assert not run.server().data.exists()
