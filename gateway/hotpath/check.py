@@ -115,6 +115,10 @@ class _Asker:
     claims: Claims | None = None
     record: MemoryRecord | None = None
 
+    def holds(self, now: float) -> bool:
+        """Return whether everything that this rests on is still vouched for."""
+        return self.place.until > now and self.caller.until > now and self.rests_on.until > now and self.ends > now
+
 
 class _Verdict:
     """That requests in the very same words are let through, and how."""
@@ -133,11 +137,6 @@ class _Verdict:
         del values["request_id"], values["reservation"]
         self._values = values
         self._context = json.dumps(values, separators=(",", ":")).encode()[1:]
-
-    def holds(self, now: float) -> bool:
-        """Return whether everything that it rests on is still vouched for."""
-        asker = self.asker
-        return asker.place.until > now and asker.caller.until > now and asker.rests_on.until > now and asker.ends > now
 
     def request(self, request_id: bytes) -> ProxyRequest:
         """Return such a request."""
@@ -216,13 +215,13 @@ class Check:
                 verdict = self._verdicts.get(place)
                 if verdict is not None:
                     now = monotonic()
-                    if self._places.trusted_until > now and verdict.holds(now):
+                    if self._places.trusted_until > now and verdict.asker.holds(now):
                         try:
                             injected = await self._credentials.headers(verdict.choice.credential)
                         except Refused:  # the longer way tries the next one
                             self._verdicts.pop(place, None)
                         else:
-                            if verdict.holds(monotonic()):  # that may have taken a while
+                            if verdict.asker.holds(monotonic()):  # that may have taken a while
                                 await self._let_through(send, verdict, injected, request_id, now)
                                 return
             await self._decide(scope, send, request_id, place)
@@ -256,7 +255,8 @@ class Check:
             request.model = wish.model if wish.is_bound else ""
             since = monotonic()
             choice, injected = await self._choose(wish, asker.place, request)
-            if monotonic() - since > SLOW_SECONDS:
+            now = monotonic()
+            if now - since > SLOW_SECONDS or (self._places.trusted_until > now and not asker.holds(now)):
                 asker = await self._still_allowed(headers, address, request, choice)
         except Refused as refused:
             self._note(request, refused, address)
