@@ -19,15 +19,29 @@ from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
-from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-from accounts.key_format import KeyKind, parse_secret
 from gateway.claims import SKEW_SECONDS, Claims, TokenRefused
 from isolation.addresses import peer_address
 from tenants.permissions import P
 
 from .actors import Caller
+from .check_requests import (
+    LANGSMITH_HEADER,
+    MODEL_HEADER,
+    PROJECT_HEADER,
+    PROVIDER_HEADER,
+    SECRET_HEADER,
+    SHOWN,
+    SINGLE,
+    STATED,
+    TOKEN_HEADER,
+    VERSION_HEADER,
+    key_of,
+    path_of,
+    token_of,
+    wish_of,
+)
 from .choosing import Choice, Wish, choices
 from .config import Config
 from .credential_uses import CredentialUses
@@ -42,7 +56,7 @@ from .problems import Headers, Refused
 from .proxy_request import CONTEXT_HEADER, ProxyRequest
 from .records import MemoryRecord
 from .refusals import RefusalLog
-from .requests import CREDENTIAL_BYTES, Credential, client_of, headers_of, names_project
+from .requests import Credential, client_of, headers_of, names_project
 from .routes import PROVIDERS
 from .tokens import Tokens
 from .usage import Usage
@@ -54,16 +68,12 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
-PREFIX = "/check/"
 PATIENCE_SECONDS = 1.0
 """For a credential that needs a token or a lease first, while there is another one to fall back to."""
 SLOW_SECONDS = 0.1
 """After a longer wait for a credential everything else is looked at again."""
 ESTIMATED_TOKENS = 1_000
 """What a request is taken to use until its end says what it did: nobody has seen its body yet."""
-TOKEN_HEADER = b"x-gatehouse-llm-auth"
-LANGSMITH_HEADER = b"x-langsmith-llm-auth"
-PROVIDER_HEADER, MODEL_HEADER, PROJECT_HEADER = b"x-gatehouse-provider", b"x-gatehouse-model", b"x-gatehouse-project"
 UPSTREAM_HEADER = b"x-gatehouse-upstream"
 REMOVE_HEADER = b"x-envoy-auth-headers-to-remove"
 UNAVAILABLE_AS_HEADER = b"x-gatehouse-unavailable-as"
@@ -71,15 +81,11 @@ UNAVAILABLE_AS_HEADER = b"x-gatehouse-unavailable-as"
 sets it, makes 503 of it again."""
 
 # The version of the API that is meant when the client names none (Anthropic demands one).
-SECRET_HEADER = b"x-gatehouse-check-secret"
-_VERSION_HEADER, _VERSION = b"anthropic-version", b"2023-06-01"
-_SHOWN = (TOKEN_HEADER, LANGSMITH_HEADER, b"authorization", b"x-api-key")
-_STATED = (PROVIDER_HEADER, MODEL_HEADER, PROJECT_HEADER)
-_SINGLE = frozenset({*_SHOWN, *_STATED, SECRET_HEADER, b"x-request-id", _VERSION_HEADER})
+_VERSION = b"2023-06-01"
 # Whatever a client may have sent that opens, or chooses, something at a provider, and what is ours.
 _REMOVED = (
-    *_SHOWN,
-    *_STATED,
+    *SHOWN,
+    *STATED,
     b"api-key",
     b"cookie",
     b"openai-organization",
@@ -89,11 +95,9 @@ _REMOVED = (
     b"x-goog-api-key",
     b"x-goog-user-project",
 )
-_SECRET_PARAMETERS = frozenset({b"access_token", b"api-key", b"api_key", b"apikey", b"key", b"token"})
 _PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
 _NOTHING: Message = {"type": "http.response.body", "body": b""}
 _NOWHERE = str(UUID(int=0))
-_KEY_PREFIX = b"gatesk_"
 
 
 @dataclass(slots=True)
@@ -202,7 +206,7 @@ class Check:
         """Answer one question.
 
         Args:
-            scope: of a request whose path begins with `PREFIX`.
+            scope: of a request whose path begins with ``/check/``.
             send: ASGI's.
             request_id: a valid one, the request's own if it has one.
         """
@@ -242,14 +246,14 @@ class Check:
             Refused: it may not pass.
             Unavailable: nobody can say.
         """
-        headers = headers_of(scope["headers"], single=_SINGLE)
+        headers = headers_of(scope["headers"], single=SINGLE)
         self._refuse_strangers(scope, headers)
-        path = _path_of(scope)
+        path = path_of(scope)
         address = client_of(scope, headers, self._config.trusted_proxies)
         request = ProxyRequest(request_id=request_id.decode(), organization_id="", project_id="")
         try:
             asker = await self._asker(headers, address, request)
-            wish = _wish_of(scope["method"], path, headers, asker.claims)
+            wish = wish_of(scope["method"], path, headers, asker.claims)
             # Nothing that a client makes up becomes a row of the usage of its own.
             request.provider = wish.provider if wish.provider in PROVIDERS else ""
             request.model = wish.model if wish.is_bound else ""
@@ -268,8 +272,8 @@ class Check:
             (b"content-length", b"0"),
             *_logged(request),
         ]
-        if choice.credential.provider == "anthropic" and _VERSION_HEADER not in headers:
-            fixed.append((_VERSION_HEADER, _VERSION))
+        if choice.credential.provider == "anthropic" and VERSION_HEADER not in headers:
+            fixed.append((VERSION_HEADER, _VERSION))
         verdict = _Verdict(asker, choice, request, fixed, address)
         if place:
             self._remember(place, verdict)
@@ -317,11 +321,11 @@ class Check:
         named = headers.get(PROJECT_HEADER, b"").decode("latin-1")
         if named and not names_project(named):
             raise denied("project_unknown")
-        token, is_langsmith = _token_of(headers)
+        token, is_langsmith = token_of(headers)
         if token:
             asker = await self._by_token(token, named, request, is_langsmith=is_langsmith)
         else:
-            asker = await self._by_key(_key_of(headers), named, address, request)
+            asker = await self._by_key(key_of(headers), named, address, request)
         caller = asker.caller
         if caller.key_is_over:
             raise denied("token_revoked" if asker.claims else "key_invalid")
@@ -538,7 +542,7 @@ class Check:
                     get(PROJECT_HEADER, b""),
                     get(b"x-forwarded-for", b""),
                     get(SECRET_HEADER, b""),
-                    b"1" if _VERSION_HEADER in headers else b"",
+                    b"1" if VERSION_HEADER in headers else b"",
                     scope["method"].encode(),
                     scope["raw_path"],
                     scope["query_string"],
@@ -584,75 +588,3 @@ def _refuse_state(place: Place) -> None:
         raise denied("project_suspended")
     if not place.is_enabled:
         raise denied("proxy_disabled")
-
-
-def _path_of(scope: Scope) -> str:
-    """Return the client's path as it came, still encoded.
-
-    Raises:
-        Refused: a secret stands in the query, which would take it to the provider and into logs.
-    """
-    query: bytes = scope["query_string"]
-    if query:
-        parts = query.replace(b";", b"&").split(b"&")
-        if not _SECRET_PARAMETERS.isdisjoint(unquote_to_bytes(part.partition(b"=")[0]).lower() for part in parts):
-            raise denied(
-                "malformed",
-                "A key in an address ends up in logs, and would reach the provider. Send credentials in headers.",
-            )
-    path: bytes = scope["raw_path"]
-    return path[len(PREFIX) - 1 :].decode("latin-1")
-
-
-def _token_of(headers: dict[bytes, bytes]) -> tuple[str, bool]:
-    """Return the token that a request shows, or "", and whether it came under LangSmith's name alone.
-
-    Raises:
-        Refused: two different ones came.
-    """
-    ours, theirs = (_bare(headers.get(name, b"")) for name in (TOKEN_HEADER, LANGSMITH_HEADER))
-    if ours and theirs and ours != theirs:
-        raise denied("malformed", "Two different tokens came. Send one, in X-Gatehouse-LLM-Auth.")
-    return ours or theirs, not ours
-
-
-def _key_of(headers: dict[bytes, bytes]) -> str:
-    """Return the API key that a request shows.
-
-    Raises:
-        Refused: it shows none, none of ours, or two.
-    """
-    scheme, _, bearer = headers.get(b"authorization", b"").partition(b" ")
-    given = {headers.get(b"x-api-key", b"").strip()}
-    if scheme.lower() == b"bearer":
-        given.add(bearer.strip())
-    keys = [key for key in given if key.startswith(_KEY_PREFIX)]
-    if not keys:
-        raise denied("token_invalid")
-    if len(keys) > 1:
-        raise denied("malformed", "Two different API keys came. Send one.")
-    key = keys[0].decode("latin-1")
-    parsed = parse_secret(key) if len(key) <= CREDENTIAL_BYTES else None
-    if parsed is None or parsed.kind in {KeyKind.PLATFORM, KeyKind.SCIM}:
-        raise denied("key_invalid")
-    return key
-
-
-def _bare(value: bytes) -> str:
-    """Return a token without the word before it."""
-    scheme, space, rest = value.strip().partition(b" ")
-    return (rest.strip() if space and scheme.lower() == b"bearer" else value.strip()).decode("latin-1")
-
-
-def _wish_of(method: str, path: str, headers: dict[bytes, bytes], claims: Claims | None) -> Wish:
-    stated_provider = headers.get(PROVIDER_HEADER, b"").decode("latin-1")
-    stated_model = headers.get(MODEL_HEADER, b"").decode("latin-1")
-    if claims is None:
-        return Wish(method, path, stated_provider, stated_model)
-    return Wish(
-        method,
-        path,
-        claims.model_provider or stated_provider,
-        claims.model_name or stated_model,
-        is_bound=bool(claims.model_name),
-    )
