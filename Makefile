@@ -37,7 +37,7 @@ bench: $(VENV)/.development ## Measure: ratios to a baseline of the same run
 	@$(BIN)/python -m pytest -n 0 -m bench -s $(PYTEST_ARGS) tests/bench
 
 soak: $(VENV)/.development ## Run the long tests
-	@$(BIN)/python -m pytest -n 0 -m soak -s $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 0 -m soak -s -o faulthandler_timeout=14400 $(PYTEST_ARGS)
 
 lock: $(VENV)/.development ## Pin the newest allowed dependencies, with hashes, for every platform
 	@$(BIN)/uv pip compile $(LOCK) -o requirements.lock pyproject.toml

@@ -3,15 +3,24 @@
 from typing import Any
 from uuid import UUID
 
+from django.core.cache import cache
+from django.db import transaction
+from django.utils import timezone
+
 from isolation.actor import Actor
 from vault import signals as vault
 
 from . import signals
 from .alerts import actions  # noqa: F401 - registers what evaluation writes
 from .catalogue import Action, catalogue
+from .cosigning import actions as cosigning_actions  # noqa: F401 - the same of witnessing
 from .recorder import record, record_reencryption, records
 
 AUDIT_LOG_EXPORTED = catalogue.add(Action("audit_log.exported", "Exported the audit log"))
+AUDIT_LOG_PULLED = catalogue.add(
+    Action("audit_log.pulled", "Pulled the audit log (once a day)", sentence="pulled the audit log, first today")
+)
+_DAY = 86_400
 
 # The vault lies below this app, so that its data keys are governed from here.
 records(vault.data_key_created, "data_key.created", "Made the organization's first data key")
@@ -71,6 +80,13 @@ records(signals.alert_channel_updated, "alert_channel.updated", "Changed an aler
 records(signals.alert_channel_deleted, "alert_channel.deleted", "Removed an alert channel")
 records(signals.alert_channel_tested, "alert_channel.tested", "Sent a test alert to a channel")
 
+records(signals.cosigning_key_created, "cosigning_key.created", "Made the key that cosigns other logs")
+records(signals.cosigner_added, "cosigner.added", "Lets another installation cosign the audit log")
+records(signals.cosigner_removed, "cosigner.removed", "Asks a cosigner no more")
+records(signals.witnessed_log_added, "witnessed_log.added", "Cosigns the audit log of another installation")
+records(signals.witnessed_log_updated, "witnessed_log.updated", "Took a new key of an audit log that is cosigned here")
+records(signals.witnessed_log_removed, "witnessed_log.removed", "Cosigns an audit log no more")
+
 
 def record_export(actor: Actor, organization_id: UUID | None, told: dict[str, Any]) -> None:
     """Write that somebody takes events away.
@@ -88,3 +104,25 @@ def record_export(actor: Actor, organization_id: UUID | None, told: dict[str, An
         target_label="Audit log",
         after=told,
     )
+
+
+def record_pull(actor: Actor, organization_id: UUID, after_seq: int) -> None:
+    """Write that somebody pulls events, once for each actor and day: pollers ask all day long.
+
+    Args:
+        actor: who.
+        organization_id: whose log; its scope is open.
+        after_seq: the last number that they said to have, -1 for none.
+    """
+    known = f"audit-pull:{organization_id}:{actor.kind}:{actor.id}:{timezone.now():%Y%m%d}"
+    if cache.get(known):
+        return
+    record(
+        AUDIT_LOG_PULLED,
+        actor=actor,
+        organization_id=organization_id,
+        target_type="audit log",
+        target_label="Audit log",
+        after={"after_seq": after_seq},
+    )
+    transaction.on_commit(lambda: cache.set(known, 1, _DAY))

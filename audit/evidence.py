@@ -17,7 +17,7 @@ from isolation import context
 from isolation.exceptions import DomainError
 from isolation.scope import APP, OPERATOR
 
-from .models import Event, Leaf, SignedCheckpoint, Verification
+from .models import Cosignature, Cosigning, Event, Leaf, SignedCheckpoint, Verification
 from .notes import INSTALLATION
 from .package import edge_texts, event_line
 from .proofs import prove_consistency, prove_inclusion
@@ -51,6 +51,55 @@ def latest_checkpoint(log: UUID) -> SignedCheckpoint | None:
     """Return a log's newest checkpoint, None when nothing is sealed yet."""
     found: SignedCheckpoint | None = SignedCheckpoint.objects.filter(organization_id=log).first()
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """How the cosigning of a log by one installation stands.
+
+    Attributes:
+        name: the cosigner's.
+        size: of the newest checkpoint that it cosigned, 0 before the first one.
+        time: when it did.
+        note: that checkpoint with its line.
+        refusal: why it refuses the log now; "" when it does not.
+        failure: why it could not be asked, or not answer, the last time.
+    """
+
+    name: str
+    size: int = 0
+    time: datetime | None = None
+    note: str = ""
+    refusal: str = ""
+    failure: str = ""
+
+
+def cosigned(log: UUID) -> list[Cosigned]:
+    """Return who cosigns a log, or did, and how far."""
+    standing = {row.name: row for row in Cosigning.objects.filter(organization_id=log)}
+    newest = Cosignature.objects.filter(organization_id=log).order_by("name", "-size").distinct("name")
+    found = {row.name: row for row in newest}
+    notes = dict(
+        SignedCheckpoint.objects.filter(organization_id=log, size__in={row.size for row in found.values()}).values_list(
+            "size", "note"
+        )
+    )
+    shown = []
+    for name in sorted({*standing, *found}):
+        row, asked = found.get(name), standing.get(name)
+        if row is None and not (asked and (asked.refusal or asked.failure)):
+            continue  # nothing came yet
+        shown.append(
+            Cosigned(
+                name=name,
+                size=row.size if row else 0,
+                time=row.time if row else None,
+                note=notes.get(row.size, "") + row.line if row else "",
+                refusal=asked.refusal if asked else "",
+                failure=asked.failure if asked else "",
+            )
+        )
+    return shown
 
 
 def standing(log: UUID) -> Standing:

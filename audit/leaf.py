@@ -11,7 +11,8 @@ import math
 import os
 from base64 import b64encode
 from binascii import b2a_base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from .canonical import LARGEST_INTEGER, canonical, canonical_object, quoted, sorted_names
@@ -65,9 +66,21 @@ Row = Mapping[str, str | None]
 """An event's columns as texts, by their names."""
 
 _sha256 = hashlib.sha256
-_MEMBERS = tuple((name, f'"{name}":') for name in PLAIN)
 _VERSION = f'"v":{VERSION}'
-_OPENERS = tuple((name, f'["{name}",'.encode()) for name in PERSONAL)
+_PLACES = {name: place for place, name in enumerate(FIELDS)}
+_BEFORE, _AFTER = _PLACES["before"], _PLACES["after"]
+# The members of a leaf in their order: these, then `after`, `before` and `commitments`, then the others.
+_FIRST, _MIDDLE, _LAST = (
+    tuple((_PLACES[name], f'"{name}":') for name in PLAIN if low <= name < high)
+    for low, high in (("", "after"), ("commitments", "v"), ("v", "w"))
+)
+# What is committed in the order of its names: these before the changed values, the others behind them.
+_LABELS_BEFORE, _LABELS_BEHIND = (
+    tuple((_PLACES[name], f'"{name}":"', f'["{name}",'.encode()) for name in PERSONAL if low <= name < high)
+    for low, high in (("", "after"), ("before", "\uffff"))
+)
+_OFTEN = 256
+"""Changed values up to this length come again and again: what is made of them is remembered."""
 
 
 def commitment(salt: bytes, name: str, value: Any) -> str:
@@ -82,24 +95,41 @@ def compose(row: Row, salts: bytes | None = None) -> tuple[str, bytes]:
         row: the event.
         salts: those of an earlier call, for the same text again; None makes new ones.
     """
-    plain, committed = _changes(row)
-    for name, opener in _OPENERS:
-        if value := row[name]:
-            committed[name] = opener + quoted(value).encode() + b"]"
-    names = sorted_names(committed)
-    salts = os.urandom(SALT_BYTES * len(names)) if salts is None else salts
+    return compose_values([row[name] for name in FIELDS], salts)
+
+
+def compose_values(values: Sequence[str | None], salts: bytes | None = None) -> tuple[str, bytes]:
+    """Return the same of an event whose columns are given in the order of `FIELDS`: the sealer's inner loop.
+
+    Args:
+        values: the columns.
+        salts: as for `compose`.
+    """
+    after, committed_after = _changed("after", values[_AFTER])
+    before, committed_before = _changed("before", values[_BEFORE])
+    committed = [
+        *[(key, opener + quoted(value).encode() + b"]") for at, key, opener in _LABELS_BEFORE if (value := values[at])],
+        *committed_after,
+        *committed_before,
+        *[(key, opener + quoted(value).encode() + b"]") for at, key, opener in _LABELS_BEHIND if (value := values[at])],
+    ]
+    salts = os.urandom(SALT_BYTES * len(committed)) if salts is None else salts
     digests, at = [], 0
-    for name in names:
-        digest = _sha256(salts[at : at + SALT_BYTES] + committed[name]).digest()
-        digests.append(f'{quoted(name)}:"{b2a_base64(digest, newline=False).decode()}"')
+    for key, opened in committed:
+        digest = _sha256(salts[at : at + SALT_BYTES] + opened).digest()
+        digests.append(f'{key}{b2a_base64(digest, newline=False).decode()}"')
         at += SALT_BYTES
-    members = {name: key + quoted(value) for name, key in _MEMBERS if (value := row[name])}
-    members["v"] = _VERSION
-    if names:
-        members["commitments"] = f'"commitments":{{{",".join(digests)}}}'
-    for name, values in plain.items():
-        members[name] = f'"{name}":{values}'
-    return f"{{{','.join(members[name] for name in sorted(members))}}}", salts
+    members = [key + quoted(value) for at, key in _FIRST if (value := values[at])]
+    if after:
+        members.append(f'"after":{after}')
+    if before:
+        members.append(f'"before":{before}')
+    if digests:
+        members.append(f'"commitments":{{{",".join(digests)}}}')
+    members += [key + quoted(value) for at, key in _MIDDLE if (value := values[at])]
+    members.append(_VERSION)
+    members += [key + quoted(value) for at, key in _LAST if (value := values[at])]
+    return f"{{{','.join(members)}}}", salts
 
 
 def values_of(row: Row) -> dict[str, Any]:
@@ -138,7 +168,7 @@ def differences(text: str, salts: bytes, row: Row) -> list[str]:
     if compose(row, salts)[0] == text:
         return []
     leaf = json.loads(text)
-    plain, _committed = _changes(row)
+    plain = {name: each for name in CHANGES if (each := _changed(name, row[name])[0])}
     now = {name: row[name] for name in PLAIN if row[name]} | {name: json.loads(each) for name, each in plain.items()}
     sealed = {name: leaf[name] for name in (*PLAIN, *CHANGES) if name in leaf}
     wrong = {name for name in {*now, *sealed} if now.get(name) != sealed.get(name)}
@@ -180,27 +210,31 @@ def parsed(text: str) -> Any:
         return text  # deeper than this interpreter reads: the text itself is the value
 
 
-def _changes(row: Row) -> tuple[dict[str, str], dict[str, bytes]]:
-    """Return the plain members of `CHANGES` as canonical objects, and what is committed, ready to be hashed."""
-    plain: dict[str, str] = {}
-    committed: dict[str, bytes] = {}
-    for column in CHANGES:
-        text = row[column]
-        if not text or text == "{}":
-            continue
-        values = parsed(text)
-        if not isinstance(values, dict):
-            committed[column] = _opened(column, values)
-            continue
-        kept = {}
-        for name, value in values.items():
-            if _is_committed(value):
-                committed[f"{column}.{name}"] = _opened(f"{column}.{name}", value)
-            else:
-                kept[name] = canonical(value)
-        if kept:
-            plain[column] = canonical_object(kept)
-    return plain, committed
+def _changed(column: str, text: str | None) -> tuple[str, Sequence[tuple[str, bytes]]]:
+    """Return the plain members of one of `CHANGES` as a canonical object, "" without any, and what is committed of it.
+
+    What is committed comes in the order of its names: the name as it stands in the leaf, and what is hashed.
+    """
+    if not text or text == "{}":
+        return "", ()
+    return _remembered(column, text) if len(text) <= _OFTEN else _taken_apart(column, text)
+
+
+def _taken_apart(column: str, text: str) -> tuple[str, tuple[tuple[str, bytes], ...]]:
+    values = parsed(text)
+    if not isinstance(values, dict):
+        return "", ((f'"{column}":"', _opened(column, values)),)
+    kept, committed = {}, {}
+    for name, value in values.items():
+        if _is_committed(value):
+            committed[f"{column}.{name}"] = value
+        else:
+            kept[name] = canonical(value)
+    opened = tuple((f'{quoted(name)}:"', _opened(name, committed[name])) for name in sorted_names(committed))
+    return canonical_object(kept) if kept else "", opened
+
+
+_remembered = lru_cache(4_096)(_taken_apart)
 
 
 def _opened(name: str, value: Any) -> bytes:

@@ -22,6 +22,7 @@ from .alerts.models import (
     Severity,
     Sighting,
 )
+from .cosigning.models import Cosignature, Cosigner, Cosigning, CosigningKey, WitnessedLog, WitnessedOrigin
 from .exports.models import EvidenceExport, ExportState
 from .masking.models import RedactionPolicy
 from .querysets import EventQuerySet, SavedSearchQuerySet, UnattributedChangeQuerySet
@@ -36,6 +37,10 @@ __all__ = [
     "AlertNotice",
     "AlertRule",
     "AlertState",
+    "Cosignature",
+    "Cosigner",
+    "Cosigning",
+    "CosigningKey",
     "DeadLetter",
     "DeadLetterState",
     "DeletedLog",
@@ -63,6 +68,8 @@ __all__ = [
     "UnattributedChange",
     "Verification",
     "Why",
+    "WitnessedLog",
+    "WitnessedOrigin",
 ]
 
 

@@ -8,6 +8,7 @@ The key's name is the log's origin. The key id is the beginning of SHA-256 over 
 """
 
 import hashlib
+import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -160,6 +161,21 @@ def opened(note: str, name: str, public: bytes) -> str:
                 break
             return text
     raise MalformedNote("The key of the log did not sign this note.")
+
+
+def kept_in(text: str) -> Iterator[str]:
+    """Yield the notes of what a witness kept: notes that follow each other, or records that a sink received."""
+    if not text.lstrip().startswith("{"):
+        yield from in_text(text)
+        return
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+            note = record["checkpoint"]["note"] if record.get("kind") == "checkpoint" else None
+        except (ValueError, LookupError, TypeError, AttributeError):
+            continue
+        if isinstance(note, str):
+            yield note
 
 
 def in_text(text: str) -> Iterator[str]:

@@ -8,20 +8,11 @@ from django import forms
 from console.confirm import dress
 from isolation.exceptions import DomainError
 
-from .masking.detectors import DETECTORS
-from .masking.rules import CHANGES, FIELDS, Method
+from .masking.rules import CHANGES, FIELDS, KNOWN, Method
+from .masking.selection import LABELS
 
 _FIELD, _DETECTOR = "field_", "detector_"
-_LABELS = {
-    "actor_label": "Who did it: address or name",
-    "ip": "IP address",
-    "project_label": "Project's name",
-    "reason": "Reason",
-    "session": "Session",
-    "target_label": "What it was done to: name or address",
-    "user_agent": "Browser (user agent)",
-    CHANGES: "Texts before and after a change",
-}
+_LABELS = {**LABELS, CHANGES: "Texts before and after a change"}
 _CHOICES = [("", "Send it"), *((method.value, method.label) for method in Method)]
 
 
@@ -38,11 +29,16 @@ class RedactionForm(forms.Form):
         stored = {_FIELD: rules.get("fields", {}), _DETECTOR: rules.get("detectors", {})}
         for name in FIELDS:
             self._add(_FIELD + name, _LABELS[name], stored[_FIELD].get(name, ""))
-        for detector in DETECTORS.values():
-            self._add(_DETECTOR + detector.name, detector.label, stored[_DETECTOR].get(detector.name, ""))
+        for detector in KNOWN.values():
+            initial, missing = stored[_DETECTOR].get(detector.name, ""), detector.missing()
+            self._add(_DETECTOR + detector.name, detector.label, initial, help_text=missing)
+            # What was set once can be taken out again.
+            self.fields[_DETECTOR + detector.name].disabled = bool(missing) and not initial
 
-    def _add(self, name: str, label: str, initial: str) -> None:
-        self.fields[name] = forms.ChoiceField(label=label, choices=_CHOICES, required=False, initial=initial)
+    def _add(self, name: str, label: str, initial: str, help_text: str = "") -> None:
+        self.fields[name] = forms.ChoiceField(
+            label=label, choices=_CHOICES, required=False, initial=initial, help_text=help_text
+        )
         dress(self.fields[name])
 
     @property

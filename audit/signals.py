@@ -89,6 +89,13 @@ alert_channel_updated = ChangeSignal()
 alert_channel_deleted = ChangeSignal()
 alert_channel_tested = ChangeSignal()
 
+cosigning_key_created = ChangeSignal()
+cosigner_added = ChangeSignal()
+cosigner_removed = ChangeSignal()
+witnessed_log_added = ChangeSignal()
+witnessed_log_updated = ChangeSignal()
+witnessed_log_removed = ChangeSignal()
+
 verification_failed = Signal()
 """A log is not what was sealed. Sends: organization_id (UUID, None for the installation's log; its scope is open),
 problems (list of sentences)."""

@@ -11,6 +11,7 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminTextareaWidget
 from console.confirm import dress
 from isolation.exceptions import DomainError
 
+from .masking.selection import LABELS
 from .models import RecordFormat, Sink
 from .query import LONGEST
 from .services.sinks import COMMON, LARGEST_BATCH_EVENTS, LONGEST_BATCH_SECONDS, LONGEST_NAME, SMALLEST_BATCH_BYTES
@@ -54,10 +55,24 @@ class SinkForm(forms.Form):
         max_length=LONGEST,
         help_text="As in the search field of the log, such as outcome:denied. Empty: every event.",
     )
+    sent_fields = forms.MultipleChoiceField(
+        label="Fields that are sent",
+        required=False,
+        choices=[*LABELS.items()],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Id, number, hash, time, organization, action, outcome, kind of actor and via are always sent. With "
+        "proofs, ids and kinds cannot be left out: they stand in what is proven, as do numbers among the values.",
+    )
     has_proofs = forms.BooleanField(
         label="With proofs",
         required=False,
         help_text="Each record carries what proves that your copy is complete. It makes records about twice as long.",
+    )
+    sends_checkpoints = forms.BooleanField(
+        label="With checkpoints",
+        required=False,
+        help_text="The newest signed checkpoint comes as a record of its own: kept there, it proves that the log was "
+        "not rewritten since. Only where records are JSON.",
     )
     batch_events = forms.IntegerField(label="Events in a batch", min_value=1, max_value=LARGEST_BATCH_EVENTS)
     batch_bytes = forms.IntegerField(label="Bytes in a batch", min_value=SMALLEST_BATCH_BYTES)
@@ -119,7 +134,9 @@ class SinkForm(forms.Form):
 
     def values(self) -> dict[str, Any]:
         """Return what every sink has; the form must be valid."""
-        return {name: value for name, value in self.cleaned_data.items() if name in COMMON}
+        values = {name: value for name, value in self.cleaned_data.items() if name in COMMON}
+        every = set(values["sent_fields"]) == LABELS.keys()
+        return {**values, "sent_fields": None if every else values["sent_fields"]}
 
     def refuse(self, error: DomainError) -> None:
         """Show what the service refuses, at the field that it speaks of."""
@@ -184,11 +201,14 @@ class ReplayForm(forms.Form):
 def _initial(receiver: type[Destination], sink: Sink | None) -> dict[str, Any]:
     if sink is not None:
         plain = {_PREFIX + name: value for name, value in sink.options.items()}
-        return {name: getattr(sink, name) for name in COMMON} | plain
+        fields = {"sent_fields": [*LABELS] if sink.sent_fields is None else sink.sent_fields}
+        return {name: getattr(sink, name) for name in COMMON} | fields | plain
     defaults = {_PREFIX + option.name: option.default for option in receiver.options if not option.secret}
     return {
         "format": RecordFormat.NATIVE,
+        "sent_fields": [*LABELS],
         "has_proofs": True,
+        "sends_checkpoints": True,
         "batch_events": min(receiver.limits.events, LARGEST_BATCH_EVENTS),
         "batch_bytes": receiver.limits.bytes,
         "batch_seconds": receiver.batch_seconds,

@@ -1,5 +1,6 @@
 """Housekeeping of the event table; sealing, witnesses, verification, retention, exports, sinks, alerts."""
 
+import time
 from uuid import UUID
 
 from celery import shared_task
@@ -12,6 +13,7 @@ from isolation.scope import APP, settling
 from .alerts.claims import wake as wake_alerts
 from .alerts.evaluation import evaluate
 from .alerts.notices import tell
+from .cosigning.asking import ask
 from .exports import storage
 from .exports.making import make, sweep
 from .reconciliation import logs_to_reconcile, reconcile
@@ -28,6 +30,9 @@ MONTHS_AHEAD = 12
 
 DELIVERING_SECONDS = 20
 """How long one task goes on giving turns; the next second's task helps it meanwhile."""
+
+LOOKING_SECONDS, LOOK_EVERY = 1.0, 0.2
+"""How long it looks for more when nothing is due, and how often: the schedule sends the next task meanwhile."""
 
 EVALUATING_SECONDS = 10
 
@@ -64,6 +69,16 @@ def publish_checkpoints() -> int:
         How many notes they kept.
     """
     return publish() if can_seal() else 0
+
+
+@shared_task(name="audit.tasks.ask_cosigners")
+def ask_cosigners() -> int:
+    """Have the newest checkpoints cosigned by other installations.
+
+    Returns:
+        How many cosignatures came.
+    """
+    return ask() if can_seal() else 0
 
 
 @shared_task(name="audit.tasks.verify_log")
@@ -119,8 +134,13 @@ def deliver_events() -> int:
     Returns:
         How many turns sinks had.
     """
-    wake()
-    return deliver(DELIVERING_SECONDS)
+    turns, end = 0, time.monotonic() + LOOKING_SECONDS
+    while True:
+        wake()
+        turns += deliver(DELIVERING_SECONDS)
+        if time.monotonic() >= end:
+            return turns
+        time.sleep(LOOK_EVERY)
 
 
 @shared_task(name="audit.tasks.sweep_exports")

@@ -388,7 +388,7 @@ def compare_with_witness(text: str, log: UUID | None = None) -> dict[UUID, list[
 def _own_checkpoints(text: str, installation: UUID, keys: list[KeyRow]) -> Iterator[Checkpoint]:
     """Yield the checkpoints of this installation that one of its keys signed."""
     prefix = notes.installation_name(installation) + "/"
-    for note in notes.in_text(text):
+    for note in notes.kept_in(text):
         if not note.startswith(prefix):
             continue
         origin = note.partition("\n")[0]

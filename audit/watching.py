@@ -13,6 +13,7 @@ from django.utils import timezone
 from isolation.actor import SYSTEM
 from isolation.scope import APP, tenant_scope
 
+from .cosigning.asking import refusals
 from .models import Outcome
 from .notes import INSTALLATION
 from .recorder import record
@@ -54,6 +55,8 @@ def watch() -> int:
         return 0  # the run before is not finished yet
     try:
         everywhere, witnessed = verify_keys(), _witnessed()
+        for log, problems in refusals().items():
+            witnessed.setdefault(log, []).extend(problems)
         failing, left = 0, AGAIN
         for log in _in_turn({*logs_with_checkpoints(), *witnessed}):
             wrong, read = _watch(log, [*everywhere, *witnessed.get(log, [])], again_at_most=left)

@@ -11,12 +11,12 @@ from django.dispatch import receiver
 
 from accounts import signals as account_signals
 from accounts.models import ApiKey, User
-from gateway.models import ProviderCredential, RevocationKind
+from gateway.models import ProviderCredential, RevocationKind, UsageCounter, UsageNotice, UsageSlot
 from gateway.services.provider_credentials import end_provider_credential
 from gateway.services.token_revocations import end_tokens
 from isolation.actor import Actor
 from tenants import signals as tenant_signals
-from tenants.models import Membership, Project
+from tenants.models import Membership, Organization, Project
 
 
 @receiver(
@@ -72,6 +72,13 @@ def end_project_credentials(sender: object, *, target: Project, actor: Actor, **
     """
     for credential in ProviderCredential.objects.select_related("project").filter(project=target):
         end_provider_credential(credential, actor=actor, reason="The project moved to another organization")
+
+
+@receiver(tenant_signals.organization_purged, dispatch_uid="gateway:forget_counters")
+def forget_counters(sender: object, *, target: Organization, **kwargs: Any) -> None:
+    """Delete what an organization's limits counted; these rows hang on nothing."""
+    for model in (UsageCounter, UsageSlot, UsageNotice):
+        model.objects.all().delete()
 
 
 def _end_of_actor(member: Membership, actor: Actor, reason: str) -> None:

@@ -1,6 +1,7 @@
 """How people know what usage and limits name by an id."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from uuid import UUID
 
 from accounts.models import ApiKey, ServiceAccount
@@ -29,7 +30,9 @@ def subject_labels(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], st
         elif kind == LimitSubject.MODEL:
             labels[kind, subject] = subject or "Not named"
         elif subject:
-            wanted.setdefault(kind, set()).add(UUID(subject))
+            labels[kind, subject] = subject
+            with suppress(ValueError):
+                wanted.setdefault(kind, set()).add(UUID(subject))
     known: dict[str, dict[UUID, str]] = {}
     if ids := wanted.get(LimitSubject.PROJECT):
         known[LimitSubject.PROJECT] = names_of_projects(ids)

@@ -81,6 +81,11 @@ app.conf.beat_schedule = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "have the newest checkpoints cosigned": {
+        "task": "audit.tasks.ask_cosigners",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "verify the audit log": {
         "task": "audit.tasks.verify_log",
         "schedule": 60,
@@ -115,7 +120,7 @@ app.conf.beat_schedule = {
     },
     "forget former secrets of provider credentials": {
         "task": "gateway.tasks.forget_former_secrets",
-        "schedule": crontab(minute="*/5"),
+        "schedule": crontab(minute="33"),
     },
     "look which budgets of LLM usage are used up": {
         "task": "gateway.tasks.watch_limits",

@@ -13,6 +13,7 @@ from accounts.scope_presets import PRESETS
 from accounts.services.api_keys import create_api_key, revoke_api_key
 from accounts.services.service_accounts import create_service_account, set_service_account_project_role
 from accounts.services.users import create_user
+from gateway.services.provider_credentials import create_provider_credential
 from isolation.actor import Actor
 from isolation.context import acting_as
 from isolation.exceptions import DomainError
@@ -103,6 +104,14 @@ def _seed_acme(organization: Organization, actor: Actor) -> None:
     )
     invite_member(organization=organization, email=NEWCOMER, role=_role(BuiltinRole.MEMBER), actor=actor)
     _seed_keys(organization, actor)
+    create_provider_credential(
+        organization=organization,
+        name="OpenAI",
+        provider="openai",
+        secret="sk-demo-which-opens-nothing",  # noqa: S106 - demo data, and no real key
+        allowed_models=["gpt-4*", "text-embedding-3-*"],
+        actor=actor,
+    )
 
 
 def _seed_keys(organization: Organization, actor: Actor) -> None:

@@ -12,6 +12,7 @@ from psycopg import IsolationLevel
 
 from accounts.report_signatures import read_public_keys
 from accounts.social_providers import GOOGLE_ISSUER, SocialProvider, is_configured
+from audit.masking.presidio import installed_model
 from audit.witnesses.bucket import MODES, BucketAccess
 from console import appearance
 from gateway.signing_jwks import check_issuer, parse_signing_jwks
@@ -534,6 +535,9 @@ if OUTBOUND_CA_FILE is not None:
 # --- Alerts: where an address is, by databases in MaxMind's format on this machine; nobody is asked -----
 GEOIP_DATABASE = env.file("GEOIP_DATABASE")
 GEOIP_ASN_DATABASE = env.file("GEOIP_ASN_DATABASE")
+
+# --- Redaction: the spaCy model by which Presidio, an extra, reads texts; nothing is downloaded ----------
+PRESIDIO_MODEL = checked("PRESIDIO_MODEL", installed_model, env.text("PRESIDIO_MODEL"))
 
 # --- Background work: a broker may lose every message and nothing is lost ------------------------------
 CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", ("redis", "rediss", "amqp", "amqps", "sqla+postgresql+psycopg"))

@@ -12,6 +12,7 @@ from .operator_sinks import OperatorSinkPages
 from .retention import OperatorRetentionPages, RetentionPages
 from .sinks import SinkPages
 from .unattributed import OperatorUnattributedChanges, UnattributedChanges
+from .witnesses import WitnessPages
 
 tenant_log = AuditLog(tenant_site)
 tenant_log.add_pages(menu=("Compliance", 10), description="Who did what, when and from where, in this organization.")
@@ -33,6 +34,10 @@ RetentionPages(tenant_site).add_pages(description="How long events are kept, leg
 OperatorRetentionPages(operator_site).add_pages(description="How long events of a log are kept, legal holds, erasures.")
 DeletedLogPages(operator_site).add_pages(
     menu=("Compliance", 13), description="The logs of organizations that are gone, as long as they are kept."
+)
+WitnessPages(operator_site).add_pages(
+    menu=("Compliance", 14),
+    description="Other installations that cosign the audit logs, and whose logs are cosigned here.",
 )
 
 SinkPages(tenant_site).add_pages()

@@ -57,6 +57,7 @@ class CheckpointPages:
             "key": key,
             "last_number": checkpoint.size - 1 if checkpoint else None,
             "standing": evidence.standing(log),
+            "cosigned": evidence.cosigned(log),
             "keys_url": self._url("audit_keys"),
             "verifier_url": self._url("audit_verifier"),
             **self.about_logs(request, log),

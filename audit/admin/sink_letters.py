@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from audit.catalogue import catalogue
+from audit.masking.selection import in_words
 from audit.models import DeadLetter, DeadLetterState, Sink
 from audit.querysets import EXPORT, SINKS_MANAGE, SINKS_READ
 from audit.services.sink_delivery import dismiss_dead_letters, retry_dead_letters
@@ -21,6 +22,7 @@ from console.access import actor_of, can, require
 from console.keyset import CURSOR_VAR, KeysetPaginator
 from console.lists import capped_count
 from console.sites import ConsoleSite
+from isolation.exceptions import DomainError
 from isolation.scope import INSTALLATION
 
 PER_PAGE = 50
@@ -156,7 +158,10 @@ class LetterPages(ABC):
         require(request, EXPORT)
         with self.opened(request):
             sink = self.find(pk)
-            item = preview_event(sink=sink, actor=actor_of(request))
+            try:
+                item, refusal = preview_event(sink=sink, actor=actor_of(request)), ""
+            except DomainError as error:
+                item, refusal = None, error.message
         receiver = DESTINATIONS.get(sink.kind)
         context = {
             "title": "Preview",
@@ -166,6 +171,8 @@ class LetterPages(ABC):
             "label": receiver.label if receiver else sink.kind,
             "pretty": _pretty(item.text) if item else "",
             "event_url": self.url("audit_event", item.id) if item else "",
+            "refusal": refusal,
+            "fields": in_words(sink.sent_fields),
             "looked_at": LOOKED_AT,
             "back_url": self.url("sink", pk),
         }

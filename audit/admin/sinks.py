@@ -11,12 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 
+from audit.masking.selection import in_words
 from audit.models import DeadLetter, DeadLetterState, Sink, SinkCursor, SinkHour
 from audit.querysets import EXPORT, SINKS_MANAGE, SINKS_READ
 from audit.services.sink_delivery import count_replayed, replay_sink, test_sink, try_sink_now
 from audit.services.sinks import create_sink, delete_sink, rotate_sink_secret, set_sink_active, update_sink
 from audit.sink_forms import FROM_BEGINNING, START, ReplayForm, SinkForm
 from audit.sinks.base import Destination
+from audit.sinks.checkpoints import sends_checkpoints
 from audit.sinks.health import health_of, severity, standing_of
 from audit.sinks.registry import DESTINATIONS
 from console.access import actor_of, can
@@ -422,9 +424,9 @@ class SinkPages(RedactionPages):
         return response
 
 
-def about(receiver: type[Destination]) -> dict[str, str]:
+def about(receiver: type[Destination]) -> dict[str, Any]:
     """Return what a page says of a destination; a template would call the class."""
-    return {name: getattr(receiver, name) for name in ("kind", "label", "summary", "guarantee")}
+    return {name: getattr(receiver, name) for name in ("kind", "label", "summary", "steps", "guarantee")}
 
 
 def label_of(sink: Sink) -> str:
@@ -455,8 +457,10 @@ def settings_of(sink: Sink) -> list[tuple[str, Any]]:
         *told,
         ("Format", sink.get_format_display()),
         ("Only events that match", sink.query or "every event"),
+        ("Fields", in_words(sink.sent_fields)),
         ("Withheld", _withheld(sink.redaction)),
         ("Proofs", "with each record" if sink.has_proofs else "none: the copy cannot be proven"),
+        ("Checkpoints", "as records of their own" if sends_checkpoints(sink) else "none of their own"),
         (
             "Batches",
             f"up to {sink.batch_events:,} events or {sink.batch_bytes:,} bytes, after {sink.batch_seconds} s at most",

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit.leaf import FIELDS, SELECT
 from audit.sealing.logs import reading
-from audit.sealing.reading import SealedEvent
+from audit.sealing.reading import MICROSECONDS, SealedEvent
 from isolation.scope import INSTALLATION
 
 from .actions import ALERT_RAISED
@@ -29,7 +29,7 @@ SECONDS = 8.0
 _AT_ONCE = 2_000
 
 _EVENTS = f"""
-SELECT l.seq, l.hash, l.event_time, row.*
+SELECT l.seq, l.hash, l.event_time, {MICROSECONDS}, row.*
 FROM audit_event e
 JOIN audit_leaf l ON l.organization_id = %(log)s AND l.event_id = e.id AND l.event_time = e.time
 CROSS JOIN LATERAL (SELECT {SELECT}) AS row
@@ -111,9 +111,9 @@ def _events(tuning: Tuning, log: UUID, since: datetime) -> Iterator[SealedEvent]
         with reading(log) as cursor:
             cursor.execute(query, values)
             rows = cursor.fetchall()
-        for seq, digest, moment, *columns in rows:
+        for seq, digest, _time, moment, *columns in rows:
             yield SealedEvent((seq, bytes(digest), str(columns[0]), moment, None, b"", True, *columns))
         if len(rows) < _AT_ONCE:
             return
-        last = dict(zip(FIELDS, rows[-1][3:], strict=True))
+        last = dict(zip(FIELDS, rows[-1][4:], strict=True))
         values |= {"time": rows[-1][2], "id": last["id"]}

@@ -49,6 +49,17 @@ RULES = (
         window=timedelta(hours=24),
     ),
     Rule(
+        key="cosigning_refused",
+        title="Witnessed log contradicts itself",
+        what="A log of another installation that is cosigned here signed what contradicts what it signed before.",
+        why="Its past was changed, or an old backup was put back. Tell whoever runs it, but not through it.",
+        kind=Kind.EACH,
+        severity=Severity.CRITICAL,
+        read=_failing,
+        actions=frozenset({"witnessed_log.refused"}),
+        window=timedelta(hours=24),
+    ),
+    Rule(
         key="sink_failing",
         title="Sink failing",
         what="A SIEM receives no events any more, or receives them more slowly than they come.",

@@ -35,6 +35,17 @@ class VerificationAnswer(Answer):
     problems = serializers.ListField(child=serializers.CharField())
 
 
+class CosignedAnswer(Answer):
+    """What another installation cosigned of the log."""
+
+    name = serializers.CharField(help_text="The cosigner's.")
+    size = serializers.IntegerField(help_text="Of the newest checkpoint that it cosigned; 0: none yet.")
+    time = serializers.DateTimeField(allow_null=True, help_text="When it did.")
+    note = serializers.CharField(help_text="That checkpoint with its line (C2SP tlog-cosignature): the text to keep.")
+    refusal = serializers.CharField(help_text="Why it refuses the log now; empty when it does not.")
+    failure = serializers.CharField(help_text="Why it could not be asked the last time; empty when it could.")
+
+
 class CheckpointAnswer(Answer):
     """The newest checkpoint of the organization's log."""
 
@@ -45,6 +56,7 @@ class CheckpointAnswer(Answer):
     note = serializers.CharField(help_text="The signed checkpoint (C2SP tlog-checkpoint): the text to keep.")
     edge = serializers.ListField(child=serializers.CharField(), help_text="The right edge of the tree, base64.")
     keys = serializers.ListField(child=serializers.CharField(), help_text="The signed statements of all keys.")
+    cosignatures = CosignedAnswer(many=True, help_text="By other installations; empty when none is asked.")
     verification = VerificationAnswer()
 
 
@@ -103,6 +115,16 @@ class LatestCheckpoint(OrganizationView):
             "note": NOTE,
             "edge": [ROOT],
             "keys": [STATEMENT],
+            "cosignatures": [
+                {
+                    "name": "witness.example/audit/witness",
+                    "size": 8,
+                    "time": "2026-01-05T09:01:00Z",
+                    "note": NOTE + "— witness.example/audit/witness jWbPPwAAAABkGFDL…\n",
+                    "refusal": "",
+                    "failure": "",
+                }
+            ],
             "verification": {
                 "state": "verified",
                 "number": 7,
@@ -125,6 +147,7 @@ class LatestCheckpoint(OrganizationView):
             "note": checkpoint.note,
             "edge": edge_texts(bytes(checkpoint.edge), checkpoint.size),
             "keys": [key.statement for key in evidence.signing_keys()],
+            "cosignatures": evidence.cosigned(self.organization.pk),
             "verification": evidence.standing(self.organization.pk),
         }
 

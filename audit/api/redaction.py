@@ -8,15 +8,14 @@ from rest_framework import serializers
 from api.operation import operation
 from api.serializers import Answer, Body
 from api.views import OrganizationView
-from audit.masking.detectors import DETECTORS
 from audit.masking.policies import policy_of
-from audit.masking.rules import FIELDS, Method
+from audit.masking.rules import FIELDS, KNOWN, Method
 from audit.querysets import SINKS_MANAGE, SINKS_READ
 from audit.services.redaction import set_redaction
 
 _METHODS = [method.value for method in Method]
 _OF_FIELDS = f"What becomes of whole values, by field ({', '.join(FIELDS)}): drop, mask, hash. Others are sent."
-_OF_DETECTORS = f"What becomes of finds in texts, by detector ({', '.join(DETECTORS)}): drop, mask, hash."
+_OF_DETECTORS = f"What becomes of finds in texts, by detector ({', '.join(KNOWN)}): drop, mask, hash."
 
 EXAMPLE = {"fields": {"ip": "mask", "actor_label": "hash"}, "detectors": {"email": "hash", "secret": "drop"}}
 

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from api.conditional import is_unchanged
 from api.operation import AUTHENTICATED, Filter, operation
 from api.views import ApiView, OrganizationView
+from audit.audit_events import record_pull
 from audit.querysets import EXPORT
 from audit.sealing.logs import head
 from audit.services.whole_log import require_whole_log
@@ -71,6 +72,7 @@ class _Sealed(ApiView):
         require_whole_log(self.actor)
         log = self.organization.pk
         start = self.query.get("after_seq", -1) + 1
+        record_pull(self.actor, log, start - 1)
         end = self._sealed(log, start)
         limits = Limits(events=self.query.get("limit", DEFAULT_LIMIT), bytes=LARGEST_ANSWER)
         reader = Sink(organization_id=log, has_proofs=self.query.get("proofs", True))

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from api.serializers import Answer, Body
+from audit.masking.selection import LABELS
 from audit.models import RecordFormat
 from audit.services.sinks import LONGEST_NAME
 from audit.sinks.base import Destination, Entry
@@ -16,7 +17,15 @@ KINDS = sorted(kind for kind, each in DESTINATIONS.items() if not each.for_opera
 _OPTIONS = "By the names under `sink-destinations`. Secret ones are kept encrypted and never returned."
 _QUERY = "Only events that match, in the language of the log's search field, without a time. Empty: every event."
 _PROOFS = "Whether each record carries what proves that the copy is complete."
+_CHECKPOINTS = (
+    "Whether it also receives the newest signed checkpoint as a record of its own, where records are JSON. Kept there, "
+    "it proves that the log was not rewritten since."
+)
 _REDACTION = "What it withholds besides the organization's `redaction`, in the same form."
+_FIELDS = (
+    "The fields that are sent besides what every record has (id, time, organization, action, outcome, kind of actor, "
+    "via); null: all of them. With proofs, only what the leaf commits to can be left out."
+)
 _LIMIT = "A receiver has a limit of its own, which stands under `sink-destinations`."
 
 
@@ -36,6 +45,9 @@ class HealthAnswer(Answer):
     )
     failing_since = serializers.DateTimeField(allow_null=True)
     retry_at = serializers.DateTimeField(allow_null=True, help_text="When it is tried next, after a failure.")
+    checkpoint_size = serializers.IntegerField(help_text="Events under the newest checkpoint that was sent.")
+    checkpoint_at = serializers.DateTimeField(allow_null=True, help_text="When it was sent.")
+    checkpoint_refusal = serializers.CharField(help_text="Why it refused that one; empty when it took it.")
     last_error = serializers.CharField(help_text="What went wrong last, in words; empty when nothing does.")
 
 
@@ -52,7 +64,11 @@ class SinkAnswer(Answer):
     format = serializers.ChoiceField(choices=RecordFormat.values, help_text="What a record looks like.")
     query = serializers.CharField(help_text=_QUERY)
     has_proofs = serializers.BooleanField(help_text=_PROOFS)
+    sends_checkpoints = serializers.BooleanField(help_text=_CHECKPOINTS)
     redaction = serializers.DictField(help_text=_REDACTION)
+    sent_fields = serializers.ListField(
+        child=serializers.ChoiceField(choices=[*LABELS]), allow_null=True, help_text=_FIELDS
+    )
     batch_events = serializers.IntegerField(help_text="Events in a batch, at most.")
     batch_bytes = serializers.IntegerField(help_text="Bytes in a batch, at most.")
     batch_seconds = serializers.IntegerField(help_text="How long a batch waits for more.")
@@ -92,7 +108,15 @@ class _Settings(Body):
     format = serializers.ChoiceField(choices=RecordFormat.values, required=False)
     query = serializers.CharField(required=False, allow_blank=True, max_length=500, help_text=_QUERY)
     has_proofs = serializers.BooleanField(required=False, help_text=_PROOFS)
+    sends_checkpoints = serializers.BooleanField(required=False, help_text=_CHECKPOINTS)
     redaction = serializers.DictField(child=serializers.DictField(), required=False, help_text=_REDACTION)
+    sent_fields = serializers.ListField(
+        child=serializers.ChoiceField(choices=[*LABELS]),
+        required=False,
+        allow_null=True,
+        max_length=len(LABELS),
+        help_text=_FIELDS,
+    )
     batch_events = serializers.IntegerField(required=False, min_value=1, max_value=10_000, help_text=_LIMIT)
     batch_bytes = serializers.IntegerField(required=False, min_value=1_000, max_value=100_000_000, help_text=_LIMIT)
     batch_seconds = serializers.IntegerField(required=False, min_value=0, max_value=3_600)
@@ -186,6 +210,7 @@ class DestinationAnswer(Answer):
     kind = serializers.CharField()
     title = serializers.CharField(source="label")
     summary = serializers.CharField()
+    steps = serializers.ListField(child=serializers.CharField(), help_text="How it is set up, there and here.")
     guarantee = serializers.CharField(help_text="What an acknowledgement is worth.")
     missing = serializers.SerializerMethodField(help_text="What has to be installed first; empty when nothing is.")
     options = OptionAnswer(many=True)

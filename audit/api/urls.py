@@ -18,6 +18,7 @@ from . import (
     sealed,
     sinks,
     unattributed,
+    witness,
 )
 
 PREFIX = "organizations/<reference:organization>/audit-events"
@@ -68,6 +69,7 @@ urlpatterns = [
     path(f"{EVIDENCE}/checkpoint", checkpoints.LatestCheckpoint.as_view()),
     path(f"{EVIDENCE}/proofs/inclusion", checkpoints.InclusionProof.as_view()),
     path(f"{EVIDENCE}/proofs/consistency", checkpoints.ConsistencyProof.as_view()),
+    path(f"{witness.PATH}/add-checkpoint", witness.submit, name="audit_add_checkpoint"),
     path(f"{EVIDENCE}/retention", retention.RetentionView.as_view()),
     path(f"{EVIDENCE}/holds", retention.LegalHolds.as_view()),
     path(f"{EVIDENCE}/holds/<uuid:hold>", retention.OneLegalHold.as_view()),

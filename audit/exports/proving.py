@@ -17,15 +17,25 @@ SPACING = 1_000
 MOST_CHECKPOINTS = 10_000
 """In a package, so many of them are enough."""
 
-# The newest one of each so many events; the last one of the range is always among them.
-_CHECKPOINTS = """
-SELECT DISTINCT ON (size / %(spacing)s) size, note, edge FROM audit_checkpoint
-WHERE organization_id = %(log)s AND size > %(start)s AND size <= %(end)s
-ORDER BY size / %(spacing)s, size DESC
+# With the cosignatures below it, as a note has several signatures.
+_COLUMNS = """
+c.size, c.note || coalesce((SELECT string_agg(s.line, '' ORDER BY s.name) FROM audit_cosignature s
+                            WHERE s.organization_id = c.organization_id AND s.size = c.size), ''), c.edge
 """
-_NEXT = """
-SELECT size, note, edge FROM audit_checkpoint WHERE organization_id = %s AND size >= %s ORDER BY size LIMIT 1
-"""
+# The newest one of each so many events, and the newest cosigned one; the last one of the range is always among them.
+_CHECKPOINTS = f"""
+WITH chosen AS (
+    SELECT max(size) AS size FROM audit_checkpoint
+    WHERE organization_id = %(log)s AND size > %(start)s AND size <= %(end)s GROUP BY size / %(spacing)s
+    UNION
+    SELECT max(size) FROM audit_cosignature
+    WHERE organization_id = %(log)s AND size > %(start)s AND size <= %(end)s GROUP BY size / %(spacing)s
+)
+SELECT {_COLUMNS} FROM audit_checkpoint c JOIN chosen USING (size) WHERE c.organization_id = %(log)s ORDER BY size
+"""  # noqa: S608 - columns of ours
+_NEXT = f"""
+SELECT {_COLUMNS} FROM audit_checkpoint c WHERE organization_id = %s AND size >= %s ORDER BY size LIMIT 1
+"""  # noqa: S608 - the same
 
 
 def edge_texts(packed: bytes, size: int) -> list[str]:

@@ -13,26 +13,34 @@ TYPE = "io.gatehouse.audit."
 
 def record(event: SealedEvent) -> dict[str, Any] | None:
     """Return a sealed event as a CloudEvent whose data are its NDJSON line; None when the event itself is gone."""
-    if event.row is None:
-        return None
-    log = event.row["organization_id"]
-    made = {
-        "specversion": "1.0",
-        "id": event.row["id"],
-        "source": f"urn:gatehouse:organization:{log}" if log else "urn:gatehouse:installation",
-        "type": f"{TYPE}{event.row['action']}",
-        "time": event.row["time"],
-        "datacontenttype": "application/json",
-        "sequence": str(event.seq),
-        "data": ndjson.record(event),
-    }
-    return made | ({"subject": event.row["target_id"]} if event.row["target_id"] else {})
+    line = encode(event)
+    return json.loads(line) if line else None
 
 
 def encode(event: SealedEvent) -> bytes:
     """Return the line of a sealed event, nothing for one that is gone."""
-    found = record(event)
-    return b"" if found is None else json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return f"{enveloped(event, ndjson.text(event))}\n".encode() if event.is_there else b""
+
+
+def enveloped(event: SealedEvent, data: str) -> str:
+    """Return a sealed event, which is there, as a CloudEvent on one line.
+
+    Args:
+        event: what the attributes tell of.
+        data: the JSON that it carries.
+    """
+    log, target = event.value("organization_id"), event.value("target_id")
+    attributes = {
+        "specversion": "1.0",
+        "id": event.event_id,
+        "source": f"urn:gatehouse:organization:{log}" if log else "urn:gatehouse:installation",
+        "type": f"{TYPE}{event.value('action')}",
+        "time": event.value("time"),
+        "datacontenttype": "application/json",
+        "sequence": str(event.seq),
+        **({"subject": target} if target else {}),
+    }
+    return f'{json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))[:-1]},"data":{data}}}'
 
 
 CLOUDEVENTS = Format(

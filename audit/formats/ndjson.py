@@ -6,7 +6,8 @@ are what PostgreSQL prints. Only what a commitment opens is read.
 
 import json
 from binascii import b2a_base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from audit.canonical import escaped
@@ -19,7 +20,7 @@ from .record import COLUMNS
 _COMMITMENTS = '"commitments":{'
 _DIGEST = len('":"') + 44 + len('",')
 """From the end of a name to the quote before the next one: a digest has 44 characters in base64."""
-_ID, _BEFORE, _AFTER = (PLACES[name] for name in ("id", *CHANGES))
+_ID = PLACES["id"]
 _PERSONAL = {name: PLACES[name] for name in PERSONAL}
 _CHANGES = {name: PLACES[name] for name in CHANGES}
 # PostgreSQL's own types have nothing that has to be escaped.
@@ -31,36 +32,55 @@ _TEXTS = tuple(
 )
 
 
-def line(event: SealedEvent, extra: str = "", *, unproven: bool = False) -> bytes:
+_EVERY: frozenset[str] = frozenset()
+
+
+def line(event: SealedEvent, extra: str = "") -> bytes:
     """Return a sealed event as a line.
 
     Args:
         event: the event.
         extra: further members, each with a comma before it.
+    """
+    return f"{text(event, extra)}\n".encode()
+
+
+def text(event: SealedEvent, extra: str = "", *, unproven: bool = False, left_out: frozenset[str] = _EVERY) -> str:
+    """Return a sealed event as a line without its end.
+
+    Args:
+        event: the event.
+        extra: further members, each with a comma before it.
         unproven: whether the plain copy keeps what stands in the place of values that were withheld.
+        left_out: columns that the plain copy does not have.
     """
     seq, digest, _event_id, _time, body, salts, is_there = event[:COLUMNS_FROM]
     head = f'{{"seq":{seq},"hash":"{b2a_base64(digest, newline=False).decode()}","leaf":'
     if body is None:
-        return f"{head}null{extra}}}\n".encode()
+        return f"{head}null{extra}}}"
     # A canonical text has no other characters that a JSON string escapes.
     leaf = body.replace("\\", "\\\\").replace('"', '\\"')
     if not is_there:
-        return f'{head}"{leaf}"{extra}}}\n'.encode()
+        return f'{head}"{leaf}"{extra}}}'
     opened, erased = _openings(body, salts or b"", event)
     values: Sequence[Any] = event
     if erased and not unproven:
         values = _without(event, erased)
         names = ",".join([f'"{name}"' for name in erased])
         extra = f',"erased":[{names}]{extra}'
-    return f'{head}"{leaf}","openings":{{{",".join(opened)}}},"event":{_event(values)}{extra}}}\n'.encode()
+    return f'{head}"{leaf}","openings":{{{",".join(opened)}}},"event":{_event(values, left_out)}{extra}}}'
 
 
-def plain_line(event: SealedEvent) -> bytes:
-    """Return a sealed event as a short line: number, hash and plain copy, without what proves it."""
+def plain_text(event: SealedEvent, *, left_out: frozenset[str] = _EVERY) -> str:
+    """Return a sealed event as a short line without its end: number, hash and plain copy, nothing that proves it.
+
+    Args:
+        event: the event.
+        left_out: columns that the copy does not have.
+    """
     digest = b2a_base64(event.hash, newline=False).decode()
-    copy = _event(event) if event.is_there else "null"
-    return f'{{"seq":{event.seq},"hash":"{digest}","event":{copy}}}\n'.encode()
+    copy = _event(event, left_out) if event.is_there else "null"
+    return f'{{"seq":{event.seq},"hash":"{digest}","event":{copy}}}'
 
 
 def record(event: SealedEvent) -> dict[str, Any]:
@@ -69,30 +89,49 @@ def record(event: SealedEvent) -> dict[str, Any]:
     return found
 
 
-def _event(values: Sequence[Any]) -> str:
+def _event(values: Sequence[Any], left_out: frozenset[str]) -> str:
     texts = "".join(
         [
             (f'{key}"{value}"' if bare else key + escaped(value)) if (value := values[place]) else empty
-            for place, key, empty, bare in _TEXTS
+            for place, key, empty, bare in (_some(left_out) if left_out else _TEXTS)
         ]
     )
-    return f'{{"id":"{values[_ID]}"{texts},"before":{values[_BEFORE] or "{}"},"after":{values[_AFTER] or "{}"}}}'
+    changes = "".join(
+        [f',"{name}":{values[place] or "{}"}' for name, place in _CHANGES.items() if name not in left_out]
+    )
+    return f'{{"id":"{values[_ID]}"{texts}{changes}}}'
+
+
+@lru_cache(maxsize=64)
+def _some(left_out: frozenset[str]) -> tuple[tuple[int, str, str, bool], ...]:
+    places = {PLACES[name] for name in left_out}
+    return tuple(each for each in _TEXTS if each[0] not in places)
 
 
 def _openings(body: str, salts: bytes, values: Sequence[Any]) -> tuple[list[str], list[str]]:
     """Return the members of ``openings``, and the names of the commitments that open no more."""
-    start = body.find(_COMMITMENTS)
     opened: list[str] = []
     erased: list[str] = []
+    start = body.find(_COMMITMENTS)
     if start < 0:
         return opened, erased
     changes: dict[str, Any] = {}
-    for at, name in zip(range(0, len(salts), SALT_BYTES), _names(body, start + len(_COMMITMENTS)), strict=False):
-        salt = salts[at : at + SALT_BYTES]
+    at = start + len(_COMMITMENTS)
+    for place in range(0, len(salts), SALT_BYTES):
+        if body[at : at + 1] != '"':
+            break
+        end = body.find('":"', at)
+        while body[end - 1 : end] == "\\" and _is_escaped(body, end):
+            end = body.find('":"', end + 1)
+        if end < 0:
+            break  # no leaf of ours: what it is worth, the verifier says
+        name = body[at + 1 : end]
+        at = end + _DIGEST
+        salt = salts[place : place + SALT_BYTES]
         if salt == ERASED:
             text = None
-        elif name in _PERSONAL:
-            text = escaped(value) if (value := values[_PERSONAL[name]]) else None
+        elif (column := _PERSONAL.get(name)) is not None:
+            text = escaped(value) if (value := values[column]) else None
         else:
             text = _changed(name, values, changes)
         if text is None:
@@ -100,18 +139,6 @@ def _openings(body: str, salts: bytes, values: Sequence[Any]) -> tuple[list[str]
         else:
             opened.append(f'"{name}":["{b2a_base64(salt, newline=False).decode()}",{text}]')
     return opened, erased
-
-
-def _names(body: str, at: int) -> Iterator[str]:
-    """Yield the names of the commitments that begin at a place of a leaf, as they stand there."""
-    while body[at : at + 1] == '"':
-        end = body.find('":"', at)
-        while body[end - 1 : end] == "\\" and _is_escaped(body, end):
-            end = body.find('":"', end + 1)
-        if end < 0:
-            return  # no leaf of ours: what it is worth, the verifier says
-        yield body[at + 1 : end]
-        at = end + _DIGEST
 
 
 def _is_escaped(text: str, at: int) -> bool:

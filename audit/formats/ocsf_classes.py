@@ -111,6 +111,7 @@ _NAMED: dict[str, tuple[Class, int]] = {
     "access.denied": (API_ACTIVITY, OTHER),
     "llm_request.denied": (API_ACTIVITY, OTHER),
     "audit_log.exported": (API_ACTIVITY, 2),
+    "audit_log.pulled": (API_ACTIVITY, 2),
     "evidence_export.downloaded": (API_ACTIVITY, 2),
     "exception.granted": (USER_ACCESS, 1),
     "exception.revoked": (USER_ACCESS, 2),
@@ -230,6 +231,7 @@ _VERBS = {
     "raised": 1,
     "recovered": 10,
     "reencrypted": 3,
+    "refused": OTHER,
     "released": 4,
     "removed": 4,
     "replayed": 3,
@@ -276,6 +278,7 @@ _SEVERITIES = {
     "sink.failing": _MEDIUM,
     "support.entered": _MEDIUM,
     "unattributed_change.found": _HIGH,
+    "witnessed_log.refused": _CRITICAL,
 }
 
 

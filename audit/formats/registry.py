@@ -18,3 +18,6 @@ RECORD_FORMATS: dict[str, Format] = {each.name: each for each in (NDJSON, OCSF, 
 
 TEXT_FORMATS = frozenset({CEF.name, LEEF.name})
 """Those of `RECORD_FORMATS` that are no JSON."""
+
+PROVABLE_FORMATS = frozenset({NDJSON.name, CLOUDEVENTS.name})
+"""Those that carry the leaf, where the sink sends proofs."""

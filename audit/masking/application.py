@@ -5,6 +5,7 @@ holds the original can open the commitment later.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from audit.canonical import sorted_names
@@ -36,7 +37,23 @@ def redacted(event: SealedEvent, rules: Rules) -> SealedEvent:
         withheld |= changed
     if not withheld:
         return event
-    return event.showing(row, _without(event, withheld))
+    return event.showing(row, withholding(event, withheld.__contains__))
+
+
+def withholding(event: SealedEvent, is_withheld: Callable[[str], bool]) -> bytes:
+    """Return an event's salts with those of withheld commitments taken out.
+
+    Args:
+        event: with its leaf.
+        is_withheld: whether a commitment, by its name, opens no more.
+    """
+    if event.body is None:
+        return b""
+    salts = bytearray(event.salts)
+    for number, name in enumerate(sorted_names(json.loads(event.body).get("commitments", {}))):
+        if is_withheld(name):
+            salts[number * SALT_BYTES : (number + 1) * SALT_BYTES] = ERASED
+    return bytes(salts)
 
 
 def _changes(column: str, text: str | None, rules: Rules) -> tuple[str | None, set[str]]:
@@ -54,14 +71,3 @@ def _changes(column: str, text: str | None, rules: Rules) -> tuple[str | None, s
         if sent is not None or value is None:
             changed[name] = sent
     return (json.dumps(changed, ensure_ascii=False), withheld) if withheld else (text, withheld)
-
-
-def _without(event: SealedEvent, withheld: set[str]) -> bytes:
-    """Return the salts with those of withheld commitments taken out."""
-    if event.body is None:
-        return b""
-    salts = bytearray(event.salts)
-    for number, name in enumerate(sorted_names(json.loads(event.body).get("commitments", {}))):
-        if name in withheld:
-            salts[number * SALT_BYTES : (number + 1) * SALT_BYTES] = ERASED
-    return bytes(salts)

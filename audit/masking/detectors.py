@@ -5,10 +5,39 @@ Plain Python without Django: the gateway's processes use it too.
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 Check = Callable[[str], bool]
+
+
+class Finder(Protocol):
+    """Finds something in texts.
+
+    Attributes:
+        name: in settings, and in what stands in the place of a find: ``[email]``.
+        label: for people.
+        is_whole: whether a find that overlaps another finder's is none; otherwise its rest is one.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the name."""
+
+    @property
+    def label(self) -> str:
+        """Return the label."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether finds are not cut."""
+
+    def missing(self) -> str:
+        """Return what has to be done before it can be used; "" when nothing."""
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield (start, end) of each find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +55,11 @@ class Detector:
     label: str
     pattern: re.Pattern[str]
     check: Check = lambda _text: True
+    is_whole: bool = True
+
+    def missing(self) -> str:
+        """Return nothing: it is always here."""
+        return ""
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield (start, end) of each find."""
@@ -177,26 +211,37 @@ DETECTORS: dict[str, Detector] = {
 """In the order in which they are asked: of finds that overlap the first one counts."""
 
 
-def find(text: str, names: Iterable[str]) -> list[Find]:
+def find(text: str, names: Iterable[str], known: Mapping[str, Finder] = DETECTORS) -> list[Find]:
     """Return what detectors find in a text, in order, none overlapping another.
 
     Args:
         text: any text.
         names: of detectors; unknown ones raise.
+        known: the detectors, in the order in which they are asked.
 
     Raises:
         KeyError: there is no such detector.
     """
     wanted = set(names)
     for name in wanted:
-        DETECTORS[name]
+        known[name]
     taken: list[Find] = []
-    for name, detector in DETECTORS.items():
+    for name, detector in known.items():
         if name in wanted:
             for start, end in detector.find(text):
-                if all(end <= each.start or start >= each.end for each in taken):
-                    taken.append(Find(start, end, name))
+                free = _free(start, end, taken)
+                if free == [(start, end)] or not detector.is_whole:
+                    taken += [Find(*piece, name) for piece in free]
     return sorted(taken, key=lambda each: each.start)
+
+
+def _free(start: int, end: int, taken: Iterable[Find]) -> list[tuple[int, int]]:
+    """Return the parts of a stretch that nothing has taken."""
+    free = [(start, end)]
+    for each in taken:
+        cut = [((first, min(last, each.start)), (max(first, each.end), last)) for first, last in free]
+        free = [piece for pieces in cut for piece in pieces if piece[0] < piece[1]]
+    return free
 
 
 def replaced(text: str, finds: Iterable[Find], replacement: Callable[[str, str], str]) -> str:

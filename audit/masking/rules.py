@@ -10,8 +10,11 @@ from typing import Any
 from audit.leaf import PERSONAL
 from isolation.exceptions import DomainError
 
-from .detectors import DETECTORS, find, replaced
+from .detectors import DETECTORS, Finder, find, replaced
+from .presidio import PRESIDIO
 
+KNOWN: dict[str, Finder] = {**DETECTORS, PRESIDIO.name: PRESIDIO}
+"""Every detector that rules may name."""
 CHANGES = "changes"
 """In place of a field: every text among an event's changed values."""
 FIELDS: tuple[str, ...] = (*PERSONAL, CHANGES)
@@ -64,7 +67,7 @@ class Rules:
             return self._whole(method, name, value)
         if not self.detectors or name not in FREE_TEXT:
             return value
-        finds = find(value, self.detectors)
+        finds = find(value, self.detectors, KNOWN)
         return replaced(value, finds, self._piece) if finds else value
 
     def value(self, value: Any) -> Any:
@@ -105,9 +108,20 @@ def rules_of(stored: Mapping[str, Any], key: bytes) -> Rules:
         raise DomainError(f"Redaction has no {min(unknown)!r}.", field="redaction", code="invalid")
     return Rules(
         _methods(stored.get("fields", {}), FIELDS, "field"),
-        _methods(stored.get("detectors", {}), tuple(DETECTORS), "detector"),
+        _methods(stored.get("detectors", {}), tuple(KNOWN), "detector"),
         key,
     )
+
+
+def refuse_missing(rules: Rules) -> None:
+    """Refuse detectors that cannot be used here: what they should look into would not leave at all.
+
+    Raises:
+        DomainError: one is missing.
+    """
+    for name in rules.detectors:
+        if reason := KNOWN[name].missing():
+            raise DomainError(f"{KNOWN[name].label}: {reason}", field="redaction", code="missing")
 
 
 def _methods(given: Any, known: tuple[str, ...], what: str) -> dict[str, Method]:

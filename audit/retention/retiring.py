@@ -1,4 +1,4 @@
-"""Retires what is out of time: months by months, each against a signed receipt, in one transaction with it."""
+"""Retires what is out of time: month by month, in batches, each against a signed receipt in one transaction with it."""
 
 import logging
 from collections.abc import Iterator
@@ -18,6 +18,9 @@ from isolation.scope import SEALER
 from .policy import default_months, minimum_months
 
 logger = logging.getLogger("gatehouse.audit")
+
+BATCH = 50_000
+"""Events that are looked at in one transaction, and go against one receipt."""
 
 # The database writes these events itself, see migrations/retention.sql.
 RETIRED = catalogue.add(Action("audit_log.retired", "Retired events that were out of time"))
@@ -43,6 +46,20 @@ WITH RECURSIVE of_month AS (
     FROM logs WHERE logs.id IS NOT NULL
 )
 SELECT id FROM logs WHERE id IS NOT NULL
+"""
+# NULL months: kept without end.
+_OUT_OF_TIME = """
+SELECT coalesce((%s::timestamp + interval '1 month') AT TIME ZONE 'UTC'
+    + make_interval(months => greatest(kept, minimum, 1) + 0 * kept) <= now(), false)
+FROM (SELECT audit_months_kept(%s, %s) AS kept, %s::integer AS minimum) AS policy
+"""
+_WINDOW = """
+SELECT count(*), max(seq) + 1 FROM (
+    SELECT seq FROM audit_leaftext
+    WHERE organization_id = %s AND event_time >= %s::timestamp AT TIME ZONE 'UTC'
+      AND event_time < (%s::timestamp + interval '1 month') AT TIME ZONE 'UTC' AND seq >= %s
+    ORDER BY seq LIMIT %s
+) AS next
 """
 _LOCKS_WAIT = "SET LOCAL lock_timeout = '3s'"
 
@@ -71,7 +88,10 @@ def retire() -> int:
 
 
 def retire_month(log: UUID, month: date) -> int:
-    """Retire what may be retired of one month of a log.
+    """Retire what may be retired of one month of a log, batch after batch.
+
+    Each batch is one transaction with its own receipt: whoever is interrupted leaves a log that verifies, and the next
+    one goes on.
 
     Args:
         log: the organization, or `notes.INSTALLATION`.
@@ -83,16 +103,38 @@ def retire_month(log: UUID, month: date) -> int:
     Raises:
         VaultError: the signing key cannot be opened.
     """
+    with sealing_cursor() as cursor:
+        kept = [log, default_months()]
+        cursor.execute(_OUT_OF_TIME, [month, *kept, minimum_months()])
+        if not cursor.fetchone()[0]:
+            return 0
+    gone = 0
+    start: int | None = 0
+    while start is not None:
+        count, start = _retire_batch(log, month, start)
+        gone += count
+    return gone
+
+
+def _retire_batch(log: UUID, month: date, start: int) -> tuple[int, int | None]:
+    """Retire what may be retired of the next events of a month; return how many, and where to go on."""
     policy = [default_months(), minimum_months()]
     with sealing_cursor() as cursor:
         cursor.execute("SELECT audit_holds_lock(true)")
-        cursor.execute("SELECT first, last FROM audit_retirable(%s, %s, %s, %s)", [log, month, *policy])
+        cursor.execute(_WINDOW, [log, month, month, start, BATCH])
+        read, end = cursor.fetchone()
+        if not read:
+            return 0, None
+        following = end if read == BATCH else None
+        cursor.execute(
+            "SELECT first, last FROM audit_retirable(%s, %s, %s, %s, %s, %s)", [log, month, *policy, start, end]
+        )
         ranges = tuple(cursor.fetchall())
         if not ranges:
-            return 0
+            return 0, following
         note = _receipt(cursor, log, month, ranges)
-        cursor.execute("SELECT audit_retire(%s, %s, %s, %s, %s)", [log, month, *policy, note])
-        return int(cursor.fetchone()[0])
+        cursor.execute("SELECT audit_retire(%s, %s, %s, %s, %s, %s, %s)", [log, month, *policy, note, start, end])
+        return int(cursor.fetchone()[0]), following
 
 
 def drop_empty_partitions() -> list[str]:

@@ -1,6 +1,7 @@
 """Sealed events as they are stored: the leaf, what was hashed, and the event that it is about."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -8,14 +9,17 @@ from uuid import UUID
 from audit.leaf import FIELDS, SELECT, Row
 
 AT_ONCE = 2_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 COLUMNS_FROM = 7
 """Where the columns of the event begin in a fetched row, in the order of `FIELDS`."""
 PLACES = {name: place for place, name in enumerate(FIELDS, start=COLUMNS_FROM)}
 """Where each column of the event stands in a fetched row."""
 _COLUMNS = ", ".join(f"row.{name}" for name in FIELDS)
+MICROSECONDS = "(extract(epoch FROM l.event_time) * 1000000)::bigint"
+"""An event's time as it is fetched: a whole number is read much faster than a time."""
 _ROWS = f"""
-SELECT l.seq, l.hash, l.event_id::text, l.event_time, t.body, t.salts, e.id IS NOT NULL, {_COLUMNS}
+SELECT l.seq, l.hash, l.event_id::text, {MICROSECONDS}, t.body, t.salts, e.id IS NOT NULL, {_COLUMNS}
 FROM audit_leaf l
 LEFT JOIN audit_leaftext t
   ON t.organization_id = l.organization_id AND t.seq = l.seq AND t.event_time = l.event_time
@@ -52,9 +56,13 @@ class SealedEvent(tuple[Any, ...]):
     seq: int = property(itemgetter(0))  # type: ignore[assignment]
     hash: bytes = property(itemgetter(1))  # type: ignore[assignment]
     event_id: str = property(itemgetter(2))  # type: ignore[assignment]
-    event_time: Any = property(itemgetter(3))
     body: str | None = property(itemgetter(4))  # type: ignore[assignment]
     is_there: bool = property(itemgetter(6))  # type: ignore[assignment]
+
+    @property
+    def event_time(self) -> datetime:
+        """Return when it happened."""
+        return _EPOCH + timedelta(microseconds=self[3])
 
     @property
     def salts(self) -> bytes:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 from psycopg.errors import SerializationFailure
 
 from audit import notes
-from audit.leaf import FIELDS, compose
+from audit.leaf import FIELDS, compose_values
 from audit.merkle import Edge, leaf_hash
 from audit.notes import INSTALLATION, Checkpoint, MalformedNote, origin_of
 from isolation.actor import SYSTEM
@@ -28,6 +29,7 @@ logger = logging.getLogger("gatehouse.audit")
 BATCH = 10_000
 """Events in a transaction; a batch is in memory at once."""
 
+_ID, _TIME, _ORGANIZATION = (FIELDS.index(name) for name in ("id", "time", "organization_id"))
 _LINES = 100  # handed to PostgreSQL at once
 _LOCK = 0x6761_7465_5345_414C  # "gateSEAL": one sealer at a time in this database
 
@@ -132,44 +134,43 @@ def _seal_batch(progress: _Progress) -> int:
 
 
 def _composed(cursor: Any, pending: Pending, installation: UUID) -> _Batch:
-    found = list(rows(cursor, pending))
+    found = rows(cursor, pending)
     batch = _Batch(found=len(found))
     if not found:
         return batch
     key = active_key(cursor)
     if key is None:
         raise RuntimeError("There is no signing key, although one was made.")
-    organization = FIELDS.index("organization_id")
-    logs = {UUID(row[organization] or INSTALLATION.hex) for row in found}
+    logs = {UUID(text or INSTALLATION.hex) for text in {row[_ORGANIZATION] for row in found}}
     heads = _heads(cursor, logs, installation)
     # Written as they are made: PostgreSQL stores one leaf's text while the next one is composed.
     with cursor.copy(_COPY_TEXTS) as texts:
-        for text, events in groupby(found, key=lambda row: row[organization]):
+        for text, events in groupby(found, key=itemgetter(_ORGANIZATION)):
             log = UUID(text or INSTALLATION.hex)
             if edge := heads[log]:
                 start = edge.size
                 _append(batch, log, edge, events, write=texts.write)
                 batch.checkpoints.append(_signed(log, start, edge, installation=installation, key=key))
-    batch.last = max((str(row[FIELDS.index("time")]), str(row[FIELDS.index("id")])) for row in found)
+    if pending.full is not None:
+        batch.last = max((str(row[_TIME]), str(row[_ID])) for row in found)
     return batch
 
 
 def _append(batch: _Batch, log: UUID, edge: Edge, events: Iterable[Any], *, write: Callable[[str], None]) -> None:
     """Add a log's events to its tree; `write` takes the lines of their leaves' texts."""
-    seq, lines = edge.size, []
+    seq, lines, name = edge.size, [], str(log)
 
     def emit(level: int, place: int, node: bytes) -> None:
         batch.nodes.append(f"{log}\t{level}\t{place}\t\\\\x{node.hex()}\n")
 
     for values in events:
-        row = dict(zip(FIELDS, values, strict=True))
-        body, salts = compose(row)
-        digest = leaf_hash(body.encode())
+        body, salts = compose_values(values)
+        digest, event, moment = leaf_hash(body.encode()), values[_ID], values[_TIME]
         edge.append(digest, emit)
-        batch.leaves.append(f"{log}\t{seq}\t{row['id']}\t{row['time']}\t\\\\x{digest.hex()}\n")
+        batch.leaves.append(f"{name}\t{seq}\t{event}\t{moment}\t\\\\x{digest.hex()}\n")
         # JSON has no tabs and no line ends of its own; only its backslashes mean something to COPY.
         escaped = body.replace("\\", "\\\\")
-        lines.append(f"{log}\t{seq}\t{row['time']}\t{escaped}\t\\\\x{salts.hex()}\n")
+        lines.append(f"{name}\t{seq}\t{moment}\t{escaped}\t\\\\x{salts.hex()}\n")
         seq += 1
         if seq % _LINES == 0:
             write("".join(lines))

@@ -10,7 +10,7 @@ from django.db import transaction
 from audit import signals
 from audit.masking.models import RedactionPolicy
 from audit.masking.policies import policy_of
-from audit.masking.rules import rules_of
+from audit.masking.rules import refuse_missing, rules_of
 from audit.querysets import SINKS_MANAGE
 from audit.redaction import snapshot
 from isolation.actor import Actor
@@ -29,10 +29,11 @@ def set_redaction(*, organization_id: UUID, rules: Mapping[str, Any], actor: Act
 
     Raises:
         MissingPermission: without ``sinks:manage``.
-        DomainError: a field, a detector or a method is unknown.
+        DomainError: a field, a detector or a method is unknown, or a detector is not installed.
     """
     actor.require(SINKS_MANAGE)
     checked = rules_of(rules, b"")
+    refuse_missing(checked)
     policy = ensured_policy(organization_id, actor)
     before = snapshot(policy)
     policy.rules = {"fields": dict(checked.fields), "detectors": dict(checked.detectors)}

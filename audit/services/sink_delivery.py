@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit import signals
@@ -58,7 +59,7 @@ def replay_sink(
     for cursor, start, sealed in places:
         count += sealed - start
         cursor.next_seq, cursor.head, cursor.lease, cursor.leased_until = start, sealed, None, None
-        cursor.waiting_since = timezone.now() if start < sealed else None
+        cursor.waiting_since = Now() if start < sealed else None
         cursor.retry_at = cursor.replay_from = cursor.sent_lately = None
         cursor.save()
     told: dict[str, Any] = {"from": places[0][1] if seq is not None else str(since), "events": count}

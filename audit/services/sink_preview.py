@@ -48,6 +48,8 @@ def preview_event(*, sink: Sink, actor: Actor, log: UUID | None = None) -> Item 
 def preview_redaction(*, sink: Sink, rules: Mapping[str, Any], actor: Actor) -> tuple[str, str] | None:
     """Return the newest event before and after redaction, as indented JSON; None when none is sealed.
 
+    After it, fields that the sink does not send are missing as well.
+
     Args:
         sink: whose organization's log it is from; it need not be stored.
         rules: those to try, together with the organization's.
@@ -63,13 +65,13 @@ def preview_redaction(*, sink: Sink, rules: Mapping[str, Any], actor: Actor) -> 
         return None  # the newest event may be of a project that they do not see
     log = sink.organization_id
     plain = Sink(organization_id=log, has_proofs=False)
+    chosen = Sink(organization_id=log, has_proofs=False, sent_fields=sink.sent_fields)
     with tenant_scope(log):
         tried = rules_for(log, dict(rules))
     event = newest(log)
     if event is None:
         return None
-    before, after = (record(event, plain, each) for each in (Rules(), tried))
-    return _pretty(before), _pretty(after)
+    return _pretty(record(event, plain, Rules())), _pretty(record(event, chosen, tried))
 
 
 def _pretty(text: str) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connections, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from audit import signals
-from audit.formats import TEXT_FORMATS
-from audit.masking.rules import rules_of
+from audit.formats import PROVABLE_FORMATS, TEXT_FORMATS
+from audit.masking.rules import refuse_missing, rules_of
+from audit.masking.selection import checked as checked_fields
 from audit.models import RecordFormat, Sink, SinkCursor
 from audit.places import LogPlaces
 from audit.query import QueryError, conditions_of, parse
@@ -36,7 +37,18 @@ LARGEST_BATCH_EVENTS, SMALLEST_BATCH_BYTES = 10_000, 1_000
 LONGEST_BATCH_SECONDS = 3_600
 
 COMMON = frozenset(
-    {"name", "format", "query", "redaction", "has_proofs", "batch_events", "batch_bytes", "batch_seconds"}
+    {
+        "name",
+        "format",
+        "query",
+        "redaction",
+        "sent_fields",
+        "has_proofs",
+        "sends_checkpoints",
+        "batch_events",
+        "batch_bytes",
+        "batch_seconds",
+    }
 )
 """The settings that every destination has."""
 
@@ -74,7 +86,7 @@ def create_sink(
         options: what the destination has to be told, by the names of its options.
         actor: who adds it.
         from_beginning: whether it receives what is in the log already; otherwise what is sealed from now on.
-        values: format, query, has_proofs, batch_events, batch_bytes, batch_seconds.
+        values: those of `COMMON`.
 
     Raises:
         MissingPermission: without ``sinks:manage`` and ``audit_log:export``.
@@ -124,7 +136,7 @@ def update_sink(*, sink: Sink, actor: Actor, options: Mapping[str, Any] | None =
         actor: who changes it.
         options: those that change; a secret one that is empty stays. With another address, secrets that somebody typed
             in have to be typed in again: they are not sent to a place for which they were not given.
-        values: name, format, query, has_proofs, batch_events, batch_bytes, batch_seconds.
+        values: those of `COMMON`.
 
     Raises:
         MissingPermission: without ``sinks:manage`` and ``audit_log:export``.
@@ -264,9 +276,9 @@ def wake_up(sink: Sink, *, always: bool = False) -> None:
         always: also where no event waits.
     """
     cursors = SinkCursor.objects.filter(sink=sink)
-    cursors.update(retry_at=timezone.now())
+    cursors.update(retry_at=Now())
     if always:
-        cursors.filter(waiting_since=None).update(waiting_since=timezone.now())
+        cursors.filter(waiting_since=None).update(waiting_since=Now())
 
 
 def _add_logs(sink: Sink, *, from_beginning: bool) -> None:
@@ -287,6 +299,8 @@ def _set(sink: Sink, values: Mapping[str, Any], receiver: type[Destination], act
     if sink.format in TEXT_FORMATS and not receiver.takes_text:
         text = f"{receiver.label} takes JSON, and {sink.get_format_display()} is none. Choose another format."
         raise DomainError(text, field="format", code="invalid")
+    sends_leaves = sink.has_proofs and sink.format in PROVABLE_FORMATS
+    sink.sent_fields = checked_fields(sink.sent_fields, sends_leaves=sends_leaves)
     _check_batches(sink, receiver)
     if "query" in values:
         sink.query = _query(sink.query, actor)
@@ -307,6 +321,7 @@ def _check_batches(sink: Sink, receiver: type[Destination]) -> None:
 
 def _redaction(sink: Sink, actor: Actor) -> dict[str, Any]:
     checked = rules_of(sink.redaction, b"")
+    refuse_missing(checked)
     if not checked:
         return {}
     ensured_policy(sink.organization_id, actor)  # it holds the key of the hashes

@@ -61,6 +61,7 @@ class Item:
         action: its action's name.
         text: the record: one line, JSON unless the format is one of text.
         went_well: whether what it tells of succeeded.
+        is_checkpoint: whether it is no event but a checkpoint, over the event `seq` and those before it.
     """
 
     seq: int
@@ -70,11 +71,12 @@ class Item:
     action: str
     text: str
     went_well: bool = True
+    is_checkpoint: bool = False
 
     @property
     def size(self) -> int:
         """Return about how many bytes it takes."""
-        return len(self.text.encode()) + 64
+        return (len(self.text) if self.text.isascii() else len(self.text.encode())) + 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class Destination(ABC):
     label: ClassVar[str]
     summary: ClassVar[str]
     """A sentence for who chooses."""
+    steps: ClassVar[tuple[str, ...]]
+    """What has to be done there and here, in order, each in a sentence or two."""
     guarantee: ClassVar[str]
     """What an acknowledgement of this receiver is worth, honestly."""
     options: ClassVar[tuple[Option, ...]]
@@ -144,6 +148,11 @@ class Destination(ABC):
         Raises:
             DomainError: with the option's name as its field.
         """
+
+    @classmethod
+    def takes_checkpoints(cls, options: Mapping[str, Any]) -> bool:  # noqa: ARG003 - for those with a strict layout
+        """Return whether records of its layout may be checkpoints too."""
+        return True
 
     @classmethod
     def made_secrets(cls, given: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG003 - for those that make one

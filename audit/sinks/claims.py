@@ -1,4 +1,7 @@
-"""Who may deliver now: a cursor is leased to one worker at a time; a worker that dies lets its lease run out."""
+"""Who may deliver now: a cursor is leased to one worker at a time; a worker that dies lets its lease run out.
+
+What workers wait for is told by the database's clock alone: theirs may differ, and jump.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ from uuid import UUID
 
 from django.db import connections, models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.leases import LEASE, LeaseLost
@@ -107,7 +111,7 @@ def advance(held: Claim, *, end: int, delivered: int, refused: int = 0, newest: 
         LeaseLost: nothing is noted.
     """
     now = timezone.now()
-    values: dict[str, Any] = {"next_seq": end, "leased_until": now + LEASE}
+    values: dict[str, Any] = {"next_seq": end, "leased_until": Now() + LEASE}
     if delivered:
         values |= {"delivered_at": now, "delivered_time": newest}
     with tenant_scope(held.organization_id):
@@ -159,7 +163,7 @@ def fail(held: Claim, *, state: SinkState, reason: str, pause: Callable[[int], t
         cursor.state, cursor.last_error = state, reason
         if cursor.replay_from is not None:
             cursor.next_seq = min(cursor.replay_from, cursor.next_seq)
-        cursor.retry_at, cursor.lease, cursor.leased_until = now + pause(cursor.failures), None, None
+        cursor.retry_at, cursor.lease, cursor.leased_until = Now() + pause(cursor.failures), None, None
         cursor.save(update_fields=_FAILURE)
         _count(held, failures=1)
     return True

@@ -12,15 +12,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from audit.leases import LeaseLost, wait
+from audit.masking.presidio import DetectorMissing
 from audit.sealing.logs import sealed_at
 from isolation.scope import tenant_scope
 
 from .alerts import tell_how_it_went
 from .base import Destination, Item, Limits
+from .checkpoints import note_checkpoint, refusal_of, unsent_checkpoint
 from .claims import Claim, advance, claim, fail, open_window, release, sink_of
 from .exceptions import Blocked, DeliveryError, Later, Refused
 from .models import DeadLetter, DeadLetterState, Sink, SinkState
-from .records import Stretch, one, stretch
+from .records import Feed, Stretch, one
 from .registry import destination
 
 logger = logging.getLogger("gatehouse.audit")
@@ -99,7 +101,13 @@ class Turn:
                 open_window(held, receiver.window)
             self._send_letters(sink, receiver)
             self._send_batches(sink, receiver)
+            checkpoint, refusal = unsent_checkpoint(sink, held), ""
+            if checkpoint is not None:
+                refusal = refusal_of(receiver, checkpoint)
+                self._acknowledged = self._acknowledged or not refusal
             receiver.settle()
+            if checkpoint is not None:
+                note_checkpoint(held, checkpoint, refusal)
             since = sealed_at(held.log, held.next_seq) if held.next_seq < held.head else None
             release(held, recovered=self._acknowledged, waiting_since=since)
             tell_how_it_went(held)
@@ -110,6 +118,9 @@ class Turn:
         except Later as error:
             after = error.after
             self._fail(error.reason, lambda failures: wait(failures, after))
+        except DetectorMissing as error:
+            logger.warning("The sink %s waits: %s", held.sink_id, error.__cause__ or error.message)
+            self._fail(error.message, lambda _failures: BLOCKED_WAIT, state=SinkState.BLOCKED)
         except Exception:
             logger.exception("A turn of the sink %s ended unexpectedly", held.sink_id)
             self._fail("Something went wrong in Gatehouse itself; its own log says what.", wait)
@@ -121,8 +132,9 @@ class Turn:
         held, end = self._held, time.monotonic() + TURN_SECONDS
         most = receiver.limits
         limits = replace(most, events=min(sink.batch_events, most.events), bytes=min(sink.batch_bytes, most.bytes))
+        feed = Feed(sink, held.log, held.next_seq, held.head)
         while held.next_seq < held.head and time.monotonic() < end:
-            self._send_batch(stretch(sink, held.log, held.next_seq, held.head, limits), receiver, limits)
+            self._send_batch(feed.next(limits), receiver, limits)
 
     def _send_batch(self, found: Stretch, receiver: Destination, limits: Limits) -> None:
         done = _Progress()

@@ -76,6 +76,9 @@ class Health:
         delivered_at: when the receiver acknowledged something last.
         delivered_time: when the newest event that it acknowledged had happened.
         failing_since, retry_at, last_error: of the log that is worst.
+        checkpoint_size: of the newest checkpoint that was sent as a record of its own, of the log that is worst.
+        checkpoint_at: when one was sent last.
+        checkpoint_refusal: why the receiver refused one; "" when it took them.
         logs: how many it receives.
     """
 
@@ -91,6 +94,9 @@ class Health:
     failing_since: datetime | None = None
     retry_at: datetime | None = None
     last_error: str = ""
+    checkpoint_size: int = 0
+    checkpoint_at: datetime | None = None
+    checkpoint_refusal: str = ""
     logs: int = 0
 
     @property
@@ -148,6 +154,9 @@ def health_of(sink: Sink, cursors: Iterable[SinkCursor] | None = None) -> Health
         failing_since=worst.failing_since,
         retry_at=worst.retry_at,
         last_error=worst.last_error,
+        checkpoint_size=worst.checkpoint_size,
+        checkpoint_at=max((each.checkpoint_at for each in found if each.checkpoint_at), default=None),
+        checkpoint_refusal=next((each.checkpoint_refusal for each in reversed(found) if each.checkpoint_refusal), ""),
         logs=len(found),
     )
 

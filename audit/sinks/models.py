@@ -9,6 +9,7 @@ import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
@@ -53,7 +54,11 @@ class Sink(models.Model):
     query = models.CharField("only events that match", max_length=500, blank=True)
     redaction = models.JSONField(default=dict)
     """What this sink withholds besides its organization's `RedactionPolicy`, in the same form."""
+    sent_fields = ArrayField(models.CharField(max_length=24), null=True, blank=True)
+    """Those of `masking.selection.LABELS` that are sent; None: all of them."""
     has_proofs = models.BooleanField("with proofs", default=True)
+    sends_checkpoints = models.BooleanField("with checkpoints", default=True)
+    """Whether it also receives the log's newest checkpoint, as a record of its own."""
     batch_events = models.PositiveIntegerField("events in a batch", default=500)
     batch_bytes = models.PositiveIntegerField("bytes in a batch", default=1_000_000)
     batch_seconds = models.PositiveIntegerField("seconds that a batch waits", default=1)
@@ -115,6 +120,11 @@ class SinkCursor(models.Model):
     delivered_at = models.DateTimeField(null=True)
     delivered_time = models.DateTimeField(null=True)
     """The time of the newest event that was acknowledged."""
+    checkpoint_size = models.BigIntegerField(db_default=0)
+    """Of the newest checkpoint that was sent as a record of its own."""
+    checkpoint_at = models.DateTimeField(null=True)
+    checkpoint_refusal = models.TextField(db_default="")
+    """Why the receiver refused that one; "" when it took it."""
     served_at = models.DateTimeField(null=True)
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)

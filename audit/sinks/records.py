@@ -1,23 +1,26 @@
 """What is sent: the sealed events of a stretch of a log, as a sink wants them."""
 
 import json
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
-from audit.formats import RECORD_FORMATS, ndjson
+from audit.formats import PROVABLE_FORMATS, RECORD_FORMATS, ndjson
+from audit.formats.cloudevents import enveloped
 from audit.masking.application import redacted
 from audit.masking.policies import rules_for
 from audit.masking.rules import Rules
+from audit.masking.selection import left_out, selected
 from audit.models import Event, Outcome
 from audit.package import edge_texts
 from audit.places import LogPlaces
 from audit.query import conditions_of, parse
 from audit.query.qualifiers import names
 from audit.sealing.logs import reading
-from audit.sealing.reading import SealedEvent, sealed_events
+from audit.sealing.reading import AT_ONCE, SealedEvent, sealed_events
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 
@@ -44,41 +47,77 @@ class Stretch:
     too_large: list[Item]
 
 
+class Feed:
+    """What a sink receives of a log, in order; it reads ahead, so that many batches take few statements.
+
+    Args:
+        sink: whose filter, fields and format count.
+        log: the log.
+        start: the first number.
+        end: the number after the last sealed event.
+        at_once: how many events are read at a time.
+    """
+
+    def __init__(self, sink: Sink, log: UUID, start: int, end: int, *, at_once: int = AT_ONCE) -> None:
+        self._sink, self._log = sink, log
+        self._at, self._end, self._at_once = start, end, at_once
+        self._read_until = start
+        self._events: deque[SealedEvent] = deque()
+        self._checkpoints: dict[int, Any] = {}
+
+    def next(self, limits: Limits) -> Stretch:
+        """Return what comes next, cut where a batch is full; redacted as it has to be now.
+
+        Args:
+            limits: of the receiver, or less.
+        """
+        while self._read_until < self._end and self._read_until - self._at < limits.events:
+            self._read()
+        rules = _rules(self._sink)
+        end = min(self._read_until, self._at + limits.events)
+        items: list[Item] = []
+        too_large: list[Item] = []
+        filled = 0
+        while self._events and self._events[0].seq < end:
+            event = self._events[0]
+            text = record(event, self._sink, rules, self._checkpoints.get(event.seq + 1))
+            item = _item(event, self._log, text)
+            if limits.item is not None and len(text.encode()) > limits.item:
+                too_large.append(item)
+                self._events.popleft()
+                continue
+            filled += item.size
+            if items and filled > limits.bytes:
+                end = event.seq
+                break
+            items.append(item)
+            self._events.popleft()
+        self._at = end
+        return Stretch(items, end, too_large)
+
+    def _read(self) -> None:
+        start, end = self._read_until, min(self._end, self._read_until + self._at_once)
+        with reading(self._log) as cursor:
+            events = list(sealed_events(cursor, self._log, start, end))
+            cursor.execute(_CHECKPOINTS, [self._log, start, end])
+            found = {size: {"note": note, "edge": edge_texts(bytes(edge), size)} for size, note, edge in cursor}
+            wanted = _wanted(self._sink, events)
+        self._checkpoints = {size: each for size, each in self._checkpoints.items() if size > self._at} | found
+        self._events += [each for each in events if each.is_there and (wanted is None or each.event_id in wanted)]
+        self._read_until = end
+
+
 def stretch(sink: Sink, log: UUID, start: int, end: int, limits: Limits) -> Stretch:
     """Return what comes next of a log, cut where a batch is full.
 
     Args:
-        sink: whose filter and format count.
+        sink: whose filter, fields and format count.
         log: the log.
         start: the first number.
         end: the number after the last sealed event.
         limits: of the receiver, or less.
     """
-    end = min(end, start + limits.events)
-    items: list[Item] = []
-    too_large: list[Item] = []
-    filled = 0
-    with reading(log) as cursor:
-        events = list(sealed_events(cursor, log, start, end))
-        cursor.execute(_CHECKPOINTS, [log, start, end])
-        checkpoints = {
-            size: {"note": note, "edge": edge_texts(bytes(edge), size)} for size, note, edge in cursor.fetchall()
-        }
-        wanted = _wanted(sink, events)
-    rules = _rules(sink)
-    for event in events:
-        if not event.is_there or (wanted is not None and event.event_id not in wanted):
-            continue
-        text = record(event, sink, rules, checkpoints.get(event.seq + 1))
-        item = _item(event, log, text)
-        if limits.item is not None and len(text.encode()) > limits.item:
-            too_large.append(item)
-            continue
-        filled += item.size
-        if items and filled > limits.bytes:
-            return Stretch(items, event.seq, too_large)
-        items.append(item)
-    return Stretch(items, end, too_large)
+    return Feed(sink, log, start, end, at_once=limits.events).next(limits)
 
 
 def one(sink: Sink, log: UUID, seq: int) -> Item | None:
@@ -95,17 +134,21 @@ def record(event: SealedEvent, sink: Sink, rules: Rules, checkpoint: dict[str, A
 
     Args:
         event: with its row.
-        sink: whose format counts.
+        sink: whose format and fields count.
         rules: of redaction.
-        checkpoint: of the log up to and with this event, if there is one; only lines of docs/audit/format.md have them.
+        checkpoint: of the log up to and with this event, if there is one; only lines of docs/audit/format.md have
+            them, also those inside of CloudEvents.
     """
-    sent = redacted(event, rules)
-    if sink.format != RecordFormat.NATIVE:
+    names = left_out(sink.sent_fields)
+    sent = selected(redacted(event, rules), names)
+    if sink.format not in PROVABLE_FORMATS:
         return RECORD_FORMATS[sink.format].encode(sent).decode().rstrip("\n")
-    if not sink.has_proofs:
-        return ndjson.plain_line(sent).decode().rstrip("\n")
-    extra = "" if checkpoint is None else f',"checkpoint":{json.dumps(checkpoint)}'
-    return ndjson.line(sent, extra, unproven=sent is not event).decode().rstrip("\n")
+    if sink.has_proofs:
+        extra = "" if checkpoint is None else f',"checkpoint":{json.dumps(checkpoint)}'
+        text = ndjson.text(sent, extra, unproven=sent is not event, left_out=names)
+    else:
+        text = ndjson.plain_text(sent, left_out=names)
+    return enveloped(sent, text) if sink.format == RecordFormat.CLOUDEVENTS else text
 
 
 def _item(event: SealedEvent, log: UUID, text: str) -> Item:

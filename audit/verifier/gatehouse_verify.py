@@ -27,9 +27,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 PACKAGE, VERSION = "gatehouse-audit-package", 1
 KEY_HEADER = "gatehouse-audit-key/v1"
 RECEIPT_HEADER = "gatehouse-audit-receipt/v1"
+CHECKPOINT = "checkpoint"  # the kind of a record that is no event
 DASH = "\u2014 "
 NIL = "00000000-0000-0000-0000-000000000000"  # in place of an organization: the installation itself
 HASH_BYTES, ID_BYTES = 32, 4
+TIMED = ID_BYTES + 8  # behind it stands the signature of a cosigner
 GRACE = timedelta(minutes=5)  # a batch that was under way when the key changed is signed by the old one
 PROGRESS_EVERY = 100_000
 VERIFIED, WRONG, UNREADABLE = 0, 1, 2
@@ -182,6 +184,39 @@ class Key:
 
 
 @dataclass(frozen=True)
+class Cosigner:
+    """A witness that the auditor named: it signs only what continues what it signed before (C2SP tlog-cosignature)."""
+
+    name: str
+    public: bytes
+
+    @property
+    def id(self) -> bytes:
+        """Return the four bytes by which a signature names its key."""
+        return hashlib.sha256(self.name.encode() + b"\n\x04" + self.public).digest()[:ID_BYTES]
+
+    def opened(self, note: str) -> Optional[datetime]:
+        """Return when it cosigned a note, None when it did not; raises ValueError when a line only says so."""
+        text, _gap, signatures = note.partition("\n\n")
+        false = False
+        for line in signatures.splitlines():
+            name, _, encoded = line[len(DASH) :].partition(" ") if line.startswith(DASH) else ("", "", "")
+            try:
+                raw = base64_bytes(encoded)
+                if name != self.name or raw[:ID_BYTES] != self.id:
+                    continue
+                false, seconds = True, int.from_bytes(raw[ID_BYTES:TIMED], "big")
+                message = f"cosignature/v1\ntime {seconds}\n{text}\n".encode()
+                Ed25519PublicKey.from_public_bytes(self.public).verify(raw[TIMED:], message)
+                return datetime.fromtimestamp(seconds, timezone.utc)
+            except (ValueError, InvalidSignature, OverflowError, OSError):
+                continue
+        if false:
+            raise ValueError(f"the line of {self.name} below a checkpoint is not its signature")
+        return None
+
+
+@dataclass(frozen=True)
 class Receipt:
     """What a receipt says: which events of a month were retired, and how big the log was then."""
 
@@ -239,8 +274,9 @@ def notes_in(text: str) -> Iterator[str]:
 class Keys:
     """The history of an installation's keys, oldest first; each statement is signed by the key before."""
 
-    def __init__(self, pinned: Iterable[bytes] = ()) -> None:
+    def __init__(self, pinned: Iterable[bytes] = (), cosigners: Iterable[Cosigner] = ()) -> None:
         self.pinned = set(pinned)
+        self.cosigners = list(cosigners)
         self.name = ""
         self.history: list[Key] = []
 
@@ -349,6 +385,7 @@ class Report:
     erased: int = 0
     retired: int = 0
     receipts: int = 0
+    cosigned: dict[str, dict[str, Any]] = field(default_factory=dict)
     keys: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -418,6 +455,7 @@ class Verifier:
         self.gaps: list[list[int]] = []
         self.known: dict[int, Checkpoint] = {}
         self.waiting: list[Checkpoint] = []
+        self.taken: set[Any] = set()  # notes that came as records of their own
         self.retired: list[list[int]] = []
         self.lost = False  # since the last checkpoint events were missing
         self.sound = 0  # up to here the tree is known to be what was signed
@@ -467,6 +505,7 @@ class Verifier:
             return
         self.origin = self.origin or found.origin
         self.report.origin = self.origin
+        self._cosigned(note, found)
         if found.origin != self.origin:
             self.report.add("foreign", f"the checkpoint of size {found.size} is of another log, {found.origin}")
             return
@@ -490,6 +529,19 @@ class Verifier:
         elif found.size > (self.expected or 0):
             self.waiting = sorted([*self.waiting, found], key=lambda each: each.size)
 
+    def _cosigned(self, note: str, checkpoint: Checkpoint) -> None:
+        """Note which of the witnesses that the auditor named cosigned a checkpoint."""
+        for cosigner in self.keys.cosigners:
+            try:
+                time = cosigner.opened(note)
+            except ValueError as error:
+                self.report.add("forged", f"{error} (size {checkpoint.size})", checkpoint.size - 1)
+                continue
+            known = self.report.cosigned.get(cosigner.name, {"size": 0})
+            if time is not None and checkpoint.size > known["size"]:
+                told = {"size": checkpoint.size, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ")}
+                self.report.cosigned[cosigner.name] = told
+
     def add_consistency(self, proof: dict[str, Any]) -> None:
         """Check that one checkpoint's tree begins with another's."""
         try:
@@ -501,8 +553,9 @@ class Verifier:
         if old.origin != new.origin or not consistent(old.size, new.size, old.root, new.root, path):
             self.report.add("forked", f"the log of size {new.size} does not begin with the one of size {old.size}")
             return
-        for each in (old, new):
+        for end, each in (("from", old), ("to", new)):
             self.known.setdefault(each.size, each)
+            self._cosigned(proof[end], each)
         self.report.origin = self.report.origin or new.origin
         self.report.checkpoints += 2
 
@@ -521,8 +574,21 @@ class Verifier:
             self.add_receipt(note)
         if "consistency" in line:
             self.add_consistency(line["consistency"])
-        if "seq" in line:
+        if line.get("kind") == CHECKPOINT:
+            self.add_record(line)
+        elif "seq" in line:
             self._event(line, number)
+
+    def add_record(self, record: dict[str, Any]) -> None:
+        """Take a checkpoint that came as a record of its own; one that was taken before its events is taken once."""
+        checkpoint = record.get("checkpoint")
+        if isinstance(checkpoint, str):
+            checkpoint = {"note": checkpoint}
+        checkpoint = checkpoint if isinstance(checkpoint, dict) else {}
+        note = checkpoint.get("note")
+        if note not in self.taken:
+            self.taken.add(note)
+            self.add_checkpoint(note, checkpoint.get("edge"))
 
     def _event(self, line: dict[str, Any], number: int) -> None:
         seq, leaf = line["seq"], line.get("leaf")
@@ -748,6 +814,24 @@ class Verifier:
                 words = f"events {self.since} to {expected - 1} have no checkpoint over them: they are not proven"
                 report.add("unproven", words, self.since, expected - 1)
         self._check_rollback(expected if end is None else end)
+        self._check_signers()
+        report.keys = [
+            {
+                "number": key.number,
+                "since": key.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "public_key": b64encode(key.public).decode(),
+                "fingerprint": key.fingerprint,
+            }
+            for key in self.keys.history
+        ]
+        return report
+
+    def _check_signers(self) -> None:
+        """Note when nobody whom the auditor named has signed."""
+        report = self.report
+        for cosigner in self.keys.cosigners:
+            if cosigner.name not in report.cosigned:
+                report.add("unproven", f"no checkpoint here is cosigned by {cosigner.name}")
         if not self.keys.history:
             report.add("unproven", "there are no keys: nothing that is signed can be checked")
         elif not self.keys.trusted():
@@ -759,16 +843,6 @@ class Verifier:
                     "The keys came with the copy. Compare this fingerprint of the newest one with what you know from "
                     f"elsewhere, or name a key with --key: {newest}"
                 )
-        report.keys = [
-            {
-                "number": key.number,
-                "since": key.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "public_key": b64encode(key.public).decode(),
-                "fingerprint": key.fingerprint,
-            }
-            for key in self.keys.history
-        ]
-        return report
 
     def _check_rollback(self, end: int) -> None:
         """Compare what a witness kept with the newest checkpoint of the copy."""
@@ -966,6 +1040,10 @@ def verify_lines(
         with suppress(ValueError, AttributeError):  # told when the line is taken
             verifier.add_keys(json.loads(file.readline()).get("keys", []))
         file.seek(0)
+        for record in checkpoint_records(file):
+            verifier.add_keys(record.get("keys", []))
+            verifier.add_record(record)
+        file.seek(0)
         add_witnesses(verifier, witnesses)
         take_lines(verifier, file, progress)
     return verifier.finish()
@@ -983,10 +1061,33 @@ def _one_object(path: Path) -> Optional[dict[str, Any]]:
     return found if isinstance(found, dict) else None
 
 
+def checkpoint_records(file: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the checkpoints of a copy that are records of their own, wherever a SIEM has put them."""
+    for raw in file:
+        if b'"kind"' in raw and b'"seq"' not in raw:
+            with suppress(ValueError, AttributeError):
+                record = json.loads(raw)
+                if record.get("kind") == CHECKPOINT:
+                    yield record
+
+
+def kept_notes(text: str) -> Iterator[str]:
+    """Yield the notes of what a witness kept: the notes themselves, or records of a SIEM."""
+    if not text.lstrip().startswith("{"):
+        yield from notes_in(text)
+        return
+    for record in checkpoint_records(text.encode().splitlines()):
+        yield from record.get("keys", [])
+        checkpoint = record.get("checkpoint")
+        note = checkpoint.get("note") if isinstance(checkpoint, dict) else checkpoint
+        if isinstance(note, str):
+            yield note
+
+
 def add_witnesses(verifier: Verifier, witnesses: Iterable[tuple[str, str]]) -> None:
     """Add the checkpoints of this log that somebody kept elsewhere."""
     for name, text in witnesses:
-        for note in notes_in(text):
+        for note in kept_notes(text):
             if note.startswith(KEY_HEADER + "\n"):
                 verifier.add_keys([note])
             elif note.startswith(RECEIPT_HEADER + "\n"):
@@ -994,6 +1095,19 @@ def add_witnesses(verifier: Verifier, witnesses: Iterable[tuple[str, str]]) -> N
                     verifier.add_receipt(note)
             elif not verifier.origin or note.startswith(verifier.origin + "\n"):
                 verifier.add_checkpoint(note, source=name)
+
+
+def named_cosigner(text: str) -> Cosigner:
+    """Return the witness of an argument: its verifier key (name, id and key with plus signs between)."""
+    name, _, rest = text.strip().partition("+")
+    identifier, _, encoded = rest.partition("+")
+    raw = b""
+    with suppress(ValueError):
+        raw = base64_bytes(encoded)
+    found = Cosigner(name, raw[1:])
+    if raw[:1] != b"\x04" or len(found.public) != HASH_BYTES or found.id.hex() != identifier.lower():
+        raise Unreadable(f"{text!r} is no key of a witness: name it as the witness shows it, with its plus signs")
+    return found
 
 
 def pinned_key(text: str) -> bytes:
@@ -1021,6 +1135,10 @@ def words(report: Report) -> str:
         if report.proven_until
         else f"Checkpoints {report.checkpoints:,}"
     )
+    lines += [
+        f"Cosigned    up to event {told['size'] - 1} by {name}, {told['time']}"
+        for name, told in report.cosigned.items()
+    ]
     lines += [f"Key {key['number']:<8}since {key['since']}, {key['fingerprint']}" for key in report.keys]
     if report.retired:
         lines.append(f"Retired     {report.retired:,} events are gone under {report.receipts:,} signed receipts")
@@ -1049,6 +1167,9 @@ def arguments(given: Optional[list[str]]) -> argparse.Namespace:
     parser.add_argument(
         "--witness", action="append", type=Path, default=[], help="a file of checkpoints that were kept elsewhere"
     )
+    parser.add_argument(
+        "--cosigner", action="append", default=[], help="the key of another installation that has to have cosigned"
+    )
     parser.add_argument("--filtered", action="store_true", help="the copy has some events only, each with its proof")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--report", type=Path, help="write the report as JSON into this file too")
@@ -1065,7 +1186,7 @@ def main(given: Optional[list[str]] = None) -> int:
             sys.stderr.write(f"{number:,} events …\n")
 
     try:
-        keys = Keys(map(pinned_key, options.key))
+        keys = Keys(map(pinned_key, options.key), map(named_cosigner, options.cosigner))
         witnesses = [(str(path), path.read_text(encoding="utf-8")) for path in options.witness]
         if options.keys:
             for note in notes_in(options.keys.read_text(encoding="utf-8")):

@@ -126,7 +126,7 @@ class CredentialName(Answer):
     priority = serializers.IntegerField()
 
 
-class StepAnswer(Answer):
+class CredentialStepAnswer(Answer):
     """One credential in the order in which a request is tried with them."""
 
     credential = CredentialName()
@@ -134,8 +134,8 @@ class StepAnswer(Answer):
     reason = serializers.CharField(help_text="Why, in a sentence.")
 
 
-class ResolutionAnswer(Answer):
+class CredentialResolutionAnswer(Answer):
     """The order for one project and model."""
 
-    steps = StepAnswer(many=True)
+    steps = CredentialStepAnswer(many=True)
     hidden = serializers.IntegerField(help_text="How many more take part that you may not see.")

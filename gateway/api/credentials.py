@@ -31,10 +31,10 @@ from tenants.permissions import P
 from .credential_serializers import (
     CredentialAnswer,
     CredentialChange,
+    CredentialResolutionAnswer,
     CredentialRotation,
     CredentialTestAnswer,
     NewCredential,
-    ResolutionAnswer,
 )
 
 TAG = "Provider credentials"
@@ -302,7 +302,7 @@ class ProviderCredentialResolution(CredentialView):
         "Return which credentials a request is tried with",
         permission=P.PROVIDER_CREDENTIALS_READ,
         anywhere=True,
-        response=ResolutionAnswer,
+        response=CredentialResolutionAnswer,
         filters=_ASKED,
         example={"steps": [_STEP], "hidden": 0},
     )

@@ -19,7 +19,7 @@ _SEVERAL = [kind.value for kind in RevocationKind if kind is not RevocationKind.
 _SUBJECT = "The id of an actor or a project, a key's public id; empty for the organization."
 
 
-class TokenAnswer(Answer):
+class AccessTokenAnswer(Answer):
     """A token that was issued; the token itself is stored nowhere."""
 
     id = serializers.UUIDField()
@@ -50,7 +50,7 @@ class TokenAnswer(Answer):
         return str(token.claims.get("model_name", ""))
 
 
-class RevocationAnswer(Answer):
+class TokenRevocationAnswer(Answer):
     """Tokens that are refused before their time."""
 
     id = serializers.UUIDField()
@@ -63,7 +63,7 @@ class RevocationAnswer(Answer):
     created_at = serializers.DateTimeField()
 
 
-class OneTokensRevocation(Body):
+class AccessTokenRevocation(Body):
     """Why, if anybody is to know."""
 
     reason = serializers.CharField(
@@ -71,7 +71,7 @@ class OneTokensRevocation(Body):
     )
 
 
-class NewRevocation(Body):
+class NewTokenRevocation(Body):
     """Whose tokens end, and why."""
 
     kind = serializers.ChoiceField(choices=_SEVERAL)
@@ -116,7 +116,7 @@ class Tokens(OrganizationView):
         "listAccessTokens",
         "List the access tokens that were issued",
         permission=P.LLM_PROXY_READ,
-        response=TokenAnswer,
+        response=AccessTokenAnswer,
         ordering={"issued_at": "issued_at"},
         default_ordering="-issued_at",
         filters={
@@ -141,7 +141,7 @@ class OneToken(OrganizationView):
         "getAccessToken",
         "Return what is kept of an access token",
         permission=P.LLM_PROXY_READ,
-        response=TokenAnswer,
+        response=AccessTokenAnswer,
         example=EXAMPLE,
     )
     def get(self, access_token: UUID) -> IssuedToken:
@@ -159,8 +159,8 @@ class OneRevocation(OrganizationView):
         "revokeAccessToken",
         "Revoke an access token",
         permission=P.LLM_PROXY_MANAGE,
-        request=OneTokensRevocation,
-        response=RevocationAnswer,
+        request=AccessTokenRevocation,
+        response=TokenRevocationAnswer,
         status=HTTPStatus.CREATED,
         example=REVOCATION_EXAMPLE,
         request_example={"reason": "A laptop was lost"},
@@ -181,7 +181,7 @@ class Revocations(OrganizationView):
         "listTokenRevocations",
         "List what was revoked",
         permission=P.LLM_PROXY_READ,
-        response=RevocationAnswer,
+        response=TokenRevocationAnswer,
         ordering={"created_at": "created_at"},
         default_ordering="-created_at",
         example=REVOCATION_EXAMPLE,
@@ -194,8 +194,8 @@ class Revocations(OrganizationView):
         "revokeAccessTokens",
         "Revoke everything of an actor, a key, a project or the organization",
         permission=P.LLM_PROXY_MANAGE,
-        request=NewRevocation,
-        response=RevocationAnswer,
+        request=NewTokenRevocation,
+        response=TokenRevocationAnswer,
         status=HTTPStatus.CREATED,
         example=REVOCATION_EXAMPLE,
         request_example={"kind": "organization", "reason": "Something leaked"},

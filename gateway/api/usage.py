@@ -38,7 +38,7 @@ class FiguresAnswer(Answer):
     cost = serializers.IntegerField(help_text="Millionths of a US dollar, by the price of each moment.")
 
 
-class GroupAnswer(Answer):
+class UsageGroupAnswer(Answer):
     """The sums of one group."""
 
     key = serializers.CharField(allow_null=True, help_text="An id, a name, or the day's begin (UTC); null for nobody.")
@@ -52,7 +52,7 @@ class UsageAnswer(Answer):
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
     total = FiguresAnswer()
-    groups = GroupAnswer(many=True, help_text="The most expensive first, 100 at most; days in their order.")
+    groups = UsageGroupAnswer(many=True, help_text="The most expensive first, 100 at most; days in their order.")
 
 
 class PriceAnswer(Answer):

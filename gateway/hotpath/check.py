@@ -57,6 +57,8 @@ Send = Callable[[Message], Awaitable[None]]
 PREFIX = "/check/"
 PATIENCE_SECONDS = 1.0
 """For a credential that needs a token or a lease first, while there is another one to fall back to."""
+SLOW_SECONDS = 0.1
+"""After a longer wait for a credential everything else is looked at again."""
 ESTIMATED_TOKENS = 1_000
 """What a request is taken to use until its end says what it did: nobody has seen its body yet."""
 TOKEN_HEADER = b"x-gatehouse-llm-auth"
@@ -113,6 +115,10 @@ class _Asker:
     claims: Claims | None = None
     record: MemoryRecord | None = None
 
+    def holds(self, now: float) -> bool:
+        """Return whether everything that this rests on is still vouched for."""
+        return self.place.until > now and self.caller.until > now and self.rests_on.until > now and self.ends > now
+
 
 class _Verdict:
     """That requests in the very same words are let through, and how."""
@@ -131,11 +137,6 @@ class _Verdict:
         del values["request_id"], values["reservation"]
         self._values = values
         self._context = json.dumps(values, separators=(",", ":")).encode()[1:]
-
-    def holds(self, now: float) -> bool:
-        """Return whether everything that it rests on is still vouched for."""
-        asker = self.asker
-        return asker.place.until > now and asker.caller.until > now and asker.rests_on.until > now and asker.ends > now
 
     def request(self, request_id: bytes) -> ProxyRequest:
         """Return such a request."""
@@ -214,14 +215,15 @@ class Check:
                 verdict = self._verdicts.get(place)
                 if verdict is not None:
                     now = monotonic()
-                    if self._places.trusted_until > now and verdict.holds(now):
+                    if self._places.trusted_until > now and verdict.asker.holds(now):
                         try:
                             injected = await self._credentials.headers(verdict.choice.credential)
                         except Refused:  # the longer way tries the next one
-                            del self._verdicts[place]
+                            self._verdicts.pop(place, None)
                         else:
-                            await self._let_through(send, verdict, injected, request_id, now)
-                            return
+                            if verdict.asker.holds(monotonic()):  # that may have taken a while
+                                await self._let_through(send, verdict, injected, request_id, now)
+                                return
             await self._decide(scope, send, request_id, place)
         except Unavailable:
             await self._refuse(send, denied("unavailable"), request_id, headers)
@@ -251,7 +253,11 @@ class Check:
             # Nothing that a client makes up becomes a row of the usage of its own.
             request.provider = wish.provider if wish.provider in PROVIDERS else ""
             request.model = wish.model if wish.is_bound else ""
+            since = monotonic()
             choice, injected = await self._choose(wish, asker.place, request)
+            now = monotonic()
+            if now - since > SLOW_SECONDS or (self._places.trusted_until > now and not asker.holds(now)):
+                asker = await self._still_allowed(headers, address, request, choice)
         except Refused as refused:
             self._note(request, refused, address)
             raise
@@ -268,6 +274,20 @@ class Check:
         if place:
             self._remember(place, verdict)
         await self._let_through(send, verdict, injected, request_id, monotonic())
+
+    async def _still_allowed(
+        self, headers: dict[bytes, bytes], address: str | None, request: ProxyRequest, choice: Choice
+    ) -> _Asker:
+        """Return who asks, once more: while a credential got its token, anything may have been revoked.
+
+        Raises:
+            Refused: they may not ask any more.
+            Unavailable: nobody can say, or the credential is another one now.
+        """
+        asker = await self._asker(headers, address, request)
+        if choice.credential not in asker.place.credentials:
+            raise Unavailable
+        return asker
 
     def _refuse_strangers(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
         """Refuse whoever is not the proxy's Envoy: answers hold what opens a provider.

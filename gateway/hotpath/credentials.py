@@ -9,7 +9,8 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
@@ -170,10 +171,8 @@ class Credentials:
     async def _ask(self, credential: Credential) -> _Held:
         started = monotonic()
         try:
-            async with asyncio.timeout(WAIT_SECONDS), self._turn(credential.organization_id):
-                header, value, seconds = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._obtain, credential
-                )
+            async with asyncio.timeout(WAIT_SECONDS):
+                header, value, seconds = await self._in_thread(credential)
         except TimeoutError:
             failure = f"What it needs did not come within {WAIT_SECONDS:.0f} seconds."
         except CannotObtain as error:
@@ -190,11 +189,28 @@ class Credentials:
         logger.warning("the provider credential %s cannot be used: %s", credential.id, failure)
         return self._keep(credential, _Held(credential.version, monotonic() + FAILED_SECONDS, failure=failure))
 
-    def _turn(self, organization_id: UUID) -> asyncio.Semaphore:
-        turn = self._turns.get(organization_id)
+    async def _in_thread(self, credential: Credential) -> tuple[str, str, float]:
+        """Return what `_obtain` does, when it is the organization's turn.
+
+        A turn lasts as long as its thread works, also when nobody waits for it any more.
+        """
+        turn = self._turns.get(credential.organization_id)
         if turn is None:
-            turn = self._turns[organization_id] = asyncio.Semaphore(THREADS_OF_ONE)
-        return turn
+            turn = self._turns[credential.organization_id] = asyncio.Semaphore(THREADS_OF_ONE)
+        await turn.acquire()
+        loop = asyncio.get_running_loop()
+
+        def over(_work: Future[Any]) -> None:
+            with suppress(RuntimeError):  # the process is ending
+                loop.call_soon_threadsafe(turn.release)
+
+        try:
+            work = self._threads.submit(self._obtain, credential)
+        except BaseException:
+            turn.release()
+            raise
+        work.add_done_callback(over)
+        return await asyncio.wrap_future(work)
 
     def _keep(self, credential: Credential, held: _Held) -> _Held:
         self._held.pop(credential.id, None)

@@ -338,10 +338,21 @@ class Limits:
                     raise
                 for need, wish, grant in zip(missing, wishes, grants, strict=True):
                     need.counter.receive(wish, grant, now)
-                self._refuse_known(missing, now)
+                try:
+                    self._refuse_known(missing, now)
+                except Refused:
+                    self._take_back(organization_id, missing, wishes)
+                    raise
         finally:
             for need in needs:
                 need.counter.waiting -= need.need
+
+    def _take_back(self, organization_id: str, needs: list[_Need], wishes: list[Wish]) -> None:
+        """Give back at once what one limit granted and another one made useless, unless somebody else waits for it."""
+        for need, wish in zip(needs, wishes, strict=True):
+            if need.counter.waiting == need.need:
+                self._give_back(organization_id, need.place, need.counter, min(need.counter.unused, wish.need))
+        self._hurry.set()
 
     def _refuse_known(self, needs: list[_Need], now: float) -> None:
         """Refuse what was refused a moment ago.

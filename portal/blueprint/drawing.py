@@ -466,6 +466,7 @@ def _sink() -> dict[str, Any]:
             "format": {"enum": list(RecordFormat.values)},
             "query": _text("", _length(Sink, "query"), "Only events that match; empty: every event."),
             "has_proofs": {"type": "boolean", "description": "true: each record carries what proves the copy."},
+            "sends_checkpoints": {"type": "boolean", "description": "true: checkpoints come as records of their own."},
             "batch_events": number(1, LARGEST_BATCH_EVENTS),
             "batch_bytes": number(SMALLEST_BATCH_BYTES, 100_000_000),
             "batch_seconds": number(0, LONGEST_BATCH_SECONDS),

@@ -190,7 +190,9 @@ def _sinks(stage: Stage) -> dict[str, Any]:
     found: dict[str, dict[str, Any]] = {}
     for name, row in Sinks(stage).current().items():
         values = _filled(row.values)
-        if values["active"]:  # as it is when the file is silent
+        if values["sent_fields"] is None:  # as it is when the file is silent
+            del values["sent_fields"]
+        if values["active"]:  # the same
             del values["active"]
         found[str(name)] = values
     return found

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from api.models import StoredResponse
-from audit.models import EvidenceExport, RedactionPolicy, SavedSearch, Sink
+from audit.models import Cosigner, CosigningKey, EvidenceExport, RedactionPolicy, SavedSearch, Sink, WitnessedLog
 from audit.redaction import snapshot
 from audit.services.alerts import delete_alerts
 from audit.services.deleted_logs import keep_name
@@ -235,6 +235,7 @@ def _key_lifetime(days: int | None) -> int | None:
 def _delete_contents() -> None:
     """Delete the rows that PROTECT roles, before the cascade reaches them, and those that no cascade reaches."""
     of_tenants = (Invitation, ProjectMembership, GroupRole, Membership)
-    for model in (*of_tenants, StoredResponse, SavedSearch, EvidenceExport, Sink, RedactionPolicy):
+    of_its_log = (SavedSearch, EvidenceExport, Sink, RedactionPolicy, Cosigner, CosigningKey, WitnessedLog)
+    for model in (*of_tenants, StoredResponse, *of_its_log):
         model.objects.all().delete()
     delete_alerts()

@@ -17,6 +17,7 @@ from tests.api.calls import anybody, by
 from tests.audit.sealing.stage import write, writer
 from tests.audit.sinks.stage import apart, happen, sealed
 from tests.people import Tenant
+from tests.tenants.stage import events
 
 LOG = "/organizations/acme/audit/events"
 
@@ -51,7 +52,9 @@ def test_following_the_link_gives_every_event_once_in_order(acme: Tenant) -> Non
         address = following(response)
     assert found == list(range(sealed(acme)))
     happen(acme, 3)
-    assert [row["seq"] for row in lines(caller.get(address))] == [len(found), len(found) + 1, len(found) + 2]
+    seqs = [row["seq"] for row in lines(caller.get(address))]
+    assert seqs == list(range(len(found), sealed(acme)))
+    assert len(seqs) == 4  # the first pull of a day is an event itself
 
 
 def test_what_is_committed_late_is_never_missed(acme: Tenant) -> None:
@@ -65,7 +68,20 @@ def test_what_is_committed_late_is_never_missed(acme: Tenant) -> None:
         assert "late" not in [row["event"].get("reason") for row in lines(response)]
         late.commit()
         seal()
-        assert [row["event"].get("reason") for row in lines(caller.get(following(response)))] == ["late"]
+        rows = [row["event"] for row in lines(caller.get(following(response)))]
+        assert [event["reason"] for event in rows if event["action"] != "audit_log.pulled"] == ["late"]
+
+
+def test_the_first_pull_of_each_reader_and_day_is_an_event(acme: Tenant, stranger: User) -> None:
+    happen(acme, 2)
+    by(stranger).get(LOG)
+    by(acme.viewer).get(LOG)
+    assert events(acme, "audit_log.pulled") == []
+    for _poll in range(3):
+        by(acme.auditor).get(f"{LOG}?after_seq=1")
+    by(acme.owner).get(LOG)
+    told = [(event.actor_label, event.after) for event in events(acme, "audit_log.pulled")]
+    assert told == [("auditor@acme.example", {"after_seq": 1}), ("owner@acme.example", {"after_seq": -1})]
 
 
 def test_an_unchanged_page_is_not_sent_again(acme: Tenant) -> None:

@@ -50,6 +50,7 @@ UNGOVERNED = {
     "gateway_usagehour",
     "gateway_usagenotice",
     "gateway_usageslot",
+    "audit_witnessedorigin",
     *SEALED_TABLES,
 }
 GOVERNED = [table for table in TENANT_TABLES if table not in UNGOVERNED]
@@ -172,9 +173,12 @@ UNIQUE_PAIRS = {
     "audit_alert": "subject",
     "audit_alertchannel": "name",
     "audit_alertrule": "rule",
+    "audit_cosigner": "name",
+    "audit_cosigningkey": "organization_id",
     "audit_savedsearch": "maker_id",
     "gateway_proxysettings": "organization_id",
     "gateway_usagelimit": "subject_kind",
+    "audit_witnessedlog": "name",
     "vault_datakey": "organization_id",
     "tenants_domain": "name",
     "tenants_membership": "user_id",

@@ -26,6 +26,7 @@ SECRET_FIELDS = {
     ("accounts.SsoSetupLink", "token_digest"),
     ("accounts.User", "password"),
     ("api.StoredResponse", "body"),
+    ("audit.CosigningKey", "seed"),
     ("audit.EvidenceExport", "file_key"),
     ("audit.RedactionPolicy", "key"),
     ("audit.Sink", "secrets"),
@@ -43,6 +44,7 @@ NO_SECRETS = {
     ("audit.Node", "hash"),
     ("audit.SignedCheckpoint", "edge"),
     ("audit.SignedCheckpoint", "root"),
+    ("audit.WitnessedOrigin", "root"),
 }
 OURS = {"accounts", "audit", "tenants", "vault"}
 

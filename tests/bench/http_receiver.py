@@ -1,9 +1,12 @@
 """A receiver in a process of its own, so that it takes no time from whoever sends: it reads, counts and says 200.
 
-Prints its port first. A GET answers with how many requests and bytes of bodies there were.
+Prints its port first. To a POST it says what Splunk says, which others do not read; to a PUT nothing, as S3; a GET
+answers with how many requests and bytes of bodies there were.
 """
 
 import asyncio
+
+_SAID = {"POST": b'{"text":"Success","code":0}', "PUT": b""}
 
 
 async def main() -> None:
@@ -19,10 +22,11 @@ async def main() -> None:
                         length = int(line.partition(b":")[2])
                 if length:
                     await reader.readexactly(length)
-                body = b"{}"
-                if head.startswith(b"GET"):
+                method = head.partition(b" ")[0].decode()
+                if method == "GET":
                     body = f"{seen['requests']} {seen['bytes']}".encode()
                 else:
+                    body = _SAID[method]
                     seen["requests"] += 1
                     seen["bytes"] += length
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))

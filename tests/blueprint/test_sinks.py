@@ -107,6 +107,20 @@ def test_an_export_plans_empty_and_holds_no_secret(acme: Tenant, file: File, rec
     assert file.write(kept).changes() == []
 
 
+@pytest.mark.parametrize("sent", ["[]", "[actor_label, ip]"])
+def test_fields_are_chosen_and_kept_in_an_export(
+    acme: Tenant, file: File, receiver: Receiver, secret: Path, sent: str
+) -> None:
+    fields = f"        has_proofs: false\n        sent_fields: {sent}\n"
+    file.write(text(receiver.url, fields)).apply()
+    assert only(acme).sent_fields == yaml.safe_load(sent)
+    kept = exported("acme")
+    assert yaml.safe_load(kept)["organizations"]["acme"]["sinks"]["Our SIEM"]["sent_fields"] == yaml.safe_load(sent)
+    assert file.write(kept).changes() == []
+    file.write(text(receiver.url, "        sent_fields: null\n")).apply()
+    assert only(acme).sent_fields is None
+
+
 def test_a_secret_that_nobody_named_is_made_with_a_warning(acme: Tenant, file: File, receiver: Receiver) -> None:
     file.write(
         f"""
@@ -132,6 +146,8 @@ def test_a_secret_that_nobody_named_is_made_with_a_warning(acme: Tenant, file: F
         ("{kind: webhook, secrets: {url: {env: X}}}", "This is no secret"),
         ("{kind: webhook, secrets: {secret: whsec_x}}", "never the secret itself"),
         ("{kind: webhook, options: {url: ftp://x}}", "https://"),
+        ("{kind: webhook, sent_fields: [colour]}", "There is no choice colour"),
+        ("{kind: webhook, options: {url: https://siem.example}, sent_fields: []}", "turn the proofs off"),
         ("{kind: webhook}", "Address is needed"),
         ("{kind: webhook, options: {url: https://siem.example}, batch_events: 501}", "1 to 500 events"),
         ("{kind: webhook, options: {url: https://siem.example}, secrets: {secret: {env: NOT_SET}}}", "is not set"),

@@ -1,15 +1,20 @@
 """What changes counts within a second for LLM requests too, in every process; without notifications at once."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
+from django.db import connections
 
 from accounts.services.api_keys import revoke_api_key, update_api_key
 from accounts.services.service_accounts import update_service_account
 from accounts.services.users import set_user_active
+from gateway.hotpath.app import Gateway as Application
+from gateway.hotpath.config import Config
 from gateway.models import SigningKey
 from gateway.services.signing_keys import revoke_signing_key
 from isolation.actor import SYSTEM
@@ -250,3 +255,60 @@ def test_without_any_database_and_with_too_much_power_nobody_passes(proxy: Proxy
         with Gateway(GATEWAY_DATABASE_URL=url) as gateway:
             assert check(gateway, token).code == "unavailable"
             assert check(gateway, headers={"x-api-key": key.secret}).code == "unavailable"
+
+
+class Slow:
+    """Stands for credentials that need a token first; while they wait for it something is revoked.
+
+    Args:
+        revoke: what.
+    """
+
+    def __init__(self, revoke: Callable[[], None]) -> None:
+        self._revoke = revoke
+        self.application = Application(Config(conninfo=database_url(), issuer=settings.JWT_ISSUER))
+        self.waits = False
+
+    async def headers(self, credential: Any) -> list[tuple[bytes, bytes]]:
+        if self.waits:
+            await asyncio.to_thread(self._revoke)
+            while self.application._check._places._index:  # noqa: ASYNC110 - nobody says when memory has heard
+                await asyncio.sleep(0.01)
+        return [(b"authorization", b"Bearer hush")]
+
+    def close(self) -> None:
+        pass
+
+    async def statuses(self, token: str, *, remembered: bool) -> list[int]:
+        """Return what is answered, at last while something is revoked."""
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {}
+
+        scope = {"type": "http", "method": "POST", "path": "/check/v1/chat/completions", "query_string": b""}
+        scope |= {"raw_path": b"/check/v1/chat/completions", "client": ("127.0.0.1", 1)}
+        scope |= {"headers": [(b"x-gatehouse-llm-auth", token.encode())]}
+        await self.application._start_up()
+        self.application._check._credentials = self  # type: ignore[assignment]
+        try:
+            if remembered:
+                await self.application(scope, receive, send)
+            self.waits = True
+            await self.application(scope, receive, send)
+        finally:
+            await self.application._shut_down()
+        return [message["status"] for message in sent if "status" in message]
+
+
+@pytest.mark.parametrize("remembered", [False, True], ids=["the longer way", "from memory"])
+def test_what_is_revoked_while_a_credential_gets_its_token_does_not_pass(proxy: Proxy, *, remembered: bool) -> None:
+    def revoke() -> None:
+        proxy.revoke("organization")
+        connections.close_all()
+
+    found = asyncio.run(Slow(revoke).statuses(proxy.token(), remembered=remembered))
+    assert found == ([200, 401] if remembered else [401])

@@ -12,7 +12,16 @@ TENANT_MODELS: list[Any] = sorted(
 )
 # The running roles only read these: the sealer alone writes.
 SEALED_TABLES = frozenset(
-    {"audit_leaf", "audit_leaftext", "audit_node", "audit_checkpoint", "audit_receipt", "audit_verification"}
+    {
+        "audit_checkpoint",
+        "audit_cosignature",
+        "audit_cosigning",
+        "audit_leaf",
+        "audit_leaftext",
+        "audit_node",
+        "audit_receipt",
+        "audit_verification",
+    }
 )
 # The running roles add to these and delete nothing; what little they change is in tests/audit/retention.
 KEPT_TABLES = frozenset({"audit_deletedlog", "audit_erasurerequest", "audit_legalhold", "audit_retentionchange"})
@@ -29,4 +38,5 @@ FOREIGN_KEYS: tuple[tuple[str, str, str], ...] = (
     ("audit_alertnotice", "alert_id", "audit_alert"),
     ("audit_alertnotice", "channel_id", "audit_alertchannel"),
     ("gateway_providercredential", "project_id", "tenants_project"),
+    ("audit_witnessedorigin", "witnessed_log_id", "audit_witnessedlog"),
 )

@@ -101,8 +101,8 @@ AUDIT_FUNCTIONS = {
     "audit_logs_with_unreported_changes()",
     "audit_note_schema(text,text[],text)",
     "audit_report_changes(uuid[],uuid)",
-    "audit_retirable(uuid,date,integer,integer)",
-    "audit_retire(uuid,date,integer,integer,text)",
+    "audit_retirable(uuid,date,integer,integer,bigint,bigint)",
+    "audit_retire(uuid,date,integer,integer,text,bigint,bigint)",
     "audit_sweep_pending()",
     "audit_unreported_changes(uuid)",
 }

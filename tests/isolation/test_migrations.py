@@ -31,6 +31,7 @@ NO_CHANGE_OF_STATE = {
     "audit_alertcursor",
     "audit_alertnotice",
     "audit_sighting",
+    "audit_witnessedorigin",
     *SEALED_TABLES,
 }
 OURS = ("accounts", "api", "audit", "gateway", "portal", "tenants", "vault")

@@ -22,10 +22,21 @@ from accounts.services.service_accounts import create_service_account, set_servi
 from accounts.services.sessions import end_member_sessions
 from accounts.services.sign_in_policy import add_sign_in_exception, update_sign_in_policy
 from api.models import StoredResponse
+from audit import signals
 from audit.alerts.actions import ALERT_RAISED
 from audit.alerts.models import Alert, AlertChannel, AlertCursor, AlertNotice, Sighting
-from audit.models import DeadLetter, DeletedLog, Sink, SinkHour
+from audit.models import (
+    Cosigner,
+    CosigningKey,
+    DeadLetter,
+    DeletedLog,
+    Sink,
+    SinkHour,
+    WitnessedLog,
+    WitnessedOrigin,
+)
 from audit.recorder import ACCESS_DENIED, record
+from audit.redaction import snapshot
 from audit.sealing.sealer import seal
 from audit.services.alert_channels import create_channel
 from audit.services.alert_rules import rule_named, update_rule
@@ -88,6 +99,7 @@ def fill(tenant: Tenant) -> None:
         )
         save_search(organization_id=tenant.organization.pk, name="Refused", query="outcome:denied", actor=actor)
         fill_sink(tenant, actor)
+        fill_cosigning(tenant)
         set_redaction(organization_id=tenant.organization.pk, rules={"fields": {"ip": "mask"}}, actor=actor)
         change_retention(organization_id=tenant.organization.pk, months=24, actor=actor)
         set_hold(
@@ -177,6 +189,22 @@ def fill_sink(tenant: Tenant, actor: Actor) -> Sink:
     return sink
 
 
+def fill_cosigning(tenant: Tenant) -> None:
+    """Let there be what only the installation has: no service makes it for an organization."""
+    log = tenant.organization.pk
+    own: dict[str, Any] = {"organization_id": log, "name": "witness.example/w", "public_key": "A" * 43 + "="}
+    witnessed = WitnessedLog.objects.create(**own, added_by="nobody")
+    WitnessedOrigin.objects.create(organization_id=log, witnessed_log=witnessed, origin="witness.example/w")
+    cosigner = Cosigner.objects.create(**own, url="https://witness.example/w", added_by="nobody")
+    key = CosigningKey.objects.create(**own, seed="a secret")
+    for row, signal in (
+        (witnessed, signals.witnessed_log_added),
+        (cosigner, signals.cosigner_added),
+        (key, signals.cosigning_key_created),
+    ):
+        signal.announce(row, actor=SYSTEM, after=snapshot(row))
+
+
 def fill_alerts(tenant: Tenant, actor: Actor) -> tuple[Alert, AlertChannel]:
     """Return an alert that an address names, and a channel, with everything that hangs on them; the scope is open."""
     log = tenant.organization.pk
@@ -239,6 +267,14 @@ def _seal(organization_id: uuid.UUID) -> None:
         other.execute(
             "INSERT INTO audit_receipt (organization_id, month, first, last, events, note, time)"
             " VALUES (%s, '2020-01-01', 0, 0, 1, '', now())",
+            [organization_id],
+        )
+        other.execute(
+            "INSERT INTO audit_cosignature (organization_id, size, name, line, time) VALUES (%s, 1, 'w', '', now())",
+            [organization_id],
+        )
+        other.execute(
+            "INSERT INTO audit_cosigning (organization_id, cosigner_id, name) VALUES (%s, gen_random_uuid(), 'w')",
             [organization_id],
         )
 

@@ -169,7 +169,8 @@ def test_people_stay_behind_and_both_logs_tell(acme: Tenant, globex: Tenant, bil
     assert not stays(project, acme)
     assert stays(project, globex)
     here, there = events(acme, "project.transferred_away"), events(globex, "project.transferred_here")
-    assert [event.pk for event in events(acme) if event.project_id == project.pk] == [*past, here[0].pk]
+    (ended,) = events(acme, "provider_credential.deleted")
+    assert {event.pk for event in events(acme) if event.project_id == project.pk} == {*past, ended.pk, here[0].pk}
     assert [event.pk for event in events(globex) if event.project_id == project.pk] == [there[0].pk]
     for event in (here[0], there[0]):
         assert (event.before["organization"], event.after["organization"]) == ("Acme", "Globex")

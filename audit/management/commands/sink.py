@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from audit.directory import directory
+from audit.masking.selection import LABELS
 from audit.models import DeadLetter, DeadLetterState, RecordFormat, Sink
 from audit.services.sink_delivery import replay_sink, test_sink, try_sink_now
 from audit.services.sinks import create_sink, delete_sink, set_sink_active
@@ -23,7 +24,10 @@ from isolation.commands import ScopedCommand
 from isolation.scope import INSTALLATION, operator_scope, tenant_scope
 from vault.exceptions import VaultError
 
-_COMMON = ("format", "query", "has_proofs", "batch_events", "batch_bytes", "batch_seconds")
+_COMMON = (
+    *("format", "query", "sent_fields", "has_proofs", "sends_checkpoints"),
+    *("batch_events", "batch_bytes", "batch_seconds"),
+)
 _VERBS = {
     "list": "List the sinks, and how each stands.",
     "add": "Add a sink; the output has the signing secret that was made, once.",
@@ -90,7 +94,20 @@ class Command(ScopedCommand):
         verb.add_argument("--from-beginning", action="store_true", help="Also what is in the log already.")
         verb.add_argument("--format", choices=RecordFormat.values)
         verb.add_argument("--query", help="Only events that match.")
+        verb.add_argument(
+            "--fields",
+            dest="sent_fields",
+            type=_names,
+            metavar="NAME,NAME",
+            help=f"Send these alone, besides what every record has: {', '.join(LABELS)}.",
+        )
         verb.add_argument("--proofs", dest="has_proofs", action=BooleanOptionalAction, help="What proves the copy.")
+        verb.add_argument(
+            "--checkpoints",
+            dest="sends_checkpoints",
+            action=BooleanOptionalAction,
+            help="The newest checkpoint as a record of its own.",
+        )
         for name in ("events", "bytes", "seconds"):
             verb.add_argument(f"--batch-{name}", type=int)
 
@@ -174,6 +191,10 @@ def _find(text: str) -> Sink:
         names = ", ".join(sinks.values_list("name", flat=True)) or "none"
         raise CommandError(f"There is no sink {text}. There are: {names}.")
     return found
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -35,6 +35,14 @@ class Datadog(HttpDestination):
     kind = "datadog"
     label = "Datadog"
     summary = "Datadog Log Management, by its log intake."
+    steps = (
+        "In Datadog, Organization Settings > API Keys: make a key. An application key does not work.",
+        "Write your site, the key, a service and tags here.",
+        (
+            "See that no exclusion filter and no daily quota of your indexes leaves source:gatehouse out, then "
+            "send a test event."
+        ),
+    )
     guarantee = (
         "A batch counts as delivered when Datadog has accepted it (202). Datadog indexes it afterwards: index filters, "
         "quotas and pipelines of yours may still leave events out, and nobody tells us. What is sent again has the "

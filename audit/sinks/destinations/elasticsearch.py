@@ -33,6 +33,11 @@ class Elasticsearch(HttpDestination):
     kind = "elasticsearch"
     label = "Elasticsearch or OpenSearch"
     summary = "Documents in an index or a data stream of Elastic or OpenSearch, by _bulk."
+    steps = (
+        "Make an index template first: before and after hold whatever was changed, so map them as flattened.",
+        "Make an API key or a user that may create documents in that index or data stream, and nothing else.",
+        "Write the cluster's address with its port, the index or data stream and the key here, then send a test event.",
+    )
     guarantee = (
         "An event counts as delivered when the cluster says that its document was created, or exists already: the "
         "document's id is the event's id, so an index holds each event once. A data stream checks that within its "

@@ -28,6 +28,11 @@ class File(Destination):
     kind = "file"
     label = "File or standard output"
     summary = "JSON lines on this machine, for a log agent."
+    steps = (
+        "Set AUDIT_SINK_DIRECTORY to a directory that the worker may write and your log agent may read.",
+        "Write a file name here, or choose the standard output.",
+        "Send a test event, and let the agent read the file, also when it is rotated.",
+    )
     guarantee = (
         "In a file, a batch counts as delivered when the disk has it (fsync). What your agent makes of it, Gatehouse "
         "cannot know. On the standard output it counts when it was written: nobody confirms that anybody read it. "

@@ -62,6 +62,11 @@ class GoogleSecOps(BearerDestination):
     kind = "google_secops"
     label = "Google SecOps"
     summary = "Raw logs of a log type in Google Security Operations (Chronicle)."
+    steps = (
+        "In Google Cloud, make a service account whose role has chronicle.logs.import, and a JSON key of it.",
+        "In SecOps, request a custom log type, and make a parser for it (docs/siem/google_secops.md has one).",
+        "Write the JSON key whole, project, location, customer ID and log type here, then send a test event.",
+    )
     guarantee = (
         "A batch counts as delivered when the Chronicle API has accepted it (200). SecOps parses it afterwards: an "
         "event that the log type's parser does not read stays a raw log without UDM events, and nobody tells us. A "

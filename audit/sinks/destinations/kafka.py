@@ -51,6 +51,11 @@ class Kafka(Destination):
     kind = "kafka"
     label = "Kafka"
     summary = "Messages in a topic, by an idempotent producer; the organization is the key."
+    steps = (
+        "Make a topic with at least two in-sync replicas, and a user that may write to it (WRITE, IDEMPOTENT_WRITE).",
+        "Write brokers, topic, security, user and password here, and certificates in PEM.",
+        "Send a test event.",
+    )
     guarantee = (
         "An event counts as delivered when all in-sync replicas have it. The producer is idempotent for as long as it "
         "runs, ten seconds or less: an event that comes again after a failure is another message with the same id. "

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # it has no types
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
@@ -41,6 +41,11 @@ class Otlp(HttpDestination):
     kind = "otlp"
     label = "OpenTelemetry (OTLP logs)"
     summary = "Log records over OTLP/HTTP in protobuf: an OpenTelemetry Collector, or a backend that takes OTLP."
+    steps = (
+        "Let a collector receive OTLP over HTTP, with TLS and a token, and queue on disk.",
+        "Write its address with the path (usually /v1/logs) here, and the headers that it wants, one a line.",
+        "Send a test event.",
+    )
     guarantee = (
         "A batch counts as delivered when your server answers 200 and rejects no record. A collector answers before "
         "the backend behind it has stored anything: what it loses after that is lost. A batch whose answer was lost, "

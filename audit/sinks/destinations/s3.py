@@ -66,6 +66,17 @@ class S3(HttpDestination):
     kind = "s3"
     label = "S3 bucket"
     summary = "Objects in Amazon S3 or a compatible store, as NDJSON or Parquet, locked if you like."
+    steps = (
+        "Make a bucket; with Object Lock, if objects are to be locked.",
+        (
+            "Make a key that may s3:PutObject, s3:PutObjectRetention and s3:GetObject below your prefix, or "
+            "assume a role that may."
+        ),
+        (
+            "Write bucket, region, prefix and key here, for another store its address. A test event becomes an "
+            "object of its own."
+        ),
+    )
     guarantee = (
         "A batch counts as delivered when the store has written it and confirmed its SHA-256. An object is never "
         "overwritten. When an answer was lost, the next object may hold the same events again, with the same ids."
@@ -105,6 +116,11 @@ class S3(HttpDestination):
         super().__init__(options, sink_id)
         self._by_host: dict[str, Session] = {}
         self._client: Any = None
+
+    @classmethod
+    def takes_checkpoints(cls, options: Mapping[str, Any]) -> bool:
+        """Return whether it is no data lake, whose tables have columns of their own."""
+        return options.get("layout") != _SECURITY_LAKE
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
@@ -226,6 +242,8 @@ class S3(HttpDestination):
         prefix = str(self.given.get("prefix", ""))
         prefix = f"{prefix}/" if prefix and not prefix.endswith("/") else prefix
         span = f"{first.seq:012d}-{part[-1].seq:012d}"
+        if first.is_checkpoint:
+            span = f"checkpoint-{first.seq + 1:012d}"
         ending = "parquet" if self.given["file"] == "parquet" else "ndjson.gz"
         if self.given["layout"] == _SECURITY_LAKE:
             where = f"region={self.given['region']}/accountId={self.given['account']}/eventDay={day:%Y%m%d}"

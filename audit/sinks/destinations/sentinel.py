@@ -32,6 +32,15 @@ class Sentinel(BearerDestination):
     kind = "sentinel"
     label = "Microsoft Sentinel"
     summary = "A table of a Log Analytics workspace, by the Logs Ingestion API."
+    steps = (
+        "In Microsoft Entra, register an application and make a client secret: copy its value, not its ID.",
+        (
+            "In Azure, make a custom table and a data collection rule with a stream for it (docs/siem/sentinel.md "
+            "has both)."
+        ),
+        "On the rule, give the application the role Monitoring Metrics Publisher; it counts after up to half an hour.",
+        "Write endpoint, immutable ID, stream, tenant, application and secret here, then send a test event.",
+    )
     guarantee = (
         "A batch counts as delivered when Azure Monitor has accepted it (204). It writes to the table some minutes "
         "later: what the rule's transformation leaves out or cannot read is lost without a word to us; the table "

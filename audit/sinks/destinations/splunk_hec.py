@@ -61,6 +61,14 @@ class SplunkHec(HttpDestination):
     kind = "splunk_hec"
     label = "Splunk"
     summary = "HTTP Event Collector of Splunk Enterprise or Splunk Cloud."
+    steps = (
+        "In Splunk, Settings > Data inputs > HTTP Event Collector > Global Settings: enable all tokens, leave SSL on.",
+        (
+            "New Token: allow the index where events shall be and make it the default. Splunk Enterprise: enable "
+            "indexer acknowledgement."
+        ),
+        "Copy the token value. Write it here with the collector's address, then send a test event.",
+    )
     guarantee = (
         "With indexer acknowledgement, a batch counts as delivered when Splunk says that it is indexed. Without it, "
         "when Splunk has accepted it into a queue in memory: an indexer that crashes then loses it. What is sent again "

@@ -49,6 +49,14 @@ class Syslog(Destination):
     kind = "syslog"
     label = "Syslog over TLS"
     summary = "RFC 5424 messages over TLS (RFC 5425), with client certificates: rsyslog, syslog-ng and what speaks it."
+    steps = (
+        (
+            "Give your server a certificate for the name that you write here, and let it ask for certificates of "
+            "your authority."
+        ),
+        "Write host and port, the certificates of your authority, and a client certificate with its key here.",
+        "Send a test event: its action is sink.tested. Let your server queue on disk.",
+    )
     guarantee = (
         "Syslog has no acknowledgement. Events count as delivered when your server has read all of them and closed "
         "the connection as usual. When a connection fails, those of the window before it are sent again, with the same "

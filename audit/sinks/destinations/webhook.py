@@ -30,6 +30,14 @@ class Webhook(HttpDestination):
     kind = "webhook"
     label = "Webhook"
     summary = "Signed JSON to an https address of yours (Standard Webhooks)."
+    steps = (
+        "Have an https address that takes POST. Store what comes, then answer with 200 to 299.",
+        "Write the address here. Leave the signing secret empty: one is made, and shown once.",
+        (
+            "Verify webhook-signature of every request with it, or with the public key on the sink's page, then "
+            "send a test event."
+        ),
+    )
     guarantee = (
         "A batch counts as delivered when your address answers with a status from 200 to 299. Answer after you have "
         "stored it. A batch whose answer was lost comes again, with the same webhook-id and the same event ids."
@@ -85,8 +93,10 @@ class Webhook(HttpDestination):
             Later, Blocked, Refused: by the status.
         """
         identifier = message_id(self.sink_id, batch)
-        events = ",".join(item.text for item in batch)
-        body = f'{{"type":"audit.events","timestamp":"{batch[-1].time.isoformat()}","events":[{events}]}}'.encode()
+        kind, member = "audit.events", f'"events":[{",".join(item.text for item in batch)}]'
+        if batch[0].is_checkpoint:
+            kind, member = "audit.checkpoint", f'"checkpoint":{batch[0].text}'
+        body = f'{{"type":"{kind}","timestamp":"{batch[-1].time.isoformat()}",{member}}}'.encode()
         self.post_signed(identifier, body)
         return []
 
@@ -128,7 +138,8 @@ def new_secret() -> str:
 
 def message_id(sink_id: Any, batch: Sequence[Item]) -> str:
     """Return the id of a batch: the same when the same events are sent again."""
-    return f"msg_{uuid5(NAMESPACE_URL, f'{sink_id}/{batch[0].log}/{batch[0].seq}/{batch[-1].seq}/{len(batch)}').hex}"
+    what = "checkpoint" if batch[0].is_checkpoint else len(batch)
+    return f"msg_{uuid5(NAMESPACE_URL, f'{sink_id}/{batch[0].log}/{batch[0].seq}/{batch[-1].seq}/{what}').hex}"
 
 
 def _decoded(secret: str) -> bytes:

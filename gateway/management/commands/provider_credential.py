@@ -159,6 +159,7 @@ def _find(options: dict[str, Any], project: Project | None) -> ProviderCredentia
     text = options["credential"]
     rows = ProviderCredential.objects.select_related("project")
     rows = rows.filter(project=project) if project else rows
+    found: list[ProviderCredential]
     try:
         found = list(rows.filter(pk=UUID(text)))
     except ValueError:

@@ -14,7 +14,10 @@ from portal.blueprint.document import Item, Key
 from portal.blueprint.problems import BlueprintError
 from portal.blueprint.references import described, reveal
 
-PLAIN = ("format", "query", "has_proofs", "batch_events", "batch_bytes", "batch_seconds")
+PLAIN = (
+    *("format", "query", "sent_fields", "has_proofs", "sends_checkpoints"),
+    *("batch_events", "batch_bytes", "batch_seconds"),
+)
 _KEPT = "stored"
 
 

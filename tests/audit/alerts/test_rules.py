@@ -46,7 +46,7 @@ def test_every_action_that_a_rule_names_exists() -> None:
 
 
 def test_every_rule_says_what_it_is(db: None) -> None:
-    assert len(RULES) == 19
+    assert len(RULES) == 20
     for key, rule in RULES.items():
         assert key == rule.key
         assert rule.what.endswith(".")
@@ -259,6 +259,7 @@ def test_single_sign_on_or_second_steps_that_go(acme: Tenant, action: str) -> No
         ("unattributed_change", UNATTRIBUTED, "critical"),
         ("verification_failed", "audit_log.verification_failed", "critical"),
         ("sink_failing", "sink.failing", "medium"),
+        ("cosigning_refused", "witnessed_log.refused", "critical"),
     ],
 )
 def test_what_is_told_each_time(acme: Tenant, rule: str, action: str, severity: str) -> None:

@@ -12,6 +12,7 @@ from audit.catalogue import Action, catalogue
 from audit.formats.ocsf import encode, record
 from audit.formats.ocsf_classes import kind_of
 from audit.leaf import FIELDS
+from audit.masking.selection import left_out, selected
 from audit.sealing.reading import SealedEvent
 
 CLASSES: dict[int, Any] = {
@@ -45,7 +46,7 @@ def event(action: str, **columns: str | None) -> SealedEvent:
         "after": '{"role": "Member"}',
     }
     values |= columns
-    time = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    time = int(datetime(2026, 1, 5, 9, tzinfo=UTC).timestamp()) * 1_000_000
     return SealedEvent((7, b"\1" * 32, values["id"], time, "{}", b"", True, *(values[name] for name in FIELDS)))
 
 
@@ -132,3 +133,11 @@ def test_an_event_that_is_gone_has_no_line() -> None:
     gone = SealedEvent((*there[:6], False, *(None for _ in FIELDS)))
     assert record(gone) is None
     assert encode(gone) == b""
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_event_without_any_field_that_may_be_left_out_is_one_as_well(action: str) -> None:
+    found = record(selected(event(action), left_out([])))
+    assert found is not None
+    checked(found)
+    assert "acme.example" not in json.dumps(found)

@@ -1,7 +1,11 @@
 """Retiring: what is out of time goes against a signed receipt, and the log stays provable."""
 
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -123,6 +127,86 @@ def test_what_is_out_of_time_goes_against_a_receipt(old: Tenant, globex: Tenant,
     report = package(log, tmp_path / "p")
     assert (report["result"], report["retired"], report["receipts"]) == ("verified", 7, 1)
     assert "7 retired under receipts" in call_command("audit", "verify", stdout=StringIO())
+
+
+# A worker of small batches, which is killed by the system behind the deletions of one of them, before its commit.
+WORKER = """
+import os, signal, sys, django
+django.setup()
+from datetime import date
+from uuid import UUID
+from tests import database
+from audit.retention import retiring
+
+database.use_database(os.environ["DATABASE_OF_THE_TEST"])
+retiring.BATCH, left = 3, int(sys.argv[3])
+
+def counted(number):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+retiring.int = counted
+print(retiring.retire_month(UUID(sys.argv[1]), date.fromisoformat(sys.argv[2])))
+"""
+
+
+def killed(log: UUID, batches: int) -> int:
+    """Let a worker retire the old month, and be killed after so many batches; return its status."""
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_OF_THE_TEST": database.worker_database(),
+    }
+    command = [sys.executable, "-c", WORKER, str(log), str(OLD), str(batches)]
+    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+
+
+def test_a_worker_that_is_killed_leaves_a_log_that_verifies_and_is_gone_on_with(
+    old: Tenant, superuser, tmp_path, monkeypatch
+) -> None:
+    log = old.organization.pk
+    for step, (batches, gone) in enumerate(((0, 0), (1, 3), (0, 3), (1, 6))):
+        assert killed(log, batches) == -signal.SIGKILL
+        assert left(superuser, log) == (7 - gone, 7 - gone)
+        assert sum(receipt.count for receipt in receipts(log)) == gone
+        seal()
+        findings = LogVerifier(log).run()
+        assert (findings.problems, findings.retired) == ([], gone)
+        assert package(log, tmp_path / str(step))["result"] == "verified"
+    monkeypatch.setattr("audit.retention.retiring.BATCH", 3)
+    assert retire_month(log, OLD) == 1
+    assert retire_month(log, OLD) == 0
+    assert left(superuser, log) == (0, 0)
+    assert [receipt.count for receipt in receipts(log)] == [3, 3, 1]
+    with tenant_scope(old.organization):
+        assert Event.objects.filter(action="audit_log.retired").count() == 3
+    seal()
+    assert watch() == 0
+    report = package(log, tmp_path / "whole")
+    assert (report["result"], report["retired"], report["receipts"]) == ("verified", 7, 3)
+
+
+def test_a_hold_that_is_set_between_two_batches_keeps_the_rest(old: Tenant, superuser, monkeypatch) -> None:
+    log = old.organization.pk
+    assert killed(log, 1) == -signal.SIGKILL
+    with tenant_scope(old.organization):
+        set_hold(organization_id=log, name="Case 1", reason="A court", actor=SYSTEM)
+    monkeypatch.setattr("audit.retention.retiring.BATCH", 3)
+    assert retire_month(log, OLD) == 0
+    assert left(superuser, log) == (4, 4)
+
+
+def test_what_is_held_in_one_batch_holds_no_other_back(old: Tenant, superuser, monkeypatch) -> None:
+    log = old.organization.pk
+    with tenant_scope(old.organization):
+        set_hold(organization_id=log, name="Case 1", reason="A court", subject=str(PERSON), actor=SYSTEM)
+    monkeypatch.setattr("audit.retention.retiring.BATCH", 1)
+    assert retire_month(log, OLD) == 5
+    assert left(superuser, log) == (2, 2)
+    seal()
+    assert LogVerifier(log).run().problems == []
 
 
 def test_proofs_reach_over_what_was_retired(old: Tenant, tmp_path) -> None:

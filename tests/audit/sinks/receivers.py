@@ -48,9 +48,12 @@ class Receiver:
         rule: decides about each; may be replaced at any time.
         connections: how many were opened.
         url: where it listens.
+
+    Args:
+        keeps: how many of the newest requests it keeps; None: all of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keeps: int | None = None) -> None:
         self.requests: list[Request] = []
         self.rule: Rule = lambda _request: Answer()
         self.connections = 0
@@ -69,6 +72,8 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Request(self.command, self.path, headers, body)
                 receiver.requests.append(request)
+                if keeps is not None:
+                    del receiver.requests[: len(receiver.requests) - keeps]
                 answer = receiver.rule(request)
                 if not answer.status:
                     self.close_connection = True

@@ -34,7 +34,7 @@ def sink_of(tenant: Tenant, kind: str, options: dict[str, Any], who: str = "owne
             name=values.pop("name", "Our SIEM"),
             options=options,
             actor=actor,
-            **{"batch_seconds": 0, **values},
+            **{"batch_seconds": 0, "sends_checkpoints": False, **values},
         )
     return made.sink
 
@@ -48,7 +48,7 @@ def installation_sink(kind: str, options: dict[str, Any], **values: Any) -> Sink
             name="The installation's",
             options=options,
             actor=SYSTEM,
-            **{"batch_seconds": 0, **values},
+            **{"batch_seconds": 0, "sends_checkpoints": False, **values},
         )
     return made.sink
 

@@ -9,6 +9,8 @@ from tests.audit.sinks.fakes.base import Fake, check_complete
 from tests.audit.sinks.fakes.datadog import DatadogFake
 from tests.audit.sinks.fakes.elasticsearch import ElasticsearchFake
 from tests.audit.sinks.fakes.google_secops import GoogleSecOpsFake
+from tests.audit.sinks.fakes.otlp import OtlpLogsFake
+from tests.audit.sinks.fakes.s3 import S3Fake
 from tests.audit.sinks.fakes.sentinel import SentinelFake
 from tests.audit.sinks.fakes.splunk_hec import SplunkFake
 from tests.audit.sinks.fakes.webhook import WebhookFake
@@ -33,6 +35,8 @@ FAKES = [
     DatadogFake,
     SentinelFake,
     GoogleSecOpsFake,
+    OtlpLogsFake,
+    S3Fake,
 ]
 
 
@@ -50,7 +54,8 @@ def survive(fake: Fake, tenant: Tenant, events: int, batch: int, seed: int) -> N
     fake.fault = fault
     sink = fake.sink(tenant, batch_events=batch)
     happen(tenant, events)
-    fake.poison = set(chance.sample(range(batch, events - batch), 3))
+    if fake.has_poison:
+        fake.poison = set(chance.sample(range(batch, events - batch), 3))
     stands = False
     for _try in range(20 * events // batch):
         turns()

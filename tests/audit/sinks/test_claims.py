@@ -1,6 +1,7 @@
 """Leases: one caller, one cursor."""
 
 import psycopg
+from django.utils import timezone
 
 from audit.models import SinkCursor
 from audit.sinks.claims import claim, wake
@@ -26,3 +27,22 @@ def test_a_claim_leases_one_cursor_whatever_the_plan(
         with tenant_scope(acme.organization):
             assert SinkCursor.objects.filter(lease__isnull=False).count() == leased
     assert claim() is None
+
+
+def test_an_organization_with_many_sinks_holds_up_no_other(acme: Tenant, globex: Tenant, receiver: Receiver) -> None:
+    for number in range(6):
+        webhook(acme, receiver.url, name=f"SIEM {number}", from_beginning=True)
+    happen(acme, 3)
+    wake()
+    first = [claim(), claim()]  # two workers, both at acme's
+    assert {held.organization_id for held in first if held} == {acme.organization.pk}
+    webhook(globex, receiver.url, from_beginning=True)
+    webhook(globex, receiver.url, name="Another", from_beginning=True)
+    happen(globex, 3)
+    wake()
+    with tenant_scope(globex.organization):
+        SinkCursor.objects.update(served_at=timezone.now())  # their last turns were later than acme's
+    next_ones = [claim() for _worker in range(4)]
+    whose = [held.organization_id for held in next_ones if held]
+    assert whose[:2] == [globex.organization.pk] * 2
+    assert whose[2:] == [acme.organization.pk] * 2

@@ -55,7 +55,16 @@ def test_one_is_added_tested_paused_resumed_replayed_and_removed(acme: Tenant, r
     assert "(command line)" in events(acme, "sink.created")[0].actor_label
 
 
-def test_one_of_the_installation(receiver: Receiver) -> None:
+def test_fields_are_chosen(acme: Tenant, receiver: Receiver) -> None:
+    whose = ("--organization", "acme")
+    told = ("--kind", "webhook", "--name", "Short", "--option", f"url={receiver.url}", "--no-proofs")
+    with pytest.raises(CommandError, match="no field 'colour'"):
+        run("add", *whose, *told, "--fields", "colour")
+    run("add", *whose, *told, "--fields", "ip, actor_label")
+    assert run("show", *whose, "short")["sent_fields"] == ["actor_label", "ip"]
+
+
+def test_one_of_the_installation(db: None, receiver: Receiver) -> None:
     made = add(receiver, "--installation")
     with tenant_scope(INSTALLATION):
         sink = Sink.objects.get(pk=made["id"])

@@ -7,9 +7,12 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils.html import conditional_escape
 
+from audit.masking.selection import LABELS
 from audit.models import DeadLetter, DeadLetterState, Sink, SinkCursor
 from audit.services.sinks import set_sink_active
+from audit.sinks.registry import DESTINATIONS
 from isolation.scope import tenant_scope
 from tests.audit.sinks.receivers import Answer, Receiver, Request
 from tests.audit.sinks.stage import cursor_of, happen, letters_of, numbers, sealed, turns, webhook
@@ -19,7 +22,14 @@ from tests.tenants.stage import events
 
 PAGES = ("", "change/", "replay/", "secret/", "remove/", "refused/", "preview/", "state/")
 ACTS = ("test/", "pause/", "resume/", "try/")
-COMMON = {"format": "ndjson", "has_proofs": "on", "batch_events": 500, "batch_bytes": 1_000_000, "batch_seconds": 0}
+COMMON = {
+    "format": "ndjson",
+    "sent_fields": [*LABELS],
+    "has_proofs": "on",
+    "batch_events": 500,
+    "batch_bytes": 1_000_000,
+    "batch_seconds": 0,
+}
 
 
 def filled(url: str, **values: Any) -> dict[str, Any]:
@@ -384,3 +394,13 @@ def test_a_kind_that_this_version_does_not_know_breaks_no_page(acme: Tenant, rec
     assert "does not know it" in browser.get(f"/o/acme/sinks/{sink.pk}/").content.decode()
     assert browser.get(f"/o/acme/sinks/{sink.pk}/change/").status_code == 404
     assert "no destination" in browser.post(f"/o/acme/sinks/{sink.pk}/test/", follow=True).content.decode()
+
+
+@pytest.mark.parametrize("kind", sorted(kind for kind, each in DESTINATIONS.items() if not each.for_operators))
+def test_each_destination_says_how_it_is_set_up(acme: Tenant, kind: str) -> None:
+    page = signed_in(acme.owner).get(f"/o/acme/sinks/new/{kind}/").content.decode()
+    steps = DESTINATIONS[kind].steps
+    assert len(steps) >= 3
+    assert page.count("<li>") >= len(steps)
+    assert "test event" in steps[-1]
+    assert conditional_escape(steps[0]) in page

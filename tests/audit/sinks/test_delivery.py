@@ -326,7 +326,7 @@ def test_a_turn_that_breaks_here_is_noted_and_tried_again(
     sink = webhook(acme, receiver.url, from_beginning=True)
     happen(acme, 1)
     with monkeypatch.context() as patched:
-        patched.delattr(delivery, "stretch")
+        patched.delattr(delivery, "Feed")
         turns()
     assert "Something went wrong in Gatehouse itself" in cursor_of(sink).last_error
     assert "ended unexpectedly" in caplog.text

@@ -181,7 +181,7 @@ def test_lines_on_the_standard_output(acme: Tenant, capfd: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("name", ["../audit.ndjson", "/etc/passwd", "a/b", ".hidden", ""])
-def test_names_that_lead_elsewhere_are_refused(directory: Path, name: str) -> None:
+def test_names_that_lead_elsewhere_are_refused(db: None, directory: Path, name: str) -> None:
     with pytest.raises(DomainError, match=r"file name|needed"):
         file_sink(options={"name": name})
 

@@ -10,6 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.services.users import operator_actor
+from audit.masking.selection import LABELS
 from audit.models import Event, Sink, SinkCursor
 from audit.sealing.sealer import seal
 from audit.services.sink_delivery import replay_sink, test_sink
@@ -37,7 +38,7 @@ def central(url: str, **values: Any) -> Sink:
             name=values.pop("name", "Central SIEM"),
             options={"url": url},
             actor=SYSTEM,
-            **{"batch_seconds": 0, **values},
+            **{"batch_seconds": 0, "sends_checkpoints": False, **values},
         ).sink
 
 
@@ -134,7 +135,7 @@ def test_replay_of_every_log_or_of_one(acme: Tenant, receiver: Receiver) -> None
     assert sum(len(numbers) for numbers in received(receiver).values()) >= everything
 
 
-def test_a_replay_of_a_log_that_it_does_not_receive_is_refused(receiver: Receiver) -> None:
+def test_a_replay_of_a_log_that_it_does_not_receive_is_refused(db: None, receiver: Receiver) -> None:
     sink = central(receiver.url)
     with tenant_scope(INSTALLATION), pytest.raises(DomainError, match="does not receive"):
         replay_sink(sink=sink, seq=0, log=UUID(int=7), actor=SYSTEM)
@@ -191,6 +192,7 @@ def test_an_operator_adds_looks_tests_pauses_and_removes(acme: Tenant, operator:
             "option_url": receiver.url,
             "start": "beginning",
             "format": "ndjson",
+            "sent_fields": [*LABELS],
             "has_proofs": "on",
             "batch_events": 500,
             "batch_bytes": 1_000_000,

@@ -36,6 +36,7 @@ def made(tenant: Tenant, url: str, **options: Any) -> tuple[Sink, str]:
             options={"url": url, **options},
             actor=actor,
             batch_seconds=0,
+            sends_checkpoints=False,
         )
     return new.sink, new.secret
 

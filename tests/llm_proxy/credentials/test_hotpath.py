@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -253,6 +255,45 @@ def test_a_slow_server_of_one_organization_keeps_no_other_waiting(
 
     assert in_one_process(ask) == 0
     assert len(giver.requests) == 40
+
+
+def test_no_organization_holds_more_than_its_threads_even_when_nobody_waits_any_more(
+    acme: Tenant, giver: Receiver, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(hotpath, "WAIT_SECONDS", 0.2)
+    release = threading.Event()
+
+    def slow(_request: Request) -> Answer:
+        release.wait(10)
+        return token("late")
+
+    giver.rule = slow
+    for number in range(20):
+        options = {"token_url": f"{giver.url}/{number}", "client_id": "c"}
+        credential_of(acme, name=f"slow {number}", kind="oauth_client", options=options)
+    slow_ones = hot(acme)
+
+    async def ask(process: Credentials) -> list[Any]:
+        refusals = []
+        for _ in range(2):
+            refusals += await asyncio.gather(*(process.headers(each) for each in slow_ones), return_exceptions=True)
+        return refusals
+
+    try:
+        refusals = in_one_process(ask)
+    finally:
+        release.set()
+    assert all(isinstance(refused, Refused) for refused in refusals)
+    assert len(giver.requests) == hotpath.THREADS_OF_ONE
+
+
+def test_it_needs_no_app_registry() -> None:
+    code = (
+        "import sys; import gateway.hotpath.credentials;"
+        "from django.apps import apps; assert not apps.ready;"
+        "assert not any(name.startswith(('gateway.models', 'botocore', 'joserfc', 'hvac')) for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_who_gives_up_waiting_does_not_end_it_for_the_others(acme: Tenant, giver: Receiver) -> None:

@@ -39,7 +39,8 @@ def use(tenant: Tenant, **values: Any) -> UsageHour:
         "hour": timezone.now().replace(minute=0, second=0, microsecond=0),
     }
     with tenant_scope(tenant.organization):
-        return UsageHour.objects.create(organization=tenant.organization, **given | values)
+        made: UsageHour = UsageHour.objects.create(organization=tenant.organization, **given | values)
+    return made
 
 
 def page(user: User, path: str, status: int = 200) -> str:

@@ -1,6 +1,7 @@
 """Limits: what has room, what has none, and how it is said."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -90,7 +91,7 @@ def test_each_counts_on_its_own_and_one_can_be_named(whose: str, name: str, plac
             found = []
             for subject, limits in ((one, [each]), (other, [each]), (one, [named]), (other, [named])):
                 values: dict[str, Any] = {name: subject}
-                found.append(await process.admitted(lambda v=values: request_of(acme, **v), 4, *limits))
+                found.append(await process.admitted(partial(request_of, acme, **values), 4, *limits))
             return found
 
     assert asyncio.run(run()) == [2, 2, 1, 4]
@@ -216,3 +217,18 @@ def test_a_slot_is_free_when_its_request_has_ended(place: str, acme: Tenant) -> 
 
     refused, full = asyncio.run(run())
     assert body(refused)["code"] == body(full)["code"] == "concurrency_exceeded"
+
+
+def test_what_another_limit_made_useless_is_given_back_at_once(place: str, acme: Tenant) -> None:
+    """A small limit is never refused early because another one refused: not in another process either."""
+    one, none = limit("requests", "day", 1, whose="actor"), limit("requests", "day", 0)
+
+    async def run() -> Any:
+        async with process_at(place) as here, process_at(place) as there:
+            refused = await here.refusal(request_of(acme), one, none)
+            await here.limits.write()
+            return refused, await there.refusal(request_of(acme), one)
+
+    refused, admitted = asyncio.run(run())
+    assert refused.status == 402
+    assert admitted is None

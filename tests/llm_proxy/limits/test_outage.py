@@ -104,7 +104,7 @@ def test_what_is_uncertain_is_not_given_back_twice(acme: Tenant, place: str) -> 
 
             request = request_of(acme)
             assert await process.refusal(request, given, estimate=60) is None
-            shared.settle = lost  # type: ignore[method-assign]
+            shared.settle = lost  # type: ignore[method-assign,assignment]
             await process.limits.settle(request, input_tokens=10, cached_tokens=0, output_tokens=0, cost=0)
             await process.limits.write()
             shared.settle = settle  # type: ignore[method-assign]

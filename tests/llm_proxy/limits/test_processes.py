@@ -17,7 +17,7 @@ def outcomes(found: list[dict[str, Any]]) -> Counter[str]:
     return sum((Counter(each["outcomes"]) for each in found), Counter())
 
 
-@pytest.mark.parametrize("amount", [1, 10, 15, 16, 17, 100])
+@pytest.mark.parametrize("amount", [1, 10, 17])
 def test_small_limits_are_exact(amount: int, place: str, acme: Tenant) -> None:
     given = limit("requests", "day", amount)
     found = outcomes(Crowd(place, acme, [given], requests=amount).run())
@@ -25,7 +25,7 @@ def test_small_limits_are_exact(amount: int, place: str, acme: Tenant) -> None:
     assert found["budget_exceeded"] == 3 * amount
 
 
-@pytest.mark.parametrize("amount", [5_000, 20_000])
+@pytest.mark.parametrize("amount", [5_000])
 def test_large_limits_are_never_exceeded_and_cost_few_questions(amount: int, place: str, acme: Tenant) -> None:
     given = [limit("requests", "day", amount), limit("requests", "day", amount * 100, whose="actor")]
     found = Crowd(place, acme, given, requests=amount // 2, parallel=64).run()

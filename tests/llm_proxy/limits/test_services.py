@@ -23,6 +23,8 @@ from gateway.tasks import watch_limits
 from isolation.actor import SYSTEM
 from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import tenant_scope
+from tenants.models import Organization
+from tenants.services.organizations import purge_organization, request_deletion
 from tests.people import Tenant
 from tests.tenants.stage import events
 
@@ -175,7 +177,9 @@ def test_the_rule_raises_an_alert_for_each_step(acme: Tenant) -> None:
 
     def sign(percent: int) -> Any:
         after = {"percent": percent, "subject": "Chatbot"}
-        given = dict.fromkeys(("outcome", "actor_kind", "actor_id", "actor_label", "reason", "ip", "user_agent"), "")
+        given: dict[str, Any] = dict.fromkeys(
+            ("outcome", "actor_kind", "actor_id", "actor_label", "reason", "ip", "user_agent"), ""
+        )
         facts = Facts(
             seq=1,
             time=timezone.now(),
@@ -227,3 +231,17 @@ def test_money_is_whole_numbers(text: str, amount: int) -> None:
 def test_money_has_no_parts_below_a_millionth() -> None:
     with pytest.raises(ValueError, match=r"0\.0000001"):
         micros("0.0000001")
+
+
+def test_nothing_of_a_purged_organization_is_left(acme: Tenant, superuser: Any) -> None:
+    count(acme, make(acme, metric="tokens", window="month"), 9)
+    with acme.acting("owner") as actor:
+        request_deletion(organization=acme.organization, actor=actor, reason="Over")
+    with superuser.transaction():  # behind the application's back
+        superuser.execute("SET LOCAL session_replication_role = replica")
+        superuser.execute("UPDATE tenants_organization SET purge_at = now() WHERE purge_at IS NOT NULL")
+    with tenant_scope(acme.organization):
+        purge_organization(organization=Organization.objects.get(), actor=SYSTEM)
+    for table in ("usagecounter", "usagelimit", "usagenotice"):
+        counting = f"SELECT count(*) FROM gateway_{table}"  # noqa: S608 - tables of the test
+        assert superuser.execute(counting).fetchone() == (0,)

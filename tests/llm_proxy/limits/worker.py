@@ -30,7 +30,7 @@ async def work(task: dict[str, Any]) -> dict[str, Any]:
         questions += 1
         return await take(*arguments)
 
-    counters.take = counted  # type: ignore[method-assign]
+    counters.take = counted  # type: ignore[method-assign,assignment]
     limits = Limits(counters, Prices(ask))
     running = asyncio.create_task(limits.run())
     outcomes: Counter[str] = Counter()

@@ -28,10 +28,12 @@ class Fake(ABC):
         poison: numbers of events that it refuses for good.
         fault: asked before each request; None from it lets the request through.
         has_order: whether it stores events one after another; documents of an index have no order of their own.
+        has_poison: whether it can refuse an event for what is in it.
     """
 
     kind: ClassVar[str]
     has_order: ClassVar[bool] = True
+    has_poison: ClassVar[bool] = True
 
     def __init__(self, receiver: Receiver) -> None:
         self.receiver = receiver
@@ -86,7 +88,7 @@ class Fake(ABC):
                 name="Our SIEM",
                 options={**self.options(), **(options or {})},
                 actor=actor,
-                **{"from_beginning": True, "batch_seconds": 0, **values},
+                **{"from_beginning": True, "batch_seconds": 0, "sends_checkpoints": False, **values},
             )
         return made.sink
 

@@ -1,0 +1,1 @@
+"""Cosignatures: another installation signs that a log only grew (C2SP tlog-witness, tlog-cosignature)."""
