@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import http.client
 import json
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -65,6 +67,11 @@ class Transformer:
             self._loop.call_soon_threadsafe(self._ended.set)
             thread.join()
             self._loop.close()
+            del self._loop, self._ended
+            with warnings.catch_warnings():
+                # grpc.aio leaves the sockets open by which it woke the loop; a later test would be blamed.
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()
 
 
 class Deciding(Authorization):
