@@ -330,7 +330,7 @@ class _Assembly:
     ) -> Part:
         """Return the cluster of one server, whose certificate has to be for its name."""
         protocols = protocols or self._parts["protocols"]["tls" if tls else "plain"]
-        cluster = self._parts["cluster"] | {
+        cluster = self._part("cluster") | {
             "name": name,
             "typed_extension_protocol_options": _options(protocols),
             "load_assignment": _endpoint(name, _inside(name) if tunnel else _address(where.host, where.port)),
@@ -358,7 +358,7 @@ class _Assembly:
             protocols |= {"http_filters": self._parts["regional_host"]["http_filters"]}
             where = {"type": "STATIC", "load_assignment": _endpoint("regional", _inside("regional"))}
         return (
-            self._parts["cluster"]
+            self._part("cluster")
             | where
             | {
                 "name": "regional",
