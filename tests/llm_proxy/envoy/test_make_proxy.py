@@ -49,7 +49,7 @@ class ProxyRun(Run):
     def commands(self) -> str:
         """Wait for the commands that are printed, and return them as a script."""
         deadline = time.monotonic() + START_SECONDS
-        while "With a token" not in (printed := self.log.read_text(encoding="utf-8")) or "\n\n" not in printed[-400:]:
+        while not re.search(r"LLM-Auth: \$TOKEN.*\n", printed := self.log.read_text(encoding="utf-8")):
             assert self.process is not None
             assert self.process.poll() is None, printed
             assert time.monotonic() < deadline, printed
