@@ -330,7 +330,7 @@ class _Assembly:
     ) -> Part:
         """Return the cluster of one server, whose certificate has to be for its name."""
         protocols = protocols or self._parts["protocols"]["tls" if tls else "plain"]
-        cluster: Part = self._parts["cluster"] | {
+        cluster = self._part("cluster") | {
             "name": name,
             "typed_extension_protocol_options": _options(protocols),
             "load_assignment": _endpoint(name, _inside(name) if tunnel else _address(where.host, where.port)),
@@ -357,8 +357,8 @@ class _Assembly:
         if self._proxy.http_proxy:
             protocols |= {"http_filters": self._parts["regional_host"]["http_filters"]}
             where = {"type": "STATIC", "load_assignment": _endpoint("regional", _inside("regional"))}
-        made: Part = (
-            self._parts["cluster"]
+        return (
+            self._part("cluster")
             | where
             | {
                 "name": "regional",
@@ -366,7 +366,6 @@ class _Assembly:
                 "transport_socket": _socket({}, {"trusted_ca": {"filename": self._proxy.authorities}}),
             }
         )
-        return made
 
     def _tls(self, where: Upstream) -> Part | None:
         return _verified(where, self._proxy.authorities) if where.is_tls else None

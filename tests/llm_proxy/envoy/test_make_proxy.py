@@ -1,5 +1,7 @@
 """``make proxy`` as a person meets it: one command, two commands to copy that work, nothing left when it stops."""
 
+import contextlib
+import os
 import re
 import signal
 import socket
@@ -9,20 +11,30 @@ import time
 
 import pytest
 
-from tests.llm_proxy.envoy.running import free_ports, require_envoy
+from tests.llm_proxy.envoy.running import require_envoy
 from tests.running import PATIENCE, ROOT, Run
 
 START_SECONDS = 240  # a database, the demo and eight processes, beside other tests
 NAMES = ("PROXY_PORT", "PROXY_ADMIN_PORT", "FAKE_PROVIDER_PORT", "TRANSFORMER_PORT")
 
 
+def quiet_ports(number: int) -> range:
+    """Return free ports in a row that no connection is given by the system while the database is being made."""
+    for first in range(20_000 + os.getpid() % 1_000 * 10, 32_000, number):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in range(first, first + number):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return range(first, first + number)
+    raise AssertionError("no free ports")
+
+
 class ProxyRun(Run):
     """The same with the proxy, on free ports."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(run.home, run.port)
-        others = [port for port in free_ports(len(NAMES) + 2) if port not in {run.port, run.port + 1}]
-        self.ports = {name: str(port) for name, port in zip(NAMES, others, strict=False)}
+        portal, _gateway, *others = quiet_ports(len(NAMES) + 2)
+        super().__init__(run.home, portal)
+        self.ports = {name: str(port) for name, port in zip(NAMES, others, strict=True)}
 
     def environment(self, **extra: str) -> dict[str, str]:
         return super().environment(**{"DEMO": "1"} | self.ports | extra)
@@ -37,7 +49,7 @@ class ProxyRun(Run):
     def commands(self) -> str:
         """Wait for the commands that are printed, and return them as a script."""
         deadline = time.monotonic() + START_SECONDS
-        while "With a token" not in (printed := self.log.read_text(encoding="utf-8")) or "\n\n" not in printed[-400:]:
+        while not re.search(r"LLM-Auth: \$TOKEN.*\n", printed := self.log.read_text(encoding="utf-8")):
             assert self.process is not None
             assert self.process.poll() is None, printed
             assert time.monotonic() < deadline, printed
