@@ -24,7 +24,11 @@ def test_what_was_cosigned_and_what_only_says_so() -> None:
     assert cosigner.opened(note + other + line) == log.time
 
 
-@pytest.mark.parametrize("text", ["", "x", Log().verifier_key, "witness.example/w+00000000+BAAA"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", Log().verifier_key, "witness.example/w+00000000+BAAA"],
+    ids=["empty", "no key", "of a log", "of another kind"],
+)
 def test_what_is_no_key_of_a_witness(text: str) -> None:
     with pytest.raises(Unreadable):
         named_cosigner(text)
