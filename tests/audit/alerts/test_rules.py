@@ -46,7 +46,7 @@ def test_every_action_that_a_rule_names_exists() -> None:
 
 
 def test_every_rule_says_what_it_is(db: None) -> None:
-    assert len(RULES) == 20
+    assert len(RULES) == 21
     for key, rule in RULES.items():
         assert key == rule.key
         assert rule.what.endswith(".")
