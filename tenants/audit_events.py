@@ -45,8 +45,8 @@ records(
 records(
     signals.owner_kept,
     "member.owner_kept",
-    "Left the last owner in place",
-    "left {target} an owner, the last one, whom it names no more",
+    "Left an owner in place",
+    "left {target} an owner, whom it names no more",
 )
 records(signals.member_deactivated, "member.deactivated", "Deactivated a member", "deactivated the member {target}")
 records(signals.member_reactivated, "member.reactivated", "Reactivated a member", "reactivated the member {target}")

@@ -85,7 +85,9 @@ class SsoConnectionAnswer(Answer):
     name_claim = serializers.CharField()
     external_id_claim = serializers.CharField()
     groups_claim = serializers.CharField(help_text="Empty: sign-ins change no group.")
-    owner_value = serializers.CharField(help_text="Whoever has this value in the groups claim is an owner; empty: nobody.")
+    owner_value = serializers.CharField(
+        help_text="Whoever has this value in the groups claim is an owner; empty: nobody."
+    )
     scopes = serializers.CharField()
     domains = serializers.ListField(child=serializers.CharField(), help_text=_DOMAINS)
     scim_connection = serializers.UUIDField(source="scim_connection_id", allow_null=True, help_text=_SCIM)

@@ -97,9 +97,9 @@ def follow_owner(
             checklist.note("The provider makes them an owner", f"The claim holds “{connection.owner_value}”.")
             return
     if stored.role.is_owner and _was_given(connection, stored):
-        ended = end_ownership(membership=stored, otherwise=role_of_new(connection), actor=actor)
-        said = f"They have the role {stored.role} again." if ended else "They are the last owner, and stay one."
-        checklist.note("The provider makes them an owner no more", said, passed=ended)
+        why_not = end_ownership(membership=stored, otherwise=role_of_new(connection), actor=actor)
+        said = why_not or f"They have the role {stored.role} now."
+        checklist.note("The provider makes them an owner no more", said, passed=not why_not)
 
 
 def _owners_only(actor: Actor, connection: SsoConnection) -> None:

@@ -70,8 +70,10 @@ def make_owner(*, membership: Membership, through: UUID, actor: Actor) -> None:
     signals.member_role_changed.announce(membership, actor=actor, before=before, after=snapshot(membership))
 
 
-def end_ownership(*, membership: Membership, otherwise: Role, actor: Actor) -> bool:
-    """Give an owner of `make_owner` the role of before, except to the last one; call it under `lock_organization`.
+def end_ownership(*, membership: Membership, otherwise: Role, actor: Actor) -> str:
+    """Give an owner of `make_owner` the role of before; call it under `lock_organization`.
+
+    The last owner stays one, and so does whoever else may not become less than an owner.
 
     Args:
         membership: the stored row.
@@ -79,15 +81,18 @@ def end_ownership(*, membership: Membership, otherwise: Role, actor: Actor) -> b
         actor: the identity provider.
 
     Returns:
-        Whether they are no owner any more.
+        Why they stay an owner, "" where they do not.
     """
+    owner_role, through, role_before = membership.role, membership.owner_through, membership.role_before
     try:
-        refuse_losing_last_owner(membership, what=f"{membership} stays owner")
+        with transaction.atomic():
+            refuse_losing_last_owner(membership, what=f"{membership} stays owner")
+            before = snapshot(membership)
+            membership.take_role(Role.objects.filter(pk=role_before).first() or otherwise)
+            membership.save(update_fields=["role", "owner_through", "role_before"])
+            signals.member_role_changed.announce(membership, actor=actor, before=before, after=snapshot(membership))
     except DomainError as refusal:
+        membership.role, membership.owner_through, membership.role_before = owner_role, through, role_before
         signals.owner_kept.announce(membership, actor=actor, reason=refusal.message)
-        return False
-    before = snapshot(membership)
-    membership.take_role(Role.objects.filter(pk=membership.role_before).first() or otherwise)
-    membership.save(update_fields=["role", "owner_through", "role_before"])
-    signals.member_role_changed.announce(membership, actor=actor, before=before, after=snapshot(membership))
-    return True
+        return refusal.message
+    return ""

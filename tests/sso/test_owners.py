@@ -1,25 +1,37 @@
 """An identity provider makes owners only where an owner said so, and never as whoever it became since."""
 
+import io
+import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
+from django.utils import timezone
 
-from accounts.models import SsoConnection
+from accounts.models import SignInPolicy, SsoConnection, SsoIdentity, SsoRequired
 from accounts.services.connection_actor import provider_actor
 from accounts.services.sso_connections import delete_sso_connection, unlink_identity, update_sso_connection
 from accounts.services.sso_owners import allow_owners, end_owners
-from accounts.models import SsoIdentity
-from isolation.actor import SYSTEM, Actor, ActorKind, FullAuthority
+from accounts.signals import sign_in_policy_updated
+from audit.alerts.claims import wake
+from audit.redaction import snapshot
+from isolation.actor import FRESH_FOR, SYSTEM, Actor, ActorKind, FullAuthority
 from isolation.context import acting_as
-from isolation.exceptions import DomainError, MissingPermission
+from isolation.exceptions import DomainError, FreshSignInNeeded, MissingPermission
 from isolation.scope import tenant_scope
+from tenants.access import user_actor
 from tenants.models import Membership
+from tenants.permissions import P
 from tenants.services.members import change_role
+from tests.accounts.api.stage import organization_key, with_key
+from tests.api.calls import by
+from tests.audit.alerts.stage import raised
 from tests.people import Tenant, signed_in
 from tests.sso.hostile import Hostile
-from tests.sso.stage import Sso
+from tests.sso.stage import Sso, connect
 from tests.tenants.stage import events
 
 OWNERS = "portal-owners"
@@ -43,13 +55,13 @@ def allow(sso: Sso) -> None:
 def value_of(sso: Sso) -> str:
     """Return what makes owners now."""
     with tenant_scope(sso.tenant.organization):
-        return SsoConnection.objects.get(pk=sso.connection.pk).owner_value
+        return str(SsoConnection.objects.get(pk=sso.connection.pk).owner_value)
 
 
 def role_of(tenant: Tenant, name: str = "member") -> str:
     """Return the role that somebody has."""
     with tenant_scope(tenant.organization):
-        return tenant.membership(name).role.key
+        return str(tenant.membership(name).role.key)
 
 
 def come(sso: Sso, *groups: str) -> str:
@@ -66,9 +78,7 @@ def demote_the_owner(sso: Sso) -> None:
         change_role(membership=owner, role=sso.tenant.role("viewer"), actor=SYSTEM)
 
 
-def test_an_admin_who_turns_the_connection_to_their_own_provider_is_no_owner(
-    allowed: Sso, other_idp: Hostile
-) -> None:
+def test_an_admin_who_turns_the_connection_to_their_own_provider_is_no_owner(allowed: Sso, other_idp: Hostile) -> None:
     with allowed.tenant.acting("admin") as admin:
         update_sso_connection(
             connection=allowed.connection, issuer=other_idp.issuer, client_secret="theirs", actor=admin
@@ -95,9 +105,7 @@ def test_an_admin_who_turns_the_connection_to_their_own_provider_is_no_owner(
     ],
 )
 @pytest.mark.parametrize("who", ["admin", "owner"])
-def test_what_an_owner_relied_on_changes_and_nobody_becomes_one(
-    allowed: Sso, who: str, change: dict[str, Any]
-) -> None:
+def test_what_an_owner_relied_on_changes_and_nobody_becomes_one(allowed: Sso, who: str, change: dict[str, Any]) -> None:
     with allowed.tenant.acting(who) as actor:
         update_sso_connection(connection=allowed.connection, actor=actor, **change)
     assert value_of(allowed) == ""
@@ -176,7 +184,7 @@ def test_the_value_makes_an_owner_and_its_absence_takes_that_back(allowed: Sso) 
         ((), "member"),
     ):
         assert come(allowed, *groups) == role, groups
-    given, taken = sorted(events(allowed.tenant, "member.role_changed"), key=lambda event: event.seq)
+    given, taken = events(allowed.tenant, "member.role_changed")
     assert (given.before["role"], given.after["role"], given.actor_kind) == ("Member", "Owner", "identity_provider")
     assert (taken.before["role"], taken.after["role"]) == ("Owner", "Member")
 
@@ -212,11 +220,24 @@ def test_the_last_owner_stays_one_and_the_log_says_so(allowed: Sso) -> None:
     assert come(allowed) == "owner"
     (kept,) = events(allowed.tenant, "member.owner_kept")
     assert kept.target_label == "member@acme.example"
-    assert "last owner" in allowed.logins()[-1].checks[-1]["detail"]
+    assert "at least one active owner" in allowed.logins()[-1].checks[-1]["detail"]
     with tenant_scope(allowed.tenant.organization), acting_as(SYSTEM):
         owner = allowed.tenant.membership("owner")
         change_role(membership=owner, role=allowed.tenant.role("owner"), actor=SYSTEM)
     assert come(allowed) == "member"
+
+
+def test_the_break_glass_owner_stays_one_and_comes_in(allowed: Sso) -> None:
+    assert come(allowed, OWNERS) == "owner"
+    with tenant_scope(allowed.tenant.organization), acting_as(SYSTEM):
+        member = allowed.tenant.membership("member")
+        asked = {"sso_required": SsoRequired.EVERYBODY, "break_glass": member}
+        policy = SignInPolicy(organization=allowed.tenant.organization, **asked)
+        policy.save(force_insert=True)
+        sign_in_policy_updated.announce(policy, actor=SYSTEM, after=snapshot(policy))
+    assert come(allowed) == "owner"
+    (kept,) = events(allowed.tenant, "member.owner_kept")
+    assert "break-glass owner" in kept.reason
 
 
 def test_an_owner_by_hand_stays_one(allowed: Sso) -> None:
@@ -254,10 +275,72 @@ def test_a_test_makes_no_owner(allowed: Sso, idp: Hostile) -> None:
     assert role_of(allowed.tenant) == "member"
 
 
-def test_another_connection_without_the_value_leaves_the_owner_and_a_deleted_one_does_not(
-    allowed: Sso,
-) -> None:
+def test_a_deleted_connection_takes_nothing_back_until_they_come_by_another(allowed: Sso) -> None:
     assert come(allowed, OWNERS) == "owner"
     with tenant_scope(allowed.tenant.organization), acting_as(SYSTEM):
         delete_sso_connection(connection=allowed.connection, actor=SYSTEM)
     assert role_of(allowed.tenant) == "owner"
+    other = connect(allowed.tenant, allowed.idp, name="Another")
+    member = signed_in(allowed.tenant.member)  # an owner comes by a new account once they have proved their password
+    assert other.sign_in(member).user_id
+    assert role_of(allowed.tenant) == "member"
+
+
+def test_another_connection_leaves_what_the_first_gave(allowed: Sso) -> None:
+    assert come(allowed, OWNERS) == "owner"
+    other = connect(allowed.tenant, allowed.idp, name="Another")
+    assert other.sign_in(signed_in(allowed.tenant.member)).user_id
+    assert role_of(allowed.tenant) == "owner"
+
+
+def test_the_value_is_in_the_api_and_only_an_owners_session_sets_it(allowed: Sso) -> None:
+    path = f"/organizations/acme/sso/connections/{allowed.connection.pk}"
+    assert by(allowed.tenant.viewer).get(path).status_code == 403
+    assert by(allowed.tenant.admin).get(path).json()["owner_value"] == OWNERS
+    key = with_key(organization_key(allowed.tenant, P.SSO_READ, P.SSO_MANAGE, P.ORGANIZATION_DELETE).secret)
+    for caller, code in ((key, "owners_only"), (by(allowed.tenant.admin), "above_own_permissions")):
+        refused = caller.post(f"{path}/owners", {"owner_value": "all"})
+        assert (refused.status_code, refused.json()["code"]) == (403, code)
+    assert by(allowed.tenant.owner).post(f"{path}/owners", {"owner_value": "all"}).json()["owner_value"] == "all"
+    assert by(allowed.tenant.admin).delete(f"{path}/owners").status_code == 204
+    assert value_of(allowed) == ""
+
+
+def test_the_console_says_what_it_means_and_asks_owners_only(allowed: Sso) -> None:
+    page = f"/o/acme/accounts/ssoconnection/{allowed.connection.pk}/"
+    admin, owner = signed_in(allowed.tenant.admin), signed_in(allowed.tenant.owner)
+    shown = admin.get(f"{page}change/").content.decode()
+    assert OWNERS in shown
+    assert "Let it make no owners" in shown
+    assert "Let it make owners" not in shown
+    assert admin.post(f"{page}owners/", {"owner_value": "all"}).status_code == 403
+    assert "controls this organization" in owner.get(f"{page}owners/").content.decode()
+    assert owner.post(f"{page}owners/", {"owner_value": "all"}).status_code == 302
+    assert value_of(allowed) == "all"
+    assert admin.post(f"{page}no_owners/").status_code == 302
+    assert value_of(allowed) == ""
+
+
+def test_it_takes_a_fresh_sign_in(allowed: Sso) -> None:
+    with tenant_scope(allowed.tenant.organization):
+        long_ago = timezone.now() - FRESH_FOR - timedelta(minutes=1)
+        actor = user_actor(allowed.tenant.owner, allowed.tenant.organization.pk, proved_at=long_ago)
+        with pytest.raises(FreshSignInNeeded):
+            allow_owners(connection=allowed.connection, value="all", actor=actor)
+
+
+def test_the_command_takes_it_away(allowed: Sso) -> None:
+    out = io.StringIO()
+    call_command("sso_connection", "end-owners", "--organization", "acme", "--name", "Corporate", stdout=out)
+    assert json.loads(out.getvalue())["owner_value"] == value_of(allowed) == ""
+
+
+def test_the_alert_sees_that_it_was_allowed_and_who_became_an_owner(sso: Sso) -> None:
+    wake()
+    with tenant_scope(sso.tenant.organization), acting_as(SYSTEM):
+        update_sso_connection(connection=sso.connection, groups_claim="groups", actor=SYSTEM)
+    allow(sso)
+    assert come(sso, OWNERS) == "owner"
+    told = {sentence for alert in raised(sso.tenant, "privilege_granted") for sentence in alert.told}
+    assert f"Whoever comes with “{OWNERS}” through Corporate becomes an owner." in told
+    assert "member@acme.example has the role Owner now." in told

@@ -1,6 +1,8 @@
-"""Other keys, another entity ID or another address end that a SAML provider makes owners: anybody can write metadata."""
+"""Other keys or another entity ID end that a SAML provider makes owners: anybody can write metadata."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,7 +14,6 @@ from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.scope import tenant_scope
 from tests.people import Tenant
-from tests.sso.hostile import Answer, Behaviour, Hostile, hostile_provider
 from tests.sso.saml.provider import SamlIdp, key_pair
 from tests.sso.saml.stage import Saml, connect_saml
 from tests.sso.stage import verify_domain
@@ -46,13 +47,13 @@ def allow(saml: Saml) -> None:
 def value_of(saml: Saml) -> str:
     """Return what makes owners now."""
     with tenant_scope(saml.tenant.organization):
-        return SsoConnection.objects.get(pk=saml.connection.pk).owner_value
+        return str(SsoConnection.objects.get(pk=saml.connection.pk).owner_value)
 
 
 def role_of(saml: Saml) -> str:
     """Return the member's role."""
     with tenant_scope(saml.tenant.organization):
-        return saml.tenant.membership("member").role.key
+        return str(saml.tenant.membership("member").role.key)
 
 
 @pytest.mark.parametrize("entity_id", [REAL, "https://other.example"])
@@ -80,14 +81,48 @@ def test_the_value_makes_an_owner_and_the_same_metadata_leave_that(saml: Saml) -
 
 
 @pytest.fixture
-def address(settings: Any) -> Any:
-    """Return a server and where metadata stand there."""
-    import ipaddress
+def page() -> Iterator[Callable[[str], str]]:
+    """Return a function that publishes metadata on loopback and returns their address."""
+    published: list[str] = []
 
-    settings.OUTBOUND_ALLOWED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
-    with hostile_provider(client_id="x", client_secret="x") as provider:
-        yield provider
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = published[-1].encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args: Any) -> None:
+            return
+
+    def publish(text: str) -> str:
+        published.append(text)
+        return f"http://127.0.0.1:{server.server_port}/metadata"
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield publish
+        server.shutdown()
+        thread.join()
 
 
-def test_other_certificates_at_the_address_end_it(acme: Tenant, address: Hostile, serve: Callable[..., str]) -> None:
+def test_other_certificates_at_the_address_end_it(acme: Tenant, page: Callable[[str], str]) -> None:
+    """Who may write to the address need not be who runs the provider."""
     verify_domain(acme)
+    idp = idp_of("real")
+    saml = connect_saml(acme, idp, metadata_xml="", metadata_url=page(idp.metadata()), groups_claim="groups")
+    allow(saml)
+    with tenant_scope(acme.organization), acting_as(SYSTEM):
+        refresh_sso_connection(connection=SsoConnection.objects.get())
+    assert value_of(saml) == OWNERS, "the same ones"
+    forged = idp_of("mallory")
+    page(forged.metadata())
+    with tenant_scope(acme.organization), acting_as(SYSTEM):
+        refresh_sso_connection(connection=SsoConnection.objects.get())
+    assert value_of(saml) == ""
+    (ended,) = events(acme, "sso_connection.owners_ended")
+    assert ended.actor_kind == "system"
+    assert Saml(acme, forged, saml.connection).sign_in().user_id
+    assert role_of(saml) == "member"
