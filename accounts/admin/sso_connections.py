@@ -212,11 +212,11 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
 
     def perform_update(self, request: HttpRequest, obj: Any, values: dict[str, Any]) -> None:
         """Change what was changed; an empty secret stays the stored one, and so do metadata that nobody gave anew."""
-        if obj.is_saml:
-            update_sso_connection(connection=obj, actor=actor_of(request), **_with_metadata(values))
-            return
         secret = values.pop("secret", "") or None
-        update_sso_connection(connection=obj, actor=actor_of(request), client_secret=secret, **values)
+        given = _with_metadata(values) if obj.is_saml else {**values, "client_secret": secret}
+        changed = update_sso_connection(connection=obj, actor=actor_of(request), **given)
+        if obj.owner_value and not changed.owner_value:
+            messages.warning(request, f"{obj} makes nobody an owner any more. An owner has to allow that again.")
 
     def perform_delete(self, request: HttpRequest, obj: Any) -> None:
         """Delete the connection with its identities."""

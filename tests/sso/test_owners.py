@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -26,6 +27,7 @@ from tenants.access import user_actor
 from tenants.models import Membership
 from tenants.permissions import P
 from tenants.services.members import change_role
+from tests.accounts.admin.test_sso import answers
 from tests.accounts.api.stage import organization_key, with_key
 from tests.api.calls import by
 from tests.audit.alerts.stage import raised
@@ -317,6 +319,12 @@ def test_the_console_says_what_it_means_and_asks_owners_only(allowed: Sso) -> No
     assert "controls this organization" in owner.get(f"{page}owners/").content.decode()
     assert owner.post(f"{page}owners/", {"owner_value": "all"}).status_code == 302
     assert value_of(allowed) == "all"
+    form = {**answers(allowed.idp), "name": "Corporate", "secret": "", "groups_claim": "roles"}
+    form |= dict.fromkeys(re.findall(r'name="([^"]*-(?:TOTAL|INITIAL)_FORMS)"', shown), "0")
+    changed = admin.post(f"{page}change/", form, follow=True).content.decode()
+    assert "An owner has to allow that again" in changed
+    assert value_of(allowed) == ""
+    allow(allowed)
     assert admin.post(f"{page}no_owners/").status_code == 302
     assert value_of(allowed) == ""
 
