@@ -301,7 +301,7 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         icon="shield_person",
         danger=True,
         form=OwnersForm,
-        when=lambda connection: bool(connection.groups_claim),
+        when=lambda connection: bool(connection.groups_claim and not connection.owner_value),
     )
     def owners(self, request: HttpRequest, obj: SsoConnection, data: dict[str, Any]) -> HttpResponse:
         """Let a value of the groups claim make owners."""
