@@ -112,6 +112,10 @@ records(signals.saml_key_removed, "saml_key.removed", "Removed a SAML key")
 records(signals.sso_session_ended, "sso_session.ended", "The identity provider signed somebody out")
 records(signals.sso_group_mapping_added, "sso_group_mapping.added", "Let a group follow a claim")
 records(signals.sso_group_mapping_removed, "sso_group_mapping.removed", "Let a group follow a claim no more")
+records(signals.sso_owners_allowed, "sso_connection.owners_allowed", "Let an identity provider make people owners")
+records(
+    signals.sso_owners_ended, "sso_connection.owners_ended", "Let an identity provider make nobody an owner any more"
+)
 records(signals.sso_identity_linked, "sso_identity.linked", "Tied a member to their identity")
 records(signals.sso_identity_unlinked, "sso_identity.unlinked", "Forgot a member's identity")
 records(signals.sso_sessions_ended, "sso.sessions_ended", "Ended sessions: signed out at the identity provider")

@@ -26,6 +26,7 @@ _STATUS_OF_CODE = {
         "not_yours",
         "operators_only",
         "other_person",
+        "owners_only",
         "person_only",
     ),
     HTTPStatus.CONFLICT: (

@@ -42,6 +42,12 @@ records(
     "Changed a member's role",
     "gave {target} the role {after.role}, which was {before.role}",
 )
+records(
+    signals.owner_kept,
+    "member.owner_kept",
+    "Left an owner in place",
+    "left {target} an owner, whom it names no more",
+)
 records(signals.member_deactivated, "member.deactivated", "Deactivated a member", "deactivated the member {target}")
 records(signals.member_reactivated, "member.reactivated", "Reactivated a member", "reactivated the member {target}")
 records(signals.member_removed, "member.removed", "Removed a member", "removed {target} from the organization")

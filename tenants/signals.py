@@ -24,6 +24,7 @@ role_deleted = ChangeSignal()
 
 member_added = ChangeSignal()
 member_role_changed = ChangeSignal()
+owner_kept = ChangeSignal()
 member_deactivated = ChangeSignal()
 member_reactivated = ChangeSignal()
 member_removed = ChangeSignal()

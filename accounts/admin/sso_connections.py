@@ -9,7 +9,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from accounts.forms.sso import SamlConnectionForm, SsoConnectionForm
+from accounts.forms.sso import OwnersForm, SamlConnectionForm, SsoConnectionForm
 from accounts.models import (
     SamlKey,
     SignInPolicy,
@@ -31,6 +31,7 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
+from accounts.services.sso_owners import allow_owners, end_owners
 from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
 from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
 from accounts.sso.saml.certificates import Certificate
@@ -104,7 +105,7 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
     search_help_text = "Search by the beginning of a name"
     ordering = ("name", "pk")
     actions_list = ("invite", "setup_links")
-    actions_detail = ("enable", "disable", "refresh", "add_key", "use_key", "remove_key")
+    actions_detail = ("enable", "disable", "refresh", "owners", "no_owners", "add_key", "use_key", "remove_key")
     fieldsets = (
         (None, {"fields": ("name", "provider", "issuer", "client_id", "secret")}),
         ("Who comes in", {"fields": ("joining", "role", "domains", "scim_connection")}),
@@ -211,11 +212,11 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
 
     def perform_update(self, request: HttpRequest, obj: Any, values: dict[str, Any]) -> None:
         """Change what was changed; an empty secret stays the stored one, and so do metadata that nobody gave anew."""
-        if obj.is_saml:
-            update_sso_connection(connection=obj, actor=actor_of(request), **_with_metadata(values))
-            return
         secret = values.pop("secret", "") or None
-        update_sso_connection(connection=obj, actor=actor_of(request), client_secret=secret, **values)
+        given = _with_metadata(values) if obj.is_saml else {**values, "client_secret": secret}
+        changed = update_sso_connection(connection=obj, actor=actor_of(request), **given)
+        if obj.owner_value and not changed.owner_value:
+            messages.warning(request, f"{obj} makes nobody an owner any more. An owner has to allow that again.")
 
     def perform_delete(self, request: HttpRequest, obj: Any) -> None:
         """Delete the connection with its identities."""
@@ -235,6 +236,7 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
                 "“Forgot your password?”."
             ),
             "The list of recent sign-ins goes; the audit log keeps them.",
+            *(["Whom it made an owner stays one until somebody changes that by hand."] if obj.owner_value else []),
         ]
 
     @list_action(permission=P.SSO_MANAGE, description="Invite somebody to set it up", icon="link")
@@ -287,6 +289,38 @@ class SsoConnectionAdmin(WithHistory, RoleOfNewPeople):
         """Fetch what the provider says of itself."""
         refresh_sso_connection(connection=obj)
         messages.success(request, f"What {obj} says of itself is up to date.")
+        return HttpResponseRedirect(self.object_url(obj))
+
+    @object_action(
+        permission=P.ORGANIZATION_DELETE,
+        description="Let it make owners",
+        confirm="Whoever controls a group at the identity provider then controls this organization: each sign-in with "
+        "the value makes the person an owner, each without it takes that back. Owners by hand stay owners, and the "
+        "last owner always does. It ends when the connection's provider, its metadata or certificates, or the claims "
+        "that say who somebody is are changed.",
+        icon="shield_person",
+        danger=True,
+        form=OwnersForm,
+        when=lambda connection: bool(connection.groups_claim and not connection.owner_value),
+    )
+    def owners(self, request: HttpRequest, obj: SsoConnection, data: dict[str, Any]) -> HttpResponse:
+        """Let a value of the groups claim make owners."""
+        allow_owners(connection=obj, value=data["owner_value"], actor=actor_of(request))
+        messages.success(request, f"Whoever comes through {obj} with this value is an owner now.")
+        return HttpResponseRedirect(self.object_url(obj))
+
+    @object_action(
+        permission=P.SSO_MANAGE,
+        description="Let it make no owners",
+        confirm="The provider makes nobody an owner any more. Whom it made one has their earlier role again from their "
+        "next sign-in through single sign-on; the last owner stays.",
+        icon="remove_moderator",
+        when=lambda connection: bool(connection.owner_value),
+    )
+    def no_owners(self, request: HttpRequest, obj: SsoConnection, data: dict[str, Any]) -> HttpResponse:
+        """Let the provider make nobody an owner."""
+        end_owners(connection=obj, actor=actor_of(request))
+        messages.success(request, f"{obj} makes nobody an owner any more.")
         return HttpResponseRedirect(self.object_url(obj))
 
     @object_action(

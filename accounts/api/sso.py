@@ -17,6 +17,7 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
+from accounts.services.sso_owners import allow_owners, end_owners
 from accounts.sso.oidc.registration import backchannel_logout_uri, redirect_uri, signed_out_uri
 from accounts.sso.saml.addresses import acs_url, entity_id, slo_url
 from accounts.sso.saml.certificates import Certificate
@@ -84,6 +85,9 @@ class SsoConnectionAnswer(Answer):
     name_claim = serializers.CharField()
     external_id_claim = serializers.CharField()
     groups_claim = serializers.CharField(help_text="Empty: sign-ins change no group.")
+    owner_value = serializers.CharField(
+        help_text="Whoever has this value in the groups claim is an owner; empty: nobody."
+    )
     scopes = serializers.CharField()
     domains = serializers.ListField(child=serializers.CharField(), help_text=_DOMAINS)
     scim_connection = serializers.UUIDField(source="scim_connection_id", allow_null=True, help_text=_SCIM)
@@ -215,6 +219,14 @@ class NewFollowingGroup(Body):
     )
 
 
+class OwnerValue(Body):
+    """Who is an owner."""
+
+    owner_value = serializers.CharField(
+        max_length=255, help_text="What the claim holds for owners; letters' case counts."
+    )
+
+
 class CheckAnswer(Answer):
     """One thing that was checked."""
 
@@ -262,6 +274,7 @@ EXAMPLE = {
     "name_claim": "name",
     "external_id_claim": "sub",
     "groups_claim": "groups",
+    "owner_value": "",
     "scopes": "openid email profile",
     "domains": ["acme.example"],
     "scim_connection": "f0a1b2c3-d4e5-4f60-8172-93a4b5c6d7e8",
@@ -474,6 +487,33 @@ class OneFollowingGroup(OrganizationView):
         """Who is in it stays."""
         rows = SsoGroupMapping.objects.filter(connection=self.find(connections(), pk=sso_connection))
         remove_group_mapping(mapping=self.locked(rows, pk=sso_group), actor=self.actor)
+
+
+class SsoOwners(OrganizationView):
+    """Whether the provider makes owners."""
+
+    tag = TAG
+
+    @operation(
+        "allowSsoOwners",
+        "Let a value of the groups claim make owners",
+        permission=P.SSO_MANAGE,
+        request=OwnerValue,
+        response=SsoConnectionAnswer,
+        example=EXAMPLE | {"owner_value": "portal-owners"},
+        request_example={"owner_value": "portal-owners"},
+    )
+    def post(self, sso_connection: UUID) -> SsoConnection:
+        """Owners only, and in person: no key does. Whoever controls that group there controls the organization."""
+        stored = self.locked(connections(), pk=sso_connection)
+        allow_owners(connection=stored, value=self.data["owner_value"], actor=self.actor)
+        found: SsoConnection = self.find(connections(), pk=sso_connection)
+        return found
+
+    @operation("endSsoOwners", "Let the provider make no owners any more", permission=P.SSO_MANAGE, status=204)
+    def delete(self, sso_connection: UUID) -> None:
+        """Whom it made one is none with their next sign-in; the last owner stays."""
+        end_owners(connection=self.locked(connections(), pk=sso_connection), actor=self.actor)
 
 
 class SsoLogins(OrganizationView):

@@ -75,6 +75,7 @@ urlpatterns = [
     path(f"{_SSO_CONNECTION}/keys/<uuid:saml_key>/use", sso_keys.SamlKeyInUse.as_view()),
     path(f"{_SSO_CONNECTION}/groups", sso.FollowingGroups.as_view()),
     path(f"{_SSO_CONNECTION}/groups/<uuid:sso_group>", sso.OneFollowingGroup.as_view()),
+    path(f"{_SSO_CONNECTION}/owners", sso.SsoOwners.as_view()),
     path(f"{_SSO_CONNECTION}/identities", sso_identities.SsoIdentities.as_view()),
     path(f"{_SSO_CONNECTION}/identities/<uuid:sso_identity>", sso_identities.OneSsoIdentity.as_view()),
     path(f"{_SSO_CONNECTION}/logins", sso.SsoLogins.as_view()),

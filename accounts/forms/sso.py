@@ -48,6 +48,17 @@ class DomainsField(forms.CharField):
         return str(data or "").split() != list(initial or ())
 
 
+class OwnersForm(forms.Form):
+    """Asks which value of the groups claim makes owners."""
+
+    owner_value = forms.CharField(
+        label="Value of the claim",
+        max_length=255,
+        help_text="What the claim with the groups holds for owners: a name, or an id at Entra ID. Upper and lower case "
+        "differ.",
+    )
+
+
 class SsoConnectionForm(KeyForm):
     """A single sign-on connection; the stored secret never comes back into it."""
 

@@ -127,6 +127,8 @@ class SsoConnection(TenantModel):
         default=True,
         help_text="Who signs out here is led on to sign out at the provider, where it offers that.",
     )
+    # Whoever has this value in the groups claim is an owner, as an owner allowed it; empty: nobody.
+    owner_value = models.CharField("value that makes owners", max_length=255, blank=True, editable=False)
     is_enabled = models.BooleanField("people can sign in", default=False, editable=False)
     # Sessions from before stay closed when people can sign in again.
     closed_at = models.DateTimeField(null=True, editable=False)

@@ -34,6 +34,7 @@ from .connection_actor import connection_actor, provider_actor
 from .joining import login_for, member_who_proved, role_of_new, whoever_has
 from .provisioned_users import let_in
 from .sso_groups import follow_groups
+from .sso_owners import follow_owner
 from .users import person as acting_person
 
 _NOT_KNOWN = (
@@ -120,6 +121,13 @@ def recognize(
     else:
         SsoIdentity.objects.filter(pk=identity.pk).update(last_used_at=timezone.now())
     follow_groups(connection=connection, membership=membership, claims=claims, checklist=checklist)
+    follow_owner(
+        connection=connection,
+        membership=membership,
+        email="" if person.email_verified is False else person.email,
+        claims=claims,
+        checklist=checklist,
+    )
     return membership
 
 

@@ -123,6 +123,8 @@ def update_sso_connection(
 ) -> SsoConnection:
     """Change a connection. With another issuer everybody is somebody new to it: old identities stay behind.
 
+    Where the provider makes owners, that ends with whatever says whose word it is, or of whom: an owner allows it anew.
+
     Args:
         connection: the connection.
         actor: who changes it.
@@ -140,6 +142,7 @@ def update_sso_connection(
     actor.require(P.SSO_MANAGE, connection)
     stored: SsoConnection = own_row(SsoConnection, connection.pk, related=("role", "scim_connection"))
     before, issuer, trusted = snapshot(stored), stored.issuer, _trusted(stored)
+    vouching, owner_value = _vouching(stored), stored.owner_value
     _set(stored, values, actor)
     if metadata_xml or (metadata_url is not None and metadata_url != stored.metadata_url):
         _check_is_saml(stored, "metadata_url")
@@ -161,9 +164,13 @@ def update_sso_connection(
                 field="client_secret",
                 code="required",
             )
+    if _vouching(stored) != vouching:
+        stored.owner_value = ""
     with one_of_a_kind(SsoConnection, field="name"):
         stored.save()
     signals.sso_connection_updated.announce(stored, actor=actor, before=before, after=snapshot(stored))
+    if stored.owner_value != owner_value:
+        _announce_owners_ended(stored, owner_value, actor)
     return stored
 
 
@@ -231,7 +238,10 @@ def _refresh_metadata(connection: SsoConnection) -> None:
                 stored, actor=SYSTEM, before=_fingerprints(stored), after={"certificates": _listed(found)}
             )
         now = timezone.now()
-        changed = {"metadata": metadata, "keys": keys, "metadata_at": now, "keys_at": now}
+        changed: dict[str, Any] = {"metadata": metadata, "keys": keys, "metadata_at": now, "keys_at": now}
+        if stored.owner_value and stored.keys != keys:
+            changed["owner_value"] = ""
+            _announce_owners_ended(stored, stored.owner_value, SYSTEM)
         SsoConnection.objects.filter(pk=stored.pk).update(**changed)
 
 
@@ -429,6 +439,29 @@ def _parsed(content: bytes, field: str) -> IdpMetadata:
 def _trusted(connection: SsoConnection) -> tuple[Any, ...]:
     """Return what makes a SAML provider's word count: whoever signs as this entity ID says who everybody is."""
     return connection.issuer, connection.metadata_url, connection.keys, connection.subject_attribute
+
+
+def _vouching(connection: SsoConnection) -> tuple[Any, ...]:
+    """Return what an owner relied on who let the provider make owners: who speaks, about whom, and in which claim."""
+    return (
+        *_trusted(connection),
+        connection.client_id,
+        connection.scopes,
+        connection.email_claim,
+        connection.external_id_claim,
+        connection.groups_claim,
+        connection.scim_connection_id,
+    )
+
+
+def _announce_owners_ended(connection: SsoConnection, value: str, actor: Actor) -> None:
+    signals.sso_owners_ended.announce(
+        connection,
+        actor=actor,
+        before={"owner_value": value},
+        after={"owner_value": ""},
+        reason="What the owner relied on who allowed it has changed",
+    )
 
 
 def _refuse_speaking_for_owners(connection: SsoConnection, actor: Actor) -> None:

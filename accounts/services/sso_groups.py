@@ -90,7 +90,7 @@ def follow_groups(
             passed=False,
         )
         return
-    values = _values(claims.get(connection.groups_claim))
+    values = claim_values(claims.get(connection.groups_claim))
     mappings = SsoGroupMapping.objects.filter(connection=connection).exclude(group__source=Source.SCIM)
     wanted: dict[Any, bool] = {}
     groups: dict[Any, Group] = {}
@@ -118,7 +118,8 @@ def _is_left_out(connection: SsoConnection, claims: dict[str, Any]) -> bool:
     return connection.groups_claim not in claims and (named or claims.get("hasgroups") in (True, "true"))
 
 
-def _values(claim: Any) -> set[str]:
+def claim_values(claim: Any) -> set[str]:
+    """Return the values of a groups claim: one text or several; anything else is none."""
     if isinstance(claim, str):
         return {claim}
     return {value for value in claim if isinstance(value, str)} if isinstance(claim, list) else set()

@@ -40,6 +40,9 @@ def _privilege(facts: Facts, _locator: Locator) -> Sign | None:
         added = sorted(_names(facts.after.get("custom_permissions")) - _names(facts.before.get("custom_permissions")))
         if added:
             told = f"The role {_short(facts.target_label)} allows more now: {', '.join(added[:5])}."
+    elif facts.action == "sso_connection.owners_allowed":
+        value = _short(facts.after.get("owner_value", ""))
+        told = f"Whoever comes with “{value}” through {_short(facts.target_label)} becomes an owner."
     elif facts.action == "exception.granted":
         told = f"{_short(facts.after.get('holder', ''))} was given {facts.after.get('permission', 'a permission')}."
     return Sign(facts.target, facts.target_label, told=told) if told else None
@@ -120,13 +123,14 @@ RULES = (
     Rule(
         key="privilege_granted",
         title="Privilege granted",
-        what="Somebody becomes Owner, Admin or an operator, a custom role allows more, or an exception is granted.",
+        what="Somebody becomes Owner, Admin or an operator, an identity provider may make owners, a custom role allows "
+        "more, or an exception is granted.",
         why="Whoever takes over a login gives themselves or a helper more first. Make sure that you know who did it "
         "and why; otherwise take it back.",
         kind=Kind.EACH,
         severity=Severity.MEDIUM,
         read=_privilege,
-        actions=_GIVEN | _OPERATORS | {"role.updated", "exception.granted"},
+        actions=_GIVEN | _OPERATORS | {"role.updated", "exception.granted", "sso_connection.owners_allowed"},
     ),
     Rule(
         key="sign_in_weakened",

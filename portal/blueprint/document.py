@@ -277,7 +277,7 @@ class _Reading:
                     "metadata_xml",
                     "subject_attribute",
                 ),
-                *("email_claim", "name_claim", "external_id_claim", "groups_claim"),
+                *("email_claim", "name_claim", "external_id_claim", "groups_claim", "owner_value"),
             )
             plain = (
                 *("role", "scim_connection", "enabled", "client_secret"),

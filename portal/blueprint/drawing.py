@@ -319,6 +319,11 @@ def _sso_connection() -> dict[str, Any]:
             "name_claim": claim,
             "external_id_claim": claim,
             "groups_claim": _text("", _length(SsoConnection, "groups_claim"), "Empty: sign-ins change no group."),
+            "owner_value": _text(
+                "",
+                _length(SsoConnection, "owner_value"),
+                "Whoever has this value in the groups claim is an owner; takes an owner who applies the file.",
+            ),
             "groups": {
                 "type": "object",
                 "description": "Groups that follow, by the value of the claim.",

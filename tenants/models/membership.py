@@ -35,7 +35,12 @@ class Membership(TenantModel):
     role = same_organization("tenants.Role", on_delete=models.PROTECT, related_name="+")
     is_active = models.BooleanField("active", default=True)
     source = models.CharField(max_length=12, choices=Source.choices, default=Source.MANUAL, editable=False)
+    # The single sign-on connection whose word made them an owner, and the role that they had; both empty otherwise.
+    owner_through = models.UUIDField(null=True, editable=False)
+    role_before = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField("member since", auto_now_add=True)
+
+    audit_exclude = frozenset({"owner_through", "role_before"})
 
     objects: Any = TenantManager.from_queryset(MembershipQuerySet)()
 
@@ -56,6 +61,10 @@ class Membership(TenantModel):
 
     def __str__(self) -> str:
         return str(self.user)
+
+    def take_role(self, role: Any) -> None:
+        """Set a role that somebody gave: it is theirs, whatever an identity provider says from now on."""
+        self.role, self.owner_through, self.role_before = role, None, None
 
 
 class ProjectMembership(TenantModel):

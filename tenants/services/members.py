@@ -58,7 +58,8 @@ def add_member(
         )
     before = snapshot(membership)
     if not membership.is_active:
-        membership.is_active, membership.role, membership.source = True, role, source
+        membership.take_role(role)
+        membership.is_active, membership.source = True, source
         membership.save()
         signals.member_reactivated.announce(
             membership, actor=actor, before=before, after=snapshot(membership), reason=reason
@@ -98,8 +99,8 @@ def change_role(*, membership: Membership, role: Role, actor: Actor) -> Membersh
     if not role.is_owner:
         refuse_losing_last_owner(stored, what=f"{stored} cannot stop being owner", field="role")
     before = snapshot(stored)
-    stored.role = role
-    stored.save(update_fields=["role"])
+    stored.take_role(role)
+    stored.save(update_fields=["role", "owner_through", "role_before"])
     signals.member_role_changed.announce(stored, actor=actor, before=before, after=snapshot(stored))
     return stored
 

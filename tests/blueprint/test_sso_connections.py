@@ -121,6 +121,41 @@ def test_a_group_follows_no_more(acme: Tenant, blueprint: File, file: File) -> N
         }
 
 
+def owner_value(tenant: Tenant) -> str:
+    with tenant_scope(tenant.organization):
+        return str(SsoConnection.objects.get().owner_value)
+
+
+def test_owners_by_a_claim_take_an_owner_who_applies_the_file(acme: Tenant, blueprint: File, file: File) -> None:
+    blueprint.apply()
+    text = blueprint.path.read_text(encoding="utf-8")
+    allowing = text.replace("groups_claim: groups", "groups_claim: groups\n        owner_value: portal-owners")
+    file.write(allowing)
+    for person, said in (((), "Only an owner"), (("--as", "admin@acme.example"), "You cannot let an identity")):
+        (refused,) = file.refused(*person)
+        assert f"organizations.acme.sso_connections.Directory.owner_value: {said}" in refused
+    file.apply("--as", "owner@acme.example")
+    assert owner_value(acme) == "portal-owners"
+    assert yaml.safe_load(exported("acme"))["organizations"]["acme"]["sso_connections"]["Directory"]["owner_value"]
+    assert file.changes() == []
+    file.write(allowing.replace("joining: anybody", "joining: known")).apply()
+    assert owner_value(acme) == "portal-owners", "what says nothing of the provider may be applied by anybody"
+
+
+def test_silence_never_allows_again_what_a_change_ended(acme: Tenant, blueprint: File, file: File) -> None:
+    text = blueprint.path.read_text(encoding="utf-8")
+    allowing = text.replace("groups_claim: groups", "groups_claim: groups\n        owner_value: portal-owners")
+    owner = ("--as", "owner@acme.example")
+    file.write(allowing).apply(*owner)
+    file.write(allowing.replace("groups_claim: groups", "groups_claim: roles"))
+    assert "Only an owner" in file.refused()[0]
+    file.write(text.replace("groups_claim: groups", "groups_claim: roles")).apply(*owner)
+    assert owner_value(acme) == ""
+    file.write(allowing).apply(*owner)
+    file.write(allowing.replace("portal-owners", '""')).apply("--as", "admin@acme.example")
+    assert owner_value(acme) == ""
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "said"),
     [

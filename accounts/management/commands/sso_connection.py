@@ -30,6 +30,7 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
+from accounts.services.sso_owners import end_owners
 from isolation.actor import Actor
 from isolation.commands import ScopedCommand
 from tenants.models import Group, Organization, Role
@@ -76,6 +77,7 @@ class Command(ScopedCommand):
             "logins": "Show a connection's recent sign-ins, the newest first, with the reason of each refusal.",
             "follow": "Let a group follow a value of the groups claim.",
             "unfollow": "Let a group follow a value no more; who is in it stays.",
+            "end-owners": "Let the provider make nobody an owner any more; only an owner allows it, in the console.",
             "keys": "Show our keys of a SAML connection.",
             "add-key": "Make a second key, which decrypts at once; give its certificate to the provider.",
             "use-key": "Let the key sign that did not.",
@@ -214,6 +216,9 @@ class Command(ScopedCommand):
             raise CommandError(f"The group {options['group']} does not follow {options['value']}.")
         remove_group_mapping(mapping=mapping, actor=actor)
         return shown_connection(connection)
+
+    def _end_owners(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> dict[str, Any]:
+        return shown_connection(end_owners(connection=named_connection(options["name"]), actor=actor))
 
     def _keys(self, organization: Organization, actor: Actor, options: dict[str, Any]) -> list[dict[str, Any]]:
         return shown_keys(named_connection(options["name"]))

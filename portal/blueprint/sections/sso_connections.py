@@ -15,6 +15,7 @@ from accounts.services.sso_connections import (
     update_sso_connection,
 )
 from accounts.services.sso_groups import add_group_mapping, remove_group_mapping
+from accounts.services.sso_owners import allow_owners, end_owners
 from accounts.sso.exceptions import SignInRefused
 from accounts.sso.saml.idp_metadata import IdpMetadata, parse
 from isolation.exceptions import DomainError
@@ -86,6 +87,7 @@ class SsoConnections(Section):
                     **({"metadata_xml": _stored_metadata(connection)} if connection.is_saml else {}),
                     "role": connection.role.key if connection.role else None,
                     "scim_connection": connection.scim_connection.name if connection.scim_connection else None,
+                    "owner_value": connection.owner_value,
                     "enabled": connection.is_enabled,
                 },
                 connection,
@@ -135,6 +137,7 @@ class SsoConnections(Section):
             connection = create_saml_connection(metadata_xml=values.get("metadata_xml", ""), **shared)
         else:
             connection = create_sso_connection(client_secret=self._secret(item), **shared)
+        self._set_owners(connection, item)
         return set_sso_enabled(connection=connection, enabled=values.get("enabled", False), actor=stage.actor)
 
     def update(self, row: Row, values: dict[str, Any], item: Item) -> Any:
@@ -152,10 +155,19 @@ class SsoConnections(Section):
             actor=stage.actor,
             **{name: values[name] for name in _PLAIN[row.stored.protocol]},
         )
+        self._set_owners(connection, item)
         return set_sso_enabled(connection=connection, enabled=values["enabled"], actor=stage.actor)
 
     def remove(self, row: Row) -> Any:
         return delete_sso_connection(connection=row.stored, actor=self.stage.actor)
+
+    def _set_owners(self, connection: SsoConnection, item: Item) -> None:
+        """Let the provider make owners, or none, where the file says so; silence never allows again what has ended."""
+        value = item.values.get("owner_value")
+        if value:
+            allow_owners(connection=connection, value=value, actor=self.stage.actor)
+        elif value == "":
+            end_owners(connection=connection, actor=self.stage.actor)
 
     def _replace_secret(self, connection: SsoConnection, item: Item) -> Any:
         return update_sso_connection(connection=connection, client_secret=self._secret(item), actor=self.stage.actor)

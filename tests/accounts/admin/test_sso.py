@@ -63,7 +63,7 @@ def urls(sso: Sso) -> list[str]:
     """Return every page about one of the rows, below the organization's address."""
     with tenant_scope(sso.tenant.organization):
         identity = SsoIdentity.objects.get(connection=sso.connection).pk
-    parts = ("change", "delete", "history", "enable", "disable")
+    parts = ("change", "delete", "history", "enable", "disable", "owners", "no_owners")
     return [
         *(f"accounts/ssoconnection/{sso.connection.pk}/{part}/" for part in parts),
         f"accounts/ssoidentity/{identity}/change/",
