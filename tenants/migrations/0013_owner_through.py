@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0011_lost_domains")]
+    dependencies = [("tenants", "0012_llm_permissions")]
 
     operations = [
         migrations.AddField(
