@@ -10,22 +10,17 @@ import hashlib
 import hmac
 import json
 import logging
-import math
 import secrets
-import time
 from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
-from gateway.claims import SKEW_SECONDS, Claims, TokenRefused
 from isolation.addresses import peer_address
-from tenants.permissions import P
 
-from .actors import Caller
+from .asking import Asker, Askers
 from .check_requests import (
     LANGSMITH_HEADER,
     MODEL_HEADER,
@@ -37,9 +32,7 @@ from .check_requests import (
     STATED,
     TOKEN_HEADER,
     VERSION_HEADER,
-    key_of,
     path_of,
-    token_of,
     wish_of,
 )
 from .choosing import Choice, Wish, choices
@@ -50,15 +43,13 @@ from .database import Database, Unavailable
 from .denials import DENIAL_HEADER, denied
 from .introspection import Introspection
 from .limits import Limits
-from .memory import Memory, Remembered
+from .memory import Memory
 from .places import Place
 from .problems import Headers, Refused
 from .proxy_request import CONTEXT_HEADER, ProxyRequest
-from .records import MemoryRecord
 from .refusals import RefusalLog
-from .requests import Credential, client_of, headers_of, names_project
+from .requests import client_of, headers_of
 from .routes import PROVIDERS
-from .tokens import Tokens
 from .usage import Usage
 from .uses import Uses
 
@@ -97,31 +88,6 @@ _REMOVED = (
 )
 _PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
 _NOTHING: Message = {"type": "http.response.body", "body": b""}
-_NOWHERE = str(UUID(int=0))
-
-
-@dataclass(slots=True)
-class _Asker:
-    """Who a request comes from, once that is certain.
-
-    Attributes:
-        place, caller: where, and who.
-        rests_on: what this is known by.
-        ends: the monotonic second in which it is over by itself.
-        claims: the token's, None for a key.
-        record: the key's own record, None for a token.
-    """
-
-    place: Place
-    caller: Caller
-    rests_on: Remembered
-    ends: float = math.inf
-    claims: Claims | None = None
-    record: MemoryRecord | None = None
-
-    def holds(self, now: float) -> bool:
-        """Return whether everything that this rests on is still vouched for."""
-        return self.place.until > now and self.caller.until > now and self.rests_on.until > now and self.ends > now
 
 
 class _Verdict:
@@ -130,7 +96,7 @@ class _Verdict:
     __slots__ = ("_context", "_values", "address", "asker", "choice", "fixed", "label")
 
     def __init__(
-        self, asker: _Asker, choice: Choice, request: ProxyRequest, fixed: Headers, address: str | None
+        self, asker: Asker, choice: Choice, request: ProxyRequest, fixed: Headers, address: str | None
     ) -> None:
         self.asker = asker
         self.choice = choice
@@ -177,25 +143,20 @@ class Check:
         usage: Usage,
     ) -> None:
         self._config = config
-        self._database = database
-        self._introspection = introspection
         self._uses = uses
         self._credentials = credentials
         self._limits = limits
         self._usage = usage
         self._credential_uses = CredentialUses(database)
         self._refusals = RefusalLog(database)
-        size, remember, unknown = config.cache_keys, config.remember, config.remember_unknown
-        self._tokens = Tokens(database, issuer=config.issuer, size=size, remember=remember)
-        self._places: Memory[Place] = Memory(size=size, remember=remember, remember_unknown=unknown)
-        self._callers: Memory[Caller] = Memory(size=size, remember=remember, remember_unknown=unknown)
+        self._askers = Askers(config, database, introspection)
         self._hash = hashlib.blake2b(digest_size=16, key=secrets.token_bytes(32))
         self._verdicts: dict[bytes, _Verdict] = {}
 
     @property
     def memories(self) -> tuple[Memory[Any], ...]:
         """Return what has to hear of changes."""
-        return self._places, self._callers, self._tokens.memory
+        return self._askers.memories
 
     async def write(self, *, at_once: bool = False) -> None:
         """Write what is waiting to be written."""
@@ -219,7 +180,7 @@ class Check:
                 verdict = self._verdicts.get(place)
                 if verdict is not None:
                     now = monotonic()
-                    if self._places.trusted_until > now and verdict.asker.holds(now):
+                    if self._askers.trusted_until > now and verdict.asker.holds(now):
                         try:
                             injected = await self._credentials.headers(verdict.choice.credential)
                         except Refused:  # the longer way tries the next one
@@ -252,7 +213,7 @@ class Check:
         address = client_of(scope, headers, self._config.trusted_proxies)
         request = ProxyRequest(request_id=request_id.decode(), organization_id="", project_id="")
         try:
-            asker = await self._asker(headers, address, request)
+            asker = await self._askers.who(headers, address, request)
             wish = wish_of(scope["method"], path, headers, asker.claims)
             # Nothing that a client makes up becomes a row of the usage of its own.
             request.provider = wish.provider if wish.provider in PROVIDERS else ""
@@ -260,7 +221,7 @@ class Check:
             since = monotonic()
             choice, injected = await self._choose(wish, asker.place, request)
             now = monotonic()
-            if now - since > SLOW_SECONDS or (self._places.trusted_until > now and not asker.holds(now)):
+            if now - since > SLOW_SECONDS or (self._askers.trusted_until > now and not asker.holds(now)):
                 asker = await self._still_allowed(headers, address, request, choice)
         except Refused as refused:
             self._note(request, refused, address)
@@ -281,14 +242,14 @@ class Check:
 
     async def _still_allowed(
         self, headers: dict[bytes, bytes], address: str | None, request: ProxyRequest, choice: Choice
-    ) -> _Asker:
+    ) -> Asker:
         """Return who asks, once more: while a credential got its token, anything may have been revoked.
 
         Raises:
             Refused: they may not ask any more.
             Unavailable: nobody can say, or the credential is another one now.
         """
-        asker = await self._asker(headers, address, request)
+        asker = await self._askers.who(headers, address, request)
         if choice.credential not in asker.place.credentials:
             raise Unavailable
         return asker
@@ -310,105 +271,6 @@ class Check:
             if peer is None or peer.is_loopback:
                 return
         raise denied("caller_unknown")
-
-    async def _asker(self, headers: dict[bytes, bytes], address: str | None, request: ProxyRequest) -> _Asker:
-        """Return who asks; what becomes known on the way is noted in `request`.
-
-        Raises:
-            Refused: they may not ask, or show nothing.
-            Unavailable: nobody can say.
-        """
-        named = headers.get(PROJECT_HEADER, b"").decode("latin-1")
-        if named and not names_project(named):
-            raise denied("project_unknown")
-        token, is_langsmith = token_of(headers)
-        if token:
-            asker = await self._by_token(token, named, request, is_langsmith=is_langsmith)
-        else:
-            asker = await self._by_key(key_of(headers), named, address, request)
-        caller = asker.caller
-        if caller.key_is_over:
-            raise denied("token_revoked" if asker.claims else "key_invalid")
-        if not caller.accepts(address):
-            raise denied("network_not_allowed")
-        if not caller.may_invoke or (asker.claims is not None and P.LLM_INVOKE not in asker.claims.scope):
-            raise denied("permission_missing")
-        return asker
-
-    async def _by_token(self, token: str, named: str, request: ProxyRequest, *, is_langsmith: bool) -> _Asker:
-        try:
-            claims, keys = await self._tokens.claims(token)
-            organization_id, project_id = str(UUID(claims.organization_id)), str(UUID(claims.project_id))
-            actor_id = str(UUID(claims.subject))
-        except TokenRefused as refused:
-            raise denied(refused.code, refused.detail) from None
-        except ValueError:
-            raise denied("token_invalid") from None
-        ends = monotonic() + claims.expires_at + SKEW_SECONDS - time.time()
-        request.organization_id, request.project_id = organization_id, project_id
-        request.actor_type, request.actor_id = claims.actor_type, actor_id
-        place = await self._place(organization_id, project_id)
-        _refuse_state(place)
-        request.environment = place.environment
-        user = actor_id if claims.actor_type == "user" else None
-        account = actor_id if claims.actor_type not in {"user", "api_key"} else None
-        if claims.actor_type == "api_key" and not claims.client_id:
-            raise denied("token_invalid")
-        caller = await self._caller(place, user, account, claims.client_id or "", actor_id)
-        _name(request, caller)
-        # A key's token names the key itself.
-        if place.revocations.include(claims) or caller.id != actor_id:
-            raise denied("token_revoked")
-        if not claims.is_for(place.audiences):
-            raise denied(
-                "token_invalid", "The token is for another audience than those of the organization's settings."
-            )
-        if is_langsmith and not place.emits_langsmith_names:
-            detail = "The header X-LangSmith-LLM-Auth is taken where the organization's settings say so. Use "
-            raise denied(
-                "token_invalid", detail + "X-Gatehouse-LLM-Auth, or let an administrator turn LangSmith names on."
-            )
-        if named not in {"", place.project, project_id}:
-            raise denied("project_unknown")
-        return _Asker(place, caller, keys, ends=ends, claims=claims)
-
-    async def _by_key(self, secret: str, named: str, address: str | None, request: ProxyRequest) -> _Asker:
-        shown = Credential(secret)
-        record = await self._introspection.look_up(shown, named, address)
-        if record is None or record.organization_id is None:
-            raise denied("key_invalid")
-        request.organization_id = record.organization_id
-        request.project_id = record.project_id or ""
-        request.actor_type, request.actor_id, request.actor_label = "api_key", record.id, record.public_id
-        request.api_key_id = record.id
-        if not record.is_active:
-            await self._say_why(record, shown, named, address)
-            raise denied("key_invalid")
-        if record.project_id is None:
-            raise denied("project_unknown", "This key counts in many projects. Name one in “X-Gatehouse-Project”.")
-        place = await self._place(record.organization_id, record.project_id)
-        _refuse_state(place)
-        request.environment = place.environment
-        if not place.accepts_api_keys:
-            raise denied("api_keys_not_accepted")
-        caller = await self._caller(place, None, None, record.public_id, record.id)
-        _name(request, caller)
-        return _Asker(place, caller, record, record=record)
-
-    async def _say_why(self, record: MemoryRecord, shown: Credential, named: str, address: str | None) -> None:
-        """Refuse a key that is right and yet not valid here by what is wrong, as far as that is not the key.
-
-        Raises:
-            Refused: it is its organization's or project's state, or the project that was named.
-        """
-        assert record.organization_id is not None  # noqa: S101 - the caller has looked
-        place = await self._place(record.organization_id, record.project_id or _NOWHERE)
-        if place.is_suspended or (place.exists and place.is_closing):
-            _refuse_state(place)
-        if named:
-            elsewhere = await self._introspection.look_up(shown, "", address)
-            if elsewhere is not None and elsewhere.is_active:
-                raise denied("project_unknown")
 
     async def _choose(self, wish: Wish, place: Place, request: ProxyRequest) -> tuple[Choice, Headers]:
         """Return the first credential that fits and can be used, and its headers.
@@ -492,38 +354,6 @@ class Check:
 
     # --- Memory --------------------------------------------------------------------------------
 
-    async def _place(self, organization_id: str, project_id: str) -> Place:
-        place = self._places.place_of(f"{organization_id} {project_id}")
-        found = self._places.recall(place, monotonic())
-        if not isinstance(found, Place):
-            found = await self._places.find(place, lambda: self._fetch_place(organization_id, project_id))
-        if found is None:
-            raise Unavailable
-        return found
-
-    async def _fetch_place(self, organization_id: str, project_id: str) -> Place:
-        row = await self._database.place(organization_id, project_id)
-        return Place(row, organization_id=organization_id, project_id=project_id, defaults=self._config.proxy_defaults)
-
-    async def _caller(self, place: Place, user: str | None, account: str | None, public_id: str, sub: str) -> Caller:
-        at = self._callers.place_of(f"{place.organization_id} {place.project_id} {user} {account} {public_id} {sub}")
-        found = self._callers.recall(at, monotonic())
-        if not isinstance(found, Caller):
-            found = await self._callers.find(at, lambda: self._fetch_caller(place, user, account, public_id, sub))
-        if found is None:
-            raise Unavailable
-        return found
-
-    async def _fetch_caller(
-        self, place: Place, user: str | None, account: str | None, public_id: str, sub: str
-    ) -> Caller:
-        started = monotonic()
-        row = await self._database.caller(place.organization_id, user, account, public_id)
-        caller = Caller(row, organization_id=place.organization_id, project_id=place.project_id, sub=sub)
-        if row and row["key"] and row["key"]["lives"] is not None:
-            caller.ends = started + row["key"]["lives"]
-        return caller
-
     def _place_of(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
         """Return where the answer to a request lies: a hash of all that decides about it, under a secret."""
         get = headers.get
@@ -559,12 +389,6 @@ class Check:
         self._verdicts[place] = verdict
 
 
-def _name(request: ProxyRequest, caller: Caller) -> None:
-    """Note who asks."""
-    request.actor_type, request.actor_id, request.actor_label = caller.type, caller.id, caller.label
-    request.api_key_id = caller.key_id
-
-
 def _logged(request: ProxyRequest) -> Headers:
     """Return what Envoy's access log says of a request; nobody else gets to see it."""
     names = ("organization_id", "project_id", "actor_type", "actor_id", "provider", "model", "credential_id")
@@ -572,19 +396,3 @@ def _logged(request: ProxyRequest) -> Headers:
     return [
         (f"x-gatehouse-log-{name.replace('_', '-')}".encode(), str(value).encode()) for name, value in found if value
     ]
-
-
-def _refuse_state(place: Place) -> None:
-    """Refuse where no request may come from.
-
-    Raises:
-        Refused: it is suspended, gone, or turned off.
-    """
-    if place.is_suspended:
-        raise denied("organization_suspended")
-    if not place.exists:
-        raise denied("project_unknown")
-    if place.is_closing:
-        raise denied("project_suspended")
-    if not place.is_enabled:
-        raise denied("proxy_disabled")

@@ -26,6 +26,7 @@ from accounts.models.sso_setup import LONGEST_RECIPIENT
 from accounts.services.sso_setup import MOST_DAYS
 from accounts.sso.saml.idp_metadata import LARGEST
 from audit.masking.detectors import DETECTORS
+from audit.masking.selection import LABELS
 from audit.models import RecordFormat, Sink
 from audit.retention.models import MOST_MONTHS
 from audit.services.sinks import LARGEST_BATCH_EVENTS, LONGEST_BATCH_SECONDS, SMALLEST_BATCH_BYTES
@@ -470,6 +471,12 @@ def _sink() -> dict[str, Any]:
             "secrets": several({"$ref": "#/$defs/secret"}, "The same, of what is secret."),
             "format": {"enum": list(RecordFormat.values)},
             "query": _text("", _length(Sink, "query"), "Only events that match; empty: every event."),
+            "sent_fields": {
+                "type": ["array", "null"],
+                "items": {"enum": list(LABELS)},
+                "uniqueItems": True,
+                "description": "The fields that are sent besides what every record has; null: all of them.",
+            },
             "has_proofs": {"type": "boolean", "description": "true: each record carries what proves the copy."},
             "sends_checkpoints": {"type": "boolean", "description": "true: checkpoints come as records of their own."},
             "batch_events": number(1, LARGEST_BATCH_EVENTS),

@@ -47,6 +47,7 @@ def test_a_member_is_changed_and_removed(door: str, acme: Tenant) -> None:
     scopes += ["traces:read", "prompts:read", "datasets:read", "scores:read", "evaluations:read", "dashboards:read"]
     scopes += ["traces:write", "prompts:write", "datasets:write", "scores:write", "evaluations:write"]
     scopes += ["dashboards:write", "api_keys:read", "provider_credentials:read", "service_accounts:read"]
+    scopes += ["llm:invoke", "usage:read"]
     caller = by(acme.owner) if door == "session" else key_of(acme, *scopes)
     path = f"{ACME}/members/{member_id(acme, 'viewer')}"
     response = caller.patch(path, {"role": role_id(acme, "member"), "is_active": False})

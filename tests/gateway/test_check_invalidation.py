@@ -272,7 +272,7 @@ class Slow:
     async def headers(self, credential: Any) -> list[tuple[bytes, bytes]]:
         if self.waits:
             await asyncio.to_thread(self._revoke)
-            while self.application._check._places._index:  # noqa: ASYNC110 - nobody says when memory has heard
+            while self.application._check._askers._places._index:  # noqa: ASYNC110 - nobody says when memory has heard
                 await asyncio.sleep(0.01)
         return [(b"authorization", b"Bearer hush")]
 

@@ -296,6 +296,7 @@ def test_the_lookup_role_reads_only_what_its_functions_need(superuser) -> None:
         ("audit_alertwaking", "checkpoint_id"),
         ("audit_sinkcursor", "head,lease,leased_until,served_at,waiting_since"),
         ("audit_sinkwaking", "checkpoint_id"),
+        ("gateway_providercredential", "last_used_at,last_used_by"),
         ("gateway_usagehour", "cached_tokens,cost,input_tokens,output_tokens,requests"),
         ("tenants_project", "organization_id"),
     ]

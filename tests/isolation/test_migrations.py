@@ -32,6 +32,11 @@ NO_CHANGE_OF_STATE = {
     "audit_alertnotice",
     "audit_sighting",
     "audit_witnessedorigin",
+    "gateway_issuedtoken",
+    "gateway_usagecounter",
+    "gateway_usagehour",
+    "gateway_usagenotice",
+    "gateway_usageslot",
     *SEALED_TABLES,
 }
 OURS = ("accounts", "api", "audit", "gateway", "portal", "tenants", "vault")
