@@ -1,7 +1,9 @@
 """Who could read an event when it happened: through its page, against what was true at the time."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
+from uuid import uuid4
 
+import psycopg
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
@@ -9,13 +11,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.api_keys import revoke_api_key, update_api_key
+from accounts.services.service_accounts import create_service_account, delete_service_account
 from accounts.services.users import set_user_active
 from audit import past_readers
 from audit.catalogue import catalogue
 from audit.models import Event
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
-from tenants.models import GroupMember, ProjectMembership, ProjectUserGrant
+from tenants.models import Membership, ProjectMembership
 from tenants.permissions import P
 from tenants.services.exceptions import grant_to_group, grant_to_member, revoke_exception
 from tenants.services.groups import (
@@ -208,6 +211,21 @@ def test_keys_have_the_scopes_and_the_end_that_they_had(acme: Tenant) -> None:
     assert {label for label in past_of(acme, event) if "@" not in label} == {str(revoked), str(narrowed)}
 
 
+def test_a_key_that_went_with_its_service_account_is_not_guessed(acme: Tenant) -> None:
+    with tenant_scope(acme.organization):
+        account = create_service_account(
+            organization=acme.organization, name="Judge", kind="evaluator", role=acme.role("auditor"), actor=SYSTEM
+        )
+        key = make_key(acme, "audit_log:read", kind="service_account", service_account=account).key
+    event = write(acme.organization.pk)
+    assert past_of(acme, event)[str(key)] == "its scope audit_log:read, as far as Judge might"
+    with tenant_scope(acme.organization):
+        delete_service_account(account=account, actor=SYSTEM)
+    past = page_of(event, acme.owner)["past"]
+    assert {reader.label for reader in past.named} == PEOPLE
+    assert past.doubts == (f"What these keys, which are gone since, allowed is not known: {key}.",)
+
+
 # What cannot be told -----------------------------------------------------------------------------
 
 
@@ -238,12 +256,37 @@ def test_in_a_project_nobody_who_is_gone_is_named_by_a_role_that_another_may_hav
     assert doubt.endswith("they had: admin@acme.example.")
 
 
-def test_changes_past_the_log_are_told(acme: Tenant) -> None:
+@pytest.mark.unattributed
+def test_changes_past_the_log_are_told(acme: Tenant, globex: Tenant) -> None:
     event = write(acme.organization.pk)
-    with tenant_scope(acme.organization):
-        ProjectUserGrant.objects.all().delete()
-        GroupMember.objects.all().delete()
+    for tenant in (globex, acme):
+        assert not page_of(event, acme.owner)["past"].doubts
+        with tenant.acting("owner") as actor:
+            create_group(organization=tenant.organization, name="Crew", actor=actor)
+            Membership.objects.update(role=tenant.role("owner"))
+    (doubt,) = page_of(event, acme.owner)["past"].doubts
+    assert doubt == "Roles, members or keys were changed past the log since then: that is not undone here."
+
+
+def test_retired_events_are_told(acme: Tenant, superuser: psycopg.Connection) -> None:
+    event = write(acme.organization.pk)
+    insert = (
+        "INSERT INTO audit_receipt (organization_id, month, first, last, events, note, time)"
+        " VALUES (%s, %s, 0, 0, 1, '', now())"
+    )
+    month = event.time.astimezone(UTC).date().replace(day=1)
+    superuser.execute(insert, [acme.organization.pk, month - timedelta(days=1)])
     assert not page_of(event, acme.owner)["past"].doubts
+    superuser.execute(insert, [acme.organization.pk, month])
+    (doubt,) = page_of(event, acme.owner)["past"].doubts
+    assert doubt == "Events since then were retired: what they changed is not undone here."
+
+
+def test_of_a_project_that_is_gone_no_member_is_named(acme: Tenant) -> None:
+    event = write(acme.organization.pk, project_id=uuid4())
+    past = page_of(event, acme.owner)["past"]
+    assert not past.named
+    assert "The project was deleted or moved since" in past.doubts[0]
 
 
 def test_too_many_changes_are_not_undone(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
