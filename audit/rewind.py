@@ -90,7 +90,7 @@ def _undo(past: Past, key: Key, event: Told, needed: frozenset[str]) -> None:
     kept = {name: value for name, value in (row or {}).items() if name not in event.after}
     restored = as_row(kept | event.before, event.project_id if row is None else None)
     if _ERASED in restored.values() or not needed <= restored.keys():
-        past.unknown[key] = event.target_label
+        past.unknown[key] = event.target_label or event.target_id
     else:
         past.rows[key] = restored
 

@@ -26,7 +26,7 @@ from .base import LogPages
 
 PER_PAGE = 50
 _DECIDING = (
-    'type:member,role,"group member","group role","project role","exception for a user","exception for a group",'
+    'type:member,role,group,"group member","group role","project role","exception for a user","exception for a group",'
     '"service account","API key"'
 )
 
@@ -144,7 +144,7 @@ class EventPages(LogPages):
         return [{"title": kin.title, "events": kin.events, "url": self.found_by(kin.query)} for kin in found]
 
     def _readers(self, request: HttpRequest, event: Event) -> dict[str, Any]:
-        """Return who can read the event now and who could when it happened, for whoever reads the log of the whole organization."""
+        """Return who can read the event now, and could when it happened, for whoever reads the whole log."""
         log = event.organization_id or INSTALLATION
         if not actor_of(request).can(READ) or log == INSTALLATION:
             return {"tells_readers": False, "is_installations": log == INSTALLATION}

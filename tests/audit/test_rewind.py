@@ -102,7 +102,9 @@ class World:
 
     def end(self, data: st.DataObject) -> None:
         """Delete a row that no other names."""
-        used = {(named, row[name]) for (kind, _), row in self.rows.items() for name, named in SHAPES[kind].names.items()}
+        used = {
+            (named, row[name]) for (kind, _), row in self.rows.items() for name, named in SHAPES[kind].names.items()
+        }
         free = sorted(self.rows.keys() - used)
         if not free:
             return
