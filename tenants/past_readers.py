@@ -12,7 +12,7 @@ from audit.readers import MOST, Reader, Readers
 from audit.rewind import Key, Past, Row, rewound
 
 from .authority import GrantSource, MemberAuthority, assemble
-from .models import Project
+from .models import Organization, Project
 from .past_rows import (
     GROUP,
     GROUP_GRANT,
@@ -32,9 +32,7 @@ from .permissions import P, role_permissions
 
 _IN_A_PROJECT = frozenset({PROJECT_ROLE, GROUP_ROLE, USER_GRANT, GROUP_GRANT})
 _MOVES = frozenset({"project.purged", "project.transferred_away", "project.transferred_here"})
-_PURGED = "organization.purged"
 _ACTIONS = _MOVES | {
-    _PURGED,
     "role.created",
     "role.updated",
     "role.deleted",
@@ -61,7 +59,7 @@ _ACTIONS = _MOVES | {
 
 
 def people_who_could(event: Event, permission: str, changes: Sequence[Event]) -> Readers:
-    """Return the members who held a permission where and when an event happened (ten statements).
+    """Return the members who held a permission where and when an event happened (eleven statements).
 
     Args:
         event: where and when.
@@ -69,7 +67,7 @@ def people_who_could(event: Event, permission: str, changes: Sequence[Event]) ->
         changes: what changed since, of `_ACTIONS`, newest first.
     """
     organization_id, project_id, name = event.organization_id, event.project_id, P(permission)
-    if organization_id is None or any(change.action == _PURGED for change in changes):
+    if organization_id is None or not Organization.objects.filter(pk=organization_id).exists():
         return Readers((), doubts=("The organization was deleted since: who could read its log is not known.",))
     if project_id and _is_moved(organization_id, project_id, changes):
         doubt = "The project was deleted or moved since: whom its roles, exceptions and keys let read is not known."

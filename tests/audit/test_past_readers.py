@@ -43,6 +43,7 @@ from tests.accounts.api.stage import make_key
 from tests.audit.events import write
 from tests.audit.readers import reader_of_one_project
 from tests.people import Tenant, signed_in
+from tests.tenants.test_deletion import age, purge, schedule
 
 LOG = "/o/acme/audit/"
 DECIDING_NOTHING = {
@@ -258,6 +259,20 @@ def test_in_a_project_nobody_who_is_gone_is_named_by_a_role_that_another_may_hav
     assert set(past_of(acme, event)) == PEOPLE - {"admin@acme.example"}
     (doubt,) = page_of(event, acme.owner)["past"].doubts
     assert doubt.endswith("are not known: admin@acme.example.")
+
+
+def test_of_an_organization_that_is_gone_nobody_is_named(
+    acme: Tenant, operator: User, superuser: psycopg.Connection
+) -> None:
+    event = write(acme.organization.pk)
+    schedule(acme, "organization")
+    age(superuser, "organization", acme)
+    purge(acme, "organization")
+    client = signed_in(operator)
+    client.post(f"/admin/audit/deleted/{acme.organization.pk}/", {"reason": "Request of the tax office, 12/26"})
+    past = client.get(f"/admin/audit/{event.pk}/").context["past"]
+    assert not past.named
+    assert past.doubts == ("The organization was deleted since: who could read its log is not known.",)
 
 
 @pytest.mark.unattributed
