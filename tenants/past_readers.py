@@ -108,11 +108,14 @@ def readers_in(past: Past, now: dict[Key, Row], place: tuple[UUID, UUID | None],
             continue
         authority = assemble(organization_id, grants[label])
         allowed = permission in authority.permissions_in(project_id)
+        why = _why(authority, permission, project_id)
         if (MEMBER, pk) in now:
+            if allowed and gone and not _is_settled(authority, permission, project_id, left=False):
+                why += ", unless a group that was deleted since had another role in this project"
             if allowed:
-                named.append(Reader(label, "person", _why(authority, permission, project_id)))
-        elif allowed and _is_settled(authority, project_id):
-            named.append(Reader(label, "person", f"{_why(authority, permission, project_id)}, left since"))
+                named.append(Reader(label, "person", why))
+        elif allowed and _is_settled(authority, permission, project_id, left=True):
+            named.append(Reader(label, "person", f"{why}, left since"))
             left = True
         elif allowed or project_id or able_groups or gone:
             unsure.append(label)
@@ -126,12 +129,19 @@ def readers_in(past: Past, now: dict[Key, Row], place: tuple[UUID, UUID | None],
     return Readers(tuple(ordered), doubts=tuple(doubt for doubt in doubts if doubt))
 
 
-def _is_settled(authority: MemberAuthority, project_id: UUID | None) -> bool:
-    """Return whether what else somebody may have had could take nothing away from them."""
-    if project_id is None:
+def _is_settled(authority: MemberAuthority, permission: P, project_id: UUID | None, *, left: bool) -> bool:
+    """Return whether what is not known could take nothing away from somebody who may by what is known.
+
+    Args:
+        authority: what is known.
+        permission: which.
+        project_id: where; None: the organization, where everything only adds.
+        left: whether a role of their own in the project may be missing, and not only groups' roles.
+    """
+    if project_id is None or permission in authority.exceptions.get(project_id, {}):
         return True
-    grants = authority.project_roles.get(project_id, ())
-    return any(grant.source is GrantSource.PROJECT_MEMBERSHIP for grant in grants)
+    deciding = {grant.source for grant in authority.project_roles.get(project_id, ())}
+    return GrantSource.PROJECT_MEMBERSHIP in deciding or (bool(deciding) and not left)
 
 
 def _grants(past: Past) -> dict[str, list[tuple[Any, ...]]]:
