@@ -74,6 +74,9 @@ def rewound(rows: Mapping[Key, Row], events: Iterable[Told], shapes: Mapping[str
     past = Past(dict(rows))
     for event in events:
         key = (event.target_type, event.target_id)
+        if event.target_type not in shapes:
+            past.unknown[key] = event.target_label or event.target_id
+            continue
         if event.before or event.after:
             _undo(past, key, event, shapes[event.target_type].needed)
         old, new = event.before.get("name"), event.after.get("name")

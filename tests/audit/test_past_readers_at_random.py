@@ -52,7 +52,8 @@ class Life:
 
     def step(self, number: int) -> None:
         """Let something happen."""
-        acting, some = {"actor": self.actor}, self.some
+        acting: dict[str, Any] = {"actor": self.actor}
+        some = self.some
         place: dict[str, Any] = {"project": self.tenant.project, **acting}
         permissions = self.random.choice([[READ], ["projects:read"]])
         organization = self.tenant.organization
@@ -91,9 +92,9 @@ class Life:
             self.random.choice(choices)()
 
 
-def seen(event: Event) -> set[str]:
+def seen(tenant: Tenant, event: Event) -> set[str]:
     """Return who can read an event now."""
-    return {reader.label for reader in readers_of(event.organization_id, event.project_id, READ).named}
+    return {reader.label for reader in readers_of(tenant.organization.pk, event.project_id, READ).named}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -105,7 +106,7 @@ def test_nobody_is_named_wrongly_and_nobody_is_left_out_without_a_word(acme: Ten
             life.step(number)
             for project_id in (None, acme.project.pk):
                 event = write(acme.organization.pk, action="access.denied", project_id=project_id)
-                recorded.append((event, seen(event)))
+                recorded.append((event, seen(acme, event)))
         certain = 0
         for event, could in recorded:
             past = readers_when(event, READ)

@@ -129,9 +129,10 @@ def test_the_undone_state_is_what_was_recorded_at_that_time(steps: list[str], da
 def test_what_an_event_does_not_hold_any_more_is_unknown() -> None:
     erased = Change("member", "1", {"user": "[erased]", "role": "red"}, {}, target_label="[erased]")
     partial = Change("member", "2", {"role": "red"}, {"role": "blue"}, target_label="ada")
-    past = rewound({}, [erased, partial], SHAPES)
+    foreign = Change("of another version", "3", {"name": "x"}, {}, target_label="it")
+    past = rewound({}, [erased, partial, foreign], SHAPES)
     assert past.rows == {}
-    assert past.unknown == {("member", "1"): "[erased]", ("member", "2"): "ada"}
+    assert past.unknown == {("member", "1"): "[erased]", ("member", "2"): "ada", ("of another version", "3"): "it"}
 
 
 def test_what_was_made_later_is_not_unknown() -> None:
