@@ -14,7 +14,7 @@ from isolation.actor import ANONYMOUS, Actor
 from isolation.scope import tenant_scope
 from tenants.lookups import memberships_of
 
-from . import audit_sources, signals  # noqa: F401 - registers what the viewer asks
+from . import audit_sources, past_readers, signals  # noqa: F401 - registers what the viewer asks
 
 records(signals.user_created, "user.created", "Created a login")
 records(signals.user_updated, "user.updated", "Changed a login")

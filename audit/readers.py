@@ -25,10 +25,17 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Those who may read; `more` says that there are others beside them."""
+    """Those who may read.
+
+    Attributes:
+        named: some or all of them.
+        more: whether there are others beside them.
+        doubts: sentences about what is not known.
+    """
 
     named: tuple[Reader, ...]
     more: bool = False
+    doubts: tuple[str, ...] = ()
 
 
 Source = Callable[[UUID, UUID | None, str], Readers]

@@ -3,7 +3,7 @@
 from audit import directory
 from audit.recorder import records
 
-from . import audit_sources, signals  # noqa: F401 - registers what the viewer asks
+from . import audit_sources, past_readers, signals  # noqa: F401 - registers what the viewer asks
 from .audit_directory import TenantDirectory
 
 directory.register(TenantDirectory())

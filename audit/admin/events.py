@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from audit.diff import changes_of
 from audit.formats.record import as_record
 from audit.models import Event
+from audit.past_readers import readers_when
 from audit.patience import LIST, TookTooLong, patience
 from audit.querysets import READ
 from audit.readers import readers_of
@@ -25,7 +26,7 @@ from .base import LogPages
 
 PER_PAGE = 50
 _DECIDING = (
-    'type:member,role,"group member","group role","project role","exception for a user","exception for a group",'
+    'type:member,role,group,"group member","group role","project role","exception for a user","exception for a group",'
     '"service account","API key"'
 )
 
@@ -143,7 +144,7 @@ class EventPages(LogPages):
         return [{"title": kin.title, "events": kin.events, "url": self.found_by(kin.query)} for kin in found]
 
     def _readers(self, request: HttpRequest, event: Event) -> dict[str, Any]:
-        """Return who can read the event now, for whoever reads the log of the whole organization."""
+        """Return who can read the event now, and could when it happened, for whoever reads the whole log."""
         log = event.organization_id or INSTALLATION
         if not actor_of(request).can(READ) or log == INSTALLATION:
             return {"tells_readers": False, "is_installations": log == INSTALLATION}
@@ -151,5 +152,6 @@ class EventPages(LogPages):
         return {
             "tells_readers": True,
             "readers": readers_of(log, event.project_id, READ),
+            "past": readers_when(event, READ),
             "deciding_url": self.found_by(changes),
         }
