@@ -15,7 +15,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
 from gateway.claims import Claims
 from gateway.hotpath.actors import Caller
-from gateway.hotpath.check import _Asker, _Verdict
+from gateway.hotpath.asking import Asker
+from gateway.hotpath.check import _Verdict
 from gateway.hotpath.choosing import Choice
 from gateway.hotpath.config import proxy_defaults
 from gateway.hotpath.memory import Memory
@@ -131,7 +132,7 @@ def main() -> None:
         (credential,) = place.credentials
         request = ProxyRequest("r", organization_id, project_id, "production", "user", user_id, caller.label)
         choice = Choice(credential, "", ("gpt-4*",), "")
-        asker = _Asker(place, caller, keys, claims=claims)
+        asker = Asker(place, caller, keys, claims=claims)
         fixed = [(b"x-gatehouse-upstream", b"api.openai.com"), (b"content-length", b"0")]
         checked[callers.place_of(f"token {number}")] = claims
         verdicts[callers.place_of(f"words {number}")] = _Verdict(asker, choice, request, fixed, None)

@@ -26,7 +26,7 @@ VALUES = {
     "str": "x",
 }
 # Signing out, proving who one is and signing in again; the rest needs no session: keys, tokens, a probe.
-OPEN = (*OPEN_WHEN_CONFINED, "/api/", "/scim/")
+OPEN = (*OPEN_WHEN_CONFINED, "/.well-known/", "/api/", "/scim/")
 
 
 def addresses(patterns: Any, before: str = "/") -> Iterator[str]:
