@@ -14,6 +14,9 @@ from tests.services import SERVICE_MISSING
 
 pytest_plugins = ["tests.people", "tests.running"]
 
+# gRPC's threads of a test of the transformer would disturb the programs that other tests start.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
+
 lease_key = pytest.StashKey[database.Lease]()
 
 

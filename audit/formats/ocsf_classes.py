@@ -109,6 +109,8 @@ API_ACTIVITY = Class(
 
 _NAMED: dict[str, tuple[Class, int]] = {
     "access.denied": (API_ACTIVITY, OTHER),
+    "access_token.issued": (AUTHENTICATION, OTHER),
+    "access_token.revoked": (AUTHENTICATION, OTHER),
     "llm_request.denied": (API_ACTIVITY, OTHER),
     "audit_log.exported": (API_ACTIVITY, 2),
     "audit_log.pulled": (API_ACTIVITY, 2),
@@ -168,6 +170,8 @@ _NAMED: dict[str, tuple[Class, int]] = {
     "sso_session.ended": (AUTHENTICATION, 2),
     "support.entered": (AUTHENTICATION, 7),
     "support.left": (AUTHENTICATION, 2),
+    "usage.exported": (API_ACTIVITY, 2),
+    "usage_limit.reached": (API_ACTIVITY, OTHER),
     "user.created": (ACCOUNT_CHANGE, 1),
     "user.deactivated": (ACCOUNT_CHANGE, 5),
     "user.deleted": (ACCOUNT_CHANGE, 6),
@@ -191,6 +195,7 @@ _BY_NAME_ONLY = frozenset(name.partition(".")[0] for name in _NAMED) - {
     "evidence_export",
     "invitation",
     "sign_in_policy",
+    "usage_limit",
 }
 """What these actions are about is no entity: each is named above."""
 
@@ -230,6 +235,7 @@ _VERBS = {
     "owners_ended": 3,
     "paused": 12,
     "purged": 4,
+    "published": 1,
     "put_back": 3,
     "raised": 1,
     "recovered": 10,
@@ -261,6 +267,7 @@ _VERBS = {
     "verification_failed": OTHER,
     "verification_passed": OTHER,
     "verified": 10,
+    "withdrawn": 4,
 }
 
 _INFORMATIONAL, _LOW, _MEDIUM, _HIGH, _CRITICAL = (

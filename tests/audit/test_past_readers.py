@@ -50,6 +50,7 @@ DECIDING_NOTHING = {
     "group.handed_over",
     "group.released",
     "member.handed_over",
+    "member.owner_kept",
     "member.released",
     "member.sessions_ended",
 }

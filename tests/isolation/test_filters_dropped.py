@@ -54,6 +54,10 @@ FILTERS: dict[str, tuple[str, Callable[..., Any]]] = {
         "accounts.querysets.ApiKeyQuerySet.visible_to",
         lambda queryset, *args, **kwargs: queryset.all(),
     ),
+    "ProviderCredentialQuerySet.visible_to": (
+        "gateway.querysets.ProviderCredentialQuerySet.visible_to",
+        lambda queryset, *args, **kwargs: queryset.all(),
+    ),
     "MemberAuthority.projects_where": (
         "tenants.access.MemberAuthority.projects_where",
         lambda *args, **kwargs: Q(),

@@ -13,7 +13,7 @@ from accounts.models.sso import LONGEST_URL
 from accounts.sso.oidc.registration import redirect_uri
 from isolation.scope import tenant_scope
 from tests.accounts.admin.conftest import ONCE, state
-from tests.browsers import assert_closed, assert_not_in_ones_own
+from tests.browsers import assert_closed, assert_not_in_ones_own, words_of
 from tests.people import Tenant, signed_in
 from tests.sso.hostile import Answer, Behaviour, Hostile
 from tests.sso.stage import CLIENT_ID, CLIENT_SECRET, Sso, connect
@@ -92,7 +92,7 @@ def test_rows_of_another_organization_do_not_exist_in_ones_own(elsewhere: Client
         page = elsewhere.get(f"/o/globex/{url}{query}", follow=True)
         assert page.status_code == 200
         assert b"Corporate" not in page.content
-        assert b"acme" not in page.content.lower()
+        assert b"acme" not in words_of(page.content)
     assert state(sso.tenant) == before
 
 
