@@ -328,7 +328,8 @@ def test_each_verb_leaves_one_event_that_says_it_all(acme: Tenant) -> None:
 
 def test_the_stories_cover_every_action_of_the_organizations() -> None:
     elsewhere = {
-        # Told in the tests of organizations, invitations, members, sessions, deletion and moving, and in the portal's.
+        # Told in the tests of organizations, invitations, members, sessions, deletion and moving, in the portal's and in
+        # those of single sign-on.
         "organization.created",
         "organization.purged",
         "project.created",
@@ -337,6 +338,7 @@ def test_the_stories_cover_every_action_of_the_organizations() -> None:
         "project.transferred_here",
         "member.added",
         "member.left",
+        "member.owner_kept",
         "member.sessions_ended",
         "invitation.accepted",
         "support.entered",
