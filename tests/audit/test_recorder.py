@@ -328,8 +328,8 @@ def test_each_verb_leaves_one_event_that_says_it_all(acme: Tenant) -> None:
 
 def test_the_stories_cover_every_action_of_the_organizations() -> None:
     elsewhere = {
-        # Told in the tests of organizations, invitations, members, sessions, deletion and moving, in the portal's and in
-        # those of single sign-on.
+        # Told in the tests of organizations, invitations, members, sessions, deletion and moving, of single sign-on,
+        # and in the portal's.
         "organization.created",
         "organization.purged",
         "project.created",
