@@ -118,13 +118,13 @@ class _Held:
         version: of the credential that it belongs to.
         until: the monotonic second at which it ends.
         headers: to inject.
-        failure: in words, "" when there is none.
+        has_failed: whether there are none.
     """
 
     version: bytes
     until: float
     headers: Headers = field(default_factory=list, repr=False)
-    failure: str = ""
+    has_failed: bool = False
 
 
 class Credentials:
@@ -143,13 +143,13 @@ class Credentials:
         Tokens and leases are kept until 30 seconds before they end; of several requests one asks for the next.
 
         Raises:
-            Refused: there are none now (503 ``credential_unavailable``); the detail says why.
+            Refused: there are none now (503 ``credential_unavailable``); the log says why.
         """
         held = self._held.get(credential.id)
         if held is None or held.version != credential.version or held.until <= monotonic():
             held = await self._renewed(credential)
-        if held.failure:
-            raise _unavailable(credential, held)
+        if held.has_failed:
+            raise _unavailable(held)
         return held.headers
 
     def close(self) -> None:
@@ -187,7 +187,7 @@ class Credentials:
             until = started + max(0.0, seconds - EARLY_SECONDS)
             return self._keep(credential, _Held(credential.version, until, [(header.encode(), value.encode())]))
         logger.warning("the provider credential %s cannot be used: %s", credential.id, failure)
-        return self._keep(credential, _Held(credential.version, monotonic() + FAILED_SECONDS, failure=failure))
+        return self._keep(credential, _Held(credential.version, monotonic() + FAILED_SECONDS, has_failed=True))
 
     async def _in_thread(self, credential: Credential) -> tuple[str, str, float]:
         """Return what `_obtain` does, when it is the organization's turn.
@@ -243,12 +243,13 @@ def _kept_seconds() -> float:
     return float(settings.KEYRING.cache_seconds)
 
 
-def _unavailable(credential: Credential, held: _Held) -> Refused:
+def _unavailable(held: _Held) -> Refused:
+    """Return the refusal; who may only call models learns neither the credential's name nor where its secret lies."""
     seconds = max(1, round(held.until - monotonic()))
     return Refused(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "credential_unavailable",
-        f"The provider credential “{credential.name}” cannot be used now. {held.failure} Try again in a moment; if it "
-        "stays so, let an administrator test the credential.",
+        "The credential for this provider cannot be used now. Try again in a moment; if it stays so, let an "
+        "administrator test the provider credentials, which says why.",
         headers=[(b"retry-after", b"%d" % seconds)],
     )
