@@ -73,7 +73,8 @@ sets it, makes 503 of it again."""
 
 # The version of the API that is meant when the client names none (Anthropic demands one).
 _VERSION = b"2023-06-01"
-# Whatever a client may have sent that opens, or chooses, something at a provider, and what is ours.
+# Whatever a client may have sent that opens, or chooses, something at a provider, what is ours, and what a server may
+# take for another method or path than the one that was allowed.
 _REMOVED = (
     *SHOWN,
     *STATED,
@@ -85,6 +86,11 @@ _REMOVED = (
     b"x-amz-security-token",
     b"x-goog-api-key",
     b"x-goog-user-project",
+    b"x-http-method",
+    b"x-http-method-override",
+    b"x-method-override",
+    b"x-original-url",
+    b"x-rewrite-url",
 )
 _PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
 _NOTHING: Message = {"type": "http.response.body", "body": b""}

@@ -17,6 +17,7 @@ from tests.people import Tenant, make_project
 INVOKE = ["llm:invoke"]
 ALWAYS_REMOVED = {"x-gatehouse-llm-auth", "x-langsmith-llm-auth", "cookie", "proxy-authorization", "api-key"}
 ALWAYS_REMOVED |= {"x-gatehouse-provider", "x-gatehouse-model", "x-gatehouse-project", "openai-organization"}
+ALWAYS_REMOVED |= {"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-rewrite-url"}
 
 
 @pytest.fixture

@@ -78,7 +78,12 @@ LEAVES_NOTHING = {
     "x-gatehouse-project": "chatbot",
     "x-gatehouse-provider": "openai",
     "x-gatehouse-upstream": "169.254.169.254",
+    "x-http-method": "DELETE",
+    "x-http-method-override": "DELETE",
+    "x-method-override": "DELETE",
+    "x-original-url": "/v1/files",
     "x-real-ip": "10.0.0.1",
+    "x-rewrite-url": "/v1/files",
 }
 
 
