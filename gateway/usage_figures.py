@@ -1,6 +1,6 @@
 """Figures of usage: sums over a period by whatever people ask, within what an actor may see."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,8 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncDay
 from django.utils import timezone
 
+from accounts.models import ApiKey
+from gateway.counting import Counted
 from gateway.models import LimitSubject, UsageHour, UsageLimit
 from isolation.actor import Actor
 from tenants.models import Project
@@ -88,15 +90,48 @@ def visible_hours(actor: Actor) -> "QuerySet[Any]":
 
 
 def visible_limits(actor: Actor) -> "QuerySet[Any]":
-    """Return the limits that an actor may see: all, or those of projects where they may see usage."""
+    """Return the limits that an actor may see: all, or those of projects where they may see usage.
+
+    A role in a project replaces the organization's: who may see usage everywhere else sees no limit of that project, nor
+    of its keys.
+    """
     rows: QuerySet[Any] = UsageLimit.objects.all()
     if actor.can(P.USAGE_LIMITS_MANAGE):
         return rows
     projects = Project.objects.visible_to(actor, P.USAGE_READ).values_list("pk", flat=True)
     own = Q(subject_kind=LimitSubject.PROJECT, subject__in=[str(pk) for pk in projects])
     if actor.can(P.USAGE_READ):
-        return rows.filter(own | ~Q(subject_kind=LimitSubject.PROJECT) | Q(subject=""))
+        foreign = Q(subject_kind=LimitSubject.API_KEY, subject__in=_hidden(actor, LimitSubject.API_KEY))
+        return rows.filter(own | ~Q(subject_kind=LimitSubject.PROJECT) | Q(subject="")).exclude(foreign)
     return rows.filter(own)
+
+
+def visible_counts(
+    actor: Actor, limits: Iterable[UsageLimit], found: Mapping[UUID, list[Counted]]
+) -> dict[UUID, list[Counted]]:
+    """Return what is used of limits without the projects, and the keys of projects, whose usage an actor may not see.
+
+    Args:
+        actor: who may see the limits.
+        limits: those of `visible_limits`.
+        found: what `gateway.counting.counted` says of them.
+    """
+    shown = dict(found)
+    if actor.can(P.USAGE_LIMITS_MANAGE):
+        return shown
+    each = [limit for limit in limits if not limit.subject]
+    for kind in (LimitSubject.PROJECT, LimitSubject.API_KEY):
+        if of_kind := [limit.pk for limit in each if limit.subject_kind == kind]:
+            hidden = _hidden(actor, kind)
+            shown |= {pk: [one for one in found.get(pk, []) if one.subject not in hidden] for pk in of_kind}
+    return shown
+
+
+def _hidden(actor: Actor, kind: LimitSubject) -> set[str]:
+    """Return the projects whose usage an actor may not see, or the keys of these."""
+    projects = Project.objects.exclude(pk__in=Project.objects.visible_to(actor, P.USAGE_READ).values("pk"))
+    rows = projects if kind == LimitSubject.PROJECT else ApiKey.objects.filter(project__in=projects.values("pk"))
+    return {str(pk) for pk in rows.values_list("pk", flat=True)}
 
 
 def hours_in(

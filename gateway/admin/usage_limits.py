@@ -15,7 +15,7 @@ from gateway.counting import Counted, counted
 from gateway.forms.usage_limits import Choices, LimitForm, NewLimitForm, amount_text, used_text, what_text
 from gateway.models import LimitSubject, UsageLimit
 from gateway.services.usage_limits import create_usage_limit, delete_usage_limit, update_usage_limit
-from gateway.usage_figures import visible_limits
+from gateway.usage_figures import visible_counts, visible_limits
 from gateway.usage_names import subject_labels
 from isolation.exceptions import DomainError
 from tenants.models import Membership, Project
@@ -64,14 +64,15 @@ class UsageLimitPages:
             require(request, P.USAGE_READ)
         limits = list(visible_limits(actor_of(request)))
         found = counted(request.organization.pk, limits)  # type: ignore[attr-defined]
+        shown = visible_counts(actor_of(request), limits, found or {})
         labels = subject_labels(
             [(limit.subject_kind, limit.subject) for limit in limits]
-            + [(limit.subject_kind, each.subject) for limit in limits for each in (found or {}).get(limit.pk, [])]
+            + [(limit.subject_kind, each.subject) for limit in limits for each in shown.get(limit.pk, [])]
         )
         editable = can(request, P.USAGE_LIMITS_MANAGE)
         context = {
             "title": "Limits",
-            "rows": [_row(limit, (found or {}).get(limit.pk, []), labels, editable=editable) for limit in limits],
+            "rows": [_row(limit, shown.get(limit.pk, []), labels, editable=editable) for limit in limits],
             "is_away": found is None,
             "add_url": reverse("console:usage_limit_new") if editable else "",
             "usage_url": reverse("console:usage"),

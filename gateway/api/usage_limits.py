@@ -13,7 +13,7 @@ from api.views import OrganizationView
 from gateway.counting import counted
 from gateway.models import LimitMetric, LimitSubject, LimitWindow, UsageLimit
 from gateway.services.usage_limits import MOST_AMOUNT, create_usage_limit, delete_usage_limit, update_usage_limit
-from gateway.usage_figures import visible_limits
+from gateway.usage_figures import visible_counts, visible_limits
 from gateway.usage_names import subject_labels
 from tenants.permissions import P
 
@@ -200,7 +200,7 @@ class UsageOfLimit(OrganizationView):
                 "counters_unavailable",
                 "The counters do not answer at this moment. Try again in a second.",
             )
-        rows = found[limit.pk]
+        rows = visible_counts(self.actor, [limit], found)[limit.pk]
         labels = subject_labels((limit.subject_kind, each.subject) for each in rows)
         subjects = [
             {

@@ -15,6 +15,7 @@ from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 from tenants.services.members import set_project_role
 from tests.api.calls import by
+from tests.gateway.stage import Keys
 from tests.llm_proxy.limits.test_services import actions, count, make
 from tests.people import Tenant, make_project, signed_in
 from tests.tenants.stage import events
@@ -104,6 +105,38 @@ def test_who_sees_one_projects_usage_sees_that_alone(acme: Tenant) -> None:
     assert caller.get(f"{API}/usage").json()["total"]["requests"] == 3
     assert "77" in page(acme.viewer, LIMITS)
     assert "Chatbot" not in page(acme.viewer, LIMITS)
+
+
+def test_a_role_in_a_project_takes_the_sight_of_its_limits_and_of_its_keys(acme: Tenant) -> None:
+    keys = Keys(acme)
+    with tenant_scope(acme.organization):
+        secret = make_project(acme, "secret-plan")
+        member, viewer = acme.membership("member"), acme.role("viewer")
+        set_project_role(membership=member, project=secret, role=viewer, actor=SYSTEM)
+        key = keys.project(project=secret, name="Hidden key").key
+    each = {
+        "project": (str(secret.pk), str(acme.project.pk)),
+        "api_key": (str(key.pk), str(keys.project(name="Known key").key.pk)),
+    }
+    limits = {kind: make(acme, subject_kind=kind, window="month", amount=100) for kind in each}
+    named = [make(acme, subject_kind=kind, subject=subjects[0], amount=77) for kind, subjects in each.items()]
+    for kind, subjects in each.items():
+        for subject in subjects:
+            count(acme, limits[kind], 40, subject)
+    caller = by(acme.member)
+    for kind, subjects in each.items():
+        path = f"{API}/usage-limits/{limits[kind].pk}/usage"
+        assert [row["subject"] for row in caller.get(path).json()["subjects"]] == [subjects[1]]
+        assert len(by(acme.owner).get(path).json()["subjects"]) == 2
+    for limit in named:
+        assert caller.get(f"{API}/usage-limits/{limit.pk}").status_code == 404
+        assert caller.get(f"{API}/usage-limits/{limit.pk}/usage").status_code == 404
+    text = page(acme.member, LIMITS)
+    assert "Chatbot" in text
+    assert "Known key" in text
+    for word in ("secret-plan", "Secret-plan", "Hidden key", "77"):
+        assert word not in text
+    assert "Hidden key" in page(acme.owner, LIMITS)
 
 
 def test_the_page_shows_what_was_used_and_refused(acme: Tenant) -> None:
