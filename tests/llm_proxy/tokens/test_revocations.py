@@ -4,6 +4,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.test import Client
 
 from accounts.services.api_keys import revoke_api_key, rotate_api_key
 from accounts.services.sessions import end_member_sessions, end_sessions
@@ -119,6 +120,14 @@ def test_a_person_revokes_their_own(keys: Keys, acme: Tenant) -> None:
     token = token_of(exchange(browser, organization="acme", project="chatbot"))
     assert post(REVOCATION, {"token": token}, client=browser).status_code == 200
     assert is_revoked(acme, token)
+
+
+def test_another_site_cannot_make_a_browser_revoke(keys: Keys, acme: Tenant) -> None:
+    token = token_of(exchange(signed_in(acme.member), organization="acme", project="chatbot"))
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(acme.member, backend="allauth.account.auth_backends.AuthenticationBackend")
+    assert "CSRF" in refused(post(REVOCATION, {"token": token}, client=browser), "unauthorized_client")
+    assert not is_revoked(acme, token)
 
 
 def test_what_is_no_valid_token_is_answered_as_if_it_were_ended(keys: Keys) -> None:
