@@ -92,8 +92,8 @@ def visible_hours(actor: Actor) -> "QuerySet[Any]":
 def visible_limits(actor: Actor) -> "QuerySet[Any]":
     """Return the limits that an actor may see: all, or those of projects where they may see usage.
 
-    A role in a project replaces the organization's: who may see usage everywhere else sees no limit of that project, nor
-    of its keys.
+    A role in a project replaces the organization's: who may see usage everywhere else sees no limit of that project,
+    nor of its keys.
     """
     rows: QuerySet[Any] = UsageLimit.objects.all()
     if actor.can(P.USAGE_LIMITS_MANAGE):
