@@ -70,8 +70,8 @@ def command(cluster: EmbeddedPostgres, *arguments: str) -> str:
     return subprocess.run(told, env=environment, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
-def _program(name: str) -> Path:
-    return database.server()._programs / name
+def _program(name: str) -> str:
+    return str(database.server()._programs / name)
 
 
 def identity_of(connection: psycopg.Connection) -> int:
