@@ -12,8 +12,7 @@ from tenants.grantors import who_holds
 from tenants.models import Membership, Organization
 from tenants.permissions import P
 
-from .mailing import owners, portal_link, to_each
-from .models import User
+from .mailing import operators, owners, portal_link, to_each
 
 _FINDINGS_SHOWN = 20
 
@@ -26,20 +25,20 @@ def audit_log_alerts(organization_id: UUID | None, problems: list[str]) -> list[
         problems: what was found, sentences.
     """
     shown = {"problems": problems[:10], "more": max(0, len(problems) - 10)}
-    operators = set(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
+    told = operators()
     log = f"?log={organization_id}" if organization_id else ""
     name = "this installation"
     messages = []
     if organization_id is not None:
-        owners = Membership.objects.active_owners().select_related("organization", "user")
-        name = owners[0].organization.name if owners else str(organization_id)
-        addresses = sorted({owner.user.email for owner in owners} - operators)
+        members = Membership.objects.active_owners().select_related("organization", "user")
+        name = members[0].organization.name if members else str(organization_id)
+        addresses = sorted({member.user.email for member in members}.difference(told))
         context = {"name": name, **shown}
         if addresses:
-            context["link"] = portal_link(f"o/{owners[0].organization.slug}/audit/checkpoint/")
+            context["link"] = portal_link(f"o/{members[0].organization.slug}/audit/checkpoint/")
         messages = to_each(addresses, "audit_log_altered", context)
     context = {"name": name, "link": f"{portal_link('admin/audit/checkpoint/')}{log}", **shown}
-    return [*messages, *to_each(sorted(operators), "audit_log_altered", context)]
+    return [*messages, *to_each(told, "audit_log_altered", context)]
 
 
 def unattributed_change_alerts(
@@ -57,9 +56,8 @@ def unattributed_change_alerts(
         "findings": findings[:_FINDINGS_SHOWN],
         "more": max(0, len(findings) - _FINDINGS_SHOWN),
     }
-    operators = set(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
     messages = to_each(
-        sorted(operators), "unattributed_changes", {**context, "link": portal_link("admin/audit/unattributed/")}
+        operators(), "unattributed_changes", {**context, "link": portal_link("admin/audit/unattributed/")}
     )
     if organization:
         link = portal_link(f"o/{organization.slug}/audit/unattributed/")
@@ -76,9 +74,8 @@ def audit_keeping_notices(organization_id: UUID | None, context: dict[str, Any])
     """
     organization = Organization.objects.filter(pk=organization_id).first() if organization_id else None
     if organization is None:
-        operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
         link = f"{portal_link('admin/audit/retention/')}{f'?log={organization_id}' if organization_id else ''}"
-        return to_each(sorted(operators), "audit_log_kept", {"name": "Gatehouse", "link": link, **context})
+        return to_each(operators(), "audit_log_kept", {"name": "Gatehouse", "link": link, **context})
     link = portal_link(f"o/{organization.slug}/audit/retention/")
     return to_each(owners(), "audit_log_kept", {"name": organization.name, "link": link, **context})
 
@@ -98,9 +95,8 @@ def sink_alerts(cursor: SinkCursor, reason: str) -> list[EmailMultiAlternatives]
         "waiting": cursor.lag_events,
     }
     if sink.receives_every_log:
-        operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
         context |= {"name": "this installation", "link": portal_link(f"admin/sinks/{sink.pk}/")}
-        return to_each(sorted(operators), "sink_failing", context)
+        return to_each(operators(), "sink_failing", context)
     organization = Organization.objects.get(pk=sink.organization_id)
     context |= {"name": organization.name, "link": portal_link(f"o/{organization.slug}/sinks/{sink.pk}/")}
     managers = {member.user.email for member in who_holds(P.SINKS_MANAGE)}
@@ -115,7 +111,7 @@ def alert_mails(organization_id: UUID | None, context: dict[str, Any]) -> list[E
         context: the alert in words.
     """
     if organization_id is None:
-        people = list(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
+        people = operators()
     else:
-        people = [member.user.email for member in who_holds(P.ALERTS_MANAGE)]
-    return to_each(sorted(set(people)), "alert", context)
+        people = sorted({member.user.email for member in who_holds(P.ALERTS_MANAGE)})
+    return to_each(people, "alert", context)

@@ -11,6 +11,8 @@ from django.template.loader import render_to_string
 from console.links import root_url
 from tenants.models import Membership
 
+from .models import User
+
 logger = logging.getLogger("gatehouse.mail")
 
 
@@ -29,6 +31,11 @@ def to_each(addresses: Iterable[str], template: str, context: dict[str, Any]) ->
 def owners() -> list[str]:
     """Return the addresses of the owners of the open scope."""
     return sorted(set(Membership.objects.active_owners().values_list("user__email", flat=True)))
+
+
+def operators() -> list[str]:
+    """Return the addresses of the operators who can sign in."""
+    return sorted(User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True))
 
 
 def portal_link(path: str) -> str:

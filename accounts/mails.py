@@ -18,7 +18,7 @@ from tenants.grantors import who_holds
 from tenants.models import Domain, Membership, Organization
 from tenants.permissions import P
 
-from .mailing import owners, portal_link, to_each
+from .mailing import operators, owners, portal_link, to_each
 from .models import ApiKey, PlatformKey, ScimToken, SsoConnection, SsoLogin, SsoSetupLink, User
 from .services.saml_certificates import Expiring
 from .sessions.words import place_of
@@ -66,14 +66,13 @@ def send_platform_leak_notice(key: PlatformKey, *, source_url: str) -> None:
         key: the key.
         source_url: as for `send_leak_notice`.
     """
-    operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
     context = {
         "name": key.name,
         "public_id": key.public_id,
         "source_url": " ".join(source_url.split())[:1_000],
         "link": portal_link(f"admin/accounts/platformkey/{key.pk}/change/"),
     }
-    for message in to_each(operators, "platform_key_leak", context):
+    for message in to_each(operators(), "platform_key_leak", context):
         transaction.on_commit(message.send, robust=True)
 
 
@@ -115,7 +114,6 @@ def expiry_warnings(key: ApiKey) -> list[EmailMultiAlternatives]:
 
 def platform_expiry_warnings(key: PlatformKey) -> list[EmailMultiAlternatives]:
     """Return the mails that tell the operators when a platform key expires."""
-    operators = User.objects.filter(is_operator=True, is_active=True).values_list("email", flat=True)
     context = {
         "name": key.name,
         "public_id": key.public_id,
@@ -124,7 +122,7 @@ def platform_expiry_warnings(key: PlatformKey) -> list[EmailMultiAlternatives]:
         "left": _left(key),
         "link": portal_link(f"admin/accounts/platformkey/{key.pk}/change/"),
     }
-    return to_each(operators, "platform_key_expiry", context)
+    return to_each(operators(), "platform_key_expiry", context)
 
 
 def scim_expiry_warnings(token: ScimToken) -> list[EmailMultiAlternatives]:
@@ -191,17 +189,17 @@ def last_owner_alerts(connection: str, detail: str) -> list[EmailMultiAlternativ
         connection: the name of the identity provider's connection.
         detail: what it was told.
     """
-    owners = Membership.objects.active_owners().select_related("organization", "user")
-    if not owners:
+    members = Membership.objects.active_owners().select_related("organization", "user")
+    if not members:
         return []
-    organization = owners[0].organization
+    organization = members[0].organization
     context = {
         "organization": organization.name,
         "connection": connection,
         "detail": detail,
         "link": portal_link(f"o/{organization.slug}/"),
     }
-    return to_each(sorted({owner.user.email for owner in owners}), "last_owner", context)
+    return to_each(sorted({member.user.email for member in members}), "last_owner", context)
 
 
 def send_sso_domain_notice(domain: Domain, *, connections: list[str], holds: bool, days: int) -> None:

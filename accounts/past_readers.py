@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Q
 
 from audit.models import Event
-from audit.past_readers import PastSource, sources, targets
+from audit.past_readers import PastSource, doubt_about, sources, targets
 from audit.readers import MOST, Reader, Readers
 from audit.redaction import snapshot
 from audit.rewind import Row, Shape, as_row, rewound
@@ -44,8 +43,8 @@ def keys_that_could(event: Event, permission: str, changes: Sequence[Event]) -> 
         if row.get("project_id") in here and permission in row["scopes"] and _is_accepted(row, event.time)
     ]
     named = sorted((_reader(row, permission) for row in able), key=lambda reader: reader.label)
-    doubts = _doubts(past.unknown.values())
-    return Readers(tuple(named[:MOST]), more=len(chosen) > MOST or len(named) > MOST, doubts=doubts)
+    doubt = doubt_about("What these keys, which are gone since, allowed is not known", past.unknown.values())
+    return Readers(tuple(named[:MOST]), len(chosen) > MOST or len(named) > MOST, (doubt,) if doubt else ())
 
 
 def _is_accepted(row: Row, time: datetime) -> bool:
@@ -56,14 +55,7 @@ def _is_accepted(row: Row, time: datetime) -> bool:
 def _reader(row: Row, permission: str) -> Reader:
     owner = row.get("user") or row.get("service_account")
     limit = f", as far as {owner} might" if owner else ""
-    return Reader(f"{row['name']} ({row['public_id']})", "API key", f"its scope {permission}{limit}")
-
-
-def _doubts(unknown: Any) -> tuple[str, ...]:
-    names = sorted(unknown)
-    others = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    listed = ", ".join(names[:MOST])
-    return (f"What these keys, which are gone since, allowed is not known: {listed}{others}.",) if names else ()
+    return Reader(f"{row['name']} ({row['public_id']})", KEY, f"its scope {permission}{limit}")
 
 
 sources.append(PastSource(_ACTIONS, frozenset({ApiKey._meta.db_table}), keys_that_could))

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
+from django.db.models import F
 from django.utils import timezone
 
 from isolation import context
@@ -76,7 +77,9 @@ class Cosigned:
 
 def cosigned(log: UUID) -> list[Cosigned]:
     """Return who cosigns a log, or did, and how far."""
-    standing = {row.name: row for row in Cosigning.objects.filter(organization_id=log)}
+    # A cosigner that was removed and added again has two rows: the one that is asked now counts.
+    asked_last = F("asked_at").asc(nulls_first=True)
+    standing = {row.name: row for row in Cosigning.objects.filter(organization_id=log).order_by(asked_last)}
     newest = Cosignature.objects.filter(organization_id=log).order_by("name", "-size").distinct("name")
     found = {row.name: row for row in newest}
     notes = dict(

@@ -22,7 +22,8 @@ INSTALLATION = UUID(int=0)
 """In place of an organization's id: the log of the installation itself."""
 
 KEY_HEADER = "gatehouse-audit-key/v1"
-_ED25519 = b"\x01"
+ED25519 = b"\x01"
+"""What a verifier key is for: notes; `cosigning.signatures` has the other kind."""
 _ID_BYTES = 4
 _DASH = "\u2014 "
 
@@ -103,14 +104,14 @@ def origin_of(installation: UUID, log: UUID) -> str:
     return f"{installation_name(installation)}/{'installation' if log == INSTALLATION else log}"
 
 
-def key_id(name: str, public: bytes) -> bytes:
+def key_id(name: str, public: bytes, kind: bytes = ED25519) -> bytes:
     """Return the four bytes by which a signature names its key."""
-    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:_ID_BYTES]
+    return hashlib.sha256(name.encode() + b"\n" + kind + public).digest()[:_ID_BYTES]
 
 
-def verifier_key(name: str, public: bytes) -> str:
+def verifier_key(name: str, public: bytes, kind: bytes = ED25519) -> str:
     """Return a public key as other tools for signed notes take it: name, id, key."""
-    return f"{name}+{key_id(name, public).hex()}+{b64encode(_ED25519 + public).decode()}"
+    return f"{name}+{key_id(name, public, kind).hex()}+{b64encode(kind + public).decode()}"
 
 
 def sign(text: str, name: str, key: Ed25519PrivateKey) -> str:

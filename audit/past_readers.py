@@ -1,6 +1,6 @@
 """Who could read an event when it happened; apps above register what they know, as in `readers`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from .models import Event, Outcome, RetirementReceipt, UnattributedChange
 from .patience import LIST, TookTooLong, patience
-from .readers import Readers
+from .readers import MOST, Readers
 
 MOST_CHANGES = 5_000
 """Changes since an event that are undone; beyond that nothing is said."""
@@ -58,6 +58,13 @@ def targets(changes: Sequence[Event], kind: str) -> set[UUID]:
     """Return the ids of the rows of one type that changes tell of."""
     texts = {change.target_id for change in changes if change.target_type == kind}
     return {pk for pk in map(_as_id, texts) if pk}
+
+
+def doubt_about(what: str, names: Iterable[str]) -> str:
+    """Return a sentence about what is not known of some, as many as are named; "" without any."""
+    ordered = sorted(names)
+    others = f" and {len(ordered) - MOST} more" if len(ordered) > MOST else ""
+    return f"{what}: {', '.join(ordered[:MOST])}{others}." if ordered else ""
 
 
 def _as_id(text: str) -> UUID | None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from audit.models import Event
-from audit.past_readers import PastSource, sources
+from audit.past_readers import PastSource, doubt_about, sources
 from audit.readers import MOST, Reader, Readers
 from audit.rewind import Key, Past, Row, rewound
 
@@ -120,10 +120,12 @@ def readers_in(past: Past, now: dict[Key, Row], place: tuple[UUID, UUID | None],
         elif allowed or project_id or able_groups or gone:
             unsure.append(label)
     doubts = [
-        _listed("These people left since, and their groups, roles in projects and exceptions are not known", unsure),
+        doubt_about(
+            "These people left since, and their groups, roles in projects and exceptions are not known", unsure
+        ),
         "Whether the login of somebody who left since was closed then is not known." if left else "",
-        _listed("These groups were deleted since; whom they let read is not known", gone),
-        _listed("Not known any more is what these said", [*past.unknown.values(), *_dangling(past)]),
+        doubt_about("These groups were deleted since; whom they let read is not known", gone),
+        doubt_about("Not known any more is what these said", [*past.unknown.values(), *_dangling(past)]),
     ]
     ordered = sorted(named, key=lambda reader: reader.label)
     return Readers(tuple(ordered), doubts=tuple(doubt for doubt in doubts if doubt))
@@ -206,11 +208,6 @@ def _dangling(past: Past) -> list[str]:
 def _why(authority: MemberAuthority, permission: P, project_id: UUID | None) -> str:
     roles = [str(role) for role in authority.roles_in(project_id) if permission in role.permissions]
     return f"role {', '.join(roles)}" if roles else "an exception in this project"
-
-
-def _listed(what: str, names: list[str]) -> str:
-    others = f" and {len(names) - MOST} more" if len(names) > MOST else ""
-    return f"{what}: {', '.join(sorted(names)[:MOST])}{others}." if names else ""
 
 
 def _is_moved(organization_id: UUID, project_id: UUID, changes: Sequence[Event]) -> bool:

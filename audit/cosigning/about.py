@@ -6,7 +6,6 @@ from django.conf import settings
 from django.db import connections
 
 from audit import notes
-from audit.cosigning.signatures import ED25519, VerifierKey
 from audit.models import Cosigner, CosigningKey, WitnessedLog
 from audit.sealing.keys import key_history
 from isolation.scope import APP, INSTALLATION
@@ -23,7 +22,7 @@ def log_key() -> str:
         (installation,) = cursor.fetchone()
     if not history:
         return ""
-    return str(VerifierKey(notes.installation_name(installation), ED25519, history[-1].public))
+    return notes.verifier_key(notes.installation_name(installation), history[-1].public)
 
 
 def witness_url() -> str:

@@ -47,7 +47,16 @@ _GONE = """
 UPDATE audit_cosigning SET failure = '', refusal = '', refused_at = NULL
 WHERE (failure <> '' OR refusal <> '') AND cosigner_id <> ALL(%s::uuid[])
 """
-_TURNS = "SELECT organization_id FROM audit_cosigning WHERE cosigner_id = %s ORDER BY asked_at NULLS FIRST"
+# As their turn comes: those that it was never asked about, then the longest ago.
+_DUE = """
+SELECT log FROM unnest(%s::uuid[]) AS log
+    CROSS JOIN LATERAL (
+        SELECT size FROM audit_checkpoint WHERE organization_id = log ORDER BY size DESC LIMIT 1
+    ) AS newest
+    LEFT JOIN audit_cosigning AS c ON c.organization_id = log AND c.cosigner_id = %s
+WHERE c.size IS DISTINCT FROM newest.size OR c.refusal <> ''
+ORDER BY c.cosigner_id IS NOT NULL, c.asked_at NULLS FIRST, log
+"""
 _SEEN = "UPDATE audit_cosigning SET size = %s WHERE organization_id = %s AND cosigner_id = %s"
 _FAILED = """
 UPDATE audit_cosigning SET asked_at = now(), failure = %s WHERE organization_id = %s AND cosigner_id = %s
@@ -112,7 +121,8 @@ def ask() -> int:
         cosigners = list(Cosigner.objects.all())
     with sealer_cursor() as cursor:
         cursor.execute(_GONE, [[cosigner.pk for cosigner in cosigners]])
-    return sum(_ask(cosigner, _in_turn(cosigner)) for cosigner in cosigners)
+    logs = logs_with_checkpoints() if cosigners else []
+    return sum(_ask(cosigner, _due(cosigner, logs)) for cosigner in cosigners)
 
 
 def refusals() -> dict[UUID, list[Problem]]:
@@ -127,13 +137,11 @@ def refusals() -> dict[UUID, list[Problem]]:
     return found
 
 
-def _in_turn(cosigner: Cosigner) -> list[UUID]:
-    """Return the logs as their turn comes: those that a cosigner was never asked about, then the longest ago."""
+def _due(cosigner: Cosigner, logs: Sequence[UUID]) -> list[UUID]:
+    """Return the logs that have grown since the cosigner knew them, or that it refuses; the others cost no write."""
     with sealer_cursor() as cursor:
-        cursor.execute(_TURNS, [cosigner.pk])
-        asked = [row[0] for row in cursor.fetchall()]
-    logs = logs_with_checkpoints()
-    return [*(log for log in logs if log not in set(asked)), *(log for log in asked if log in set(logs))]
+        cursor.execute(_DUE, [logs, cosigner.pk])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _ask(cosigner: Cosigner, logs: Sequence[UUID]) -> int:

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import models
 
+from audit.notes import ED25519
 from isolation.managers import TenantManager
 from vault.fields import EncryptedField
 
-from .signatures import COSIGNATURE, ED25519, VerifierKey
+from .signatures import COSIGNATURE, VerifierKey
 
 KEY_LENGTH = 44
 """Of 32 bytes in base64."""

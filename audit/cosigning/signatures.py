@@ -5,7 +5,6 @@ line of the note: name, and base64 of key id, time (8 bytes, big-endian) and sig
 others have 0x01.
 """
 
-import hashlib
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +13,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from audit.merkle import HASH_BYTES
-from audit.notes import MalformedNote
+from audit.notes import ED25519, MalformedNote, key_id, verifier_key
 
-ED25519, COSIGNATURE = b"\x01", b"\x04"
-"""What a verifier key is for: notes, or cosignatures."""
+COSIGNATURE = b"\x04"
+"""What a verifier key is for besides notes (`ED25519`)."""
 
 _ID_BYTES, _TIME_BYTES, _SIGNATURE_BYTES = 4, 8, 64
 _DASH = "\u2014 "
@@ -41,10 +40,10 @@ class VerifierKey:
     @property
     def id(self) -> bytes:
         """Return the four bytes by which a signature names it."""
-        return hashlib.sha256(self.name.encode() + b"\n" + self.kind + self.public).digest()[:_ID_BYTES]
+        return key_id(self.name, self.public, self.kind)
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{b64encode(self.kind + self.public).decode()}"
+        return verifier_key(self.name, self.public, self.kind)
 
     @classmethod
     def parse(cls, text: str) -> "VerifierKey":

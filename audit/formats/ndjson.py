@@ -30,9 +30,7 @@ _TEXTS = tuple(
     for name in COLUMNS
     if name not in {"id", *CHANGES}
 )
-
-
-_EVERY: frozenset[str] = frozenset()
+_NOTHING: frozenset[str] = frozenset()
 
 
 def line(event: SealedEvent, extra: str = "") -> bytes:
@@ -45,7 +43,7 @@ def line(event: SealedEvent, extra: str = "") -> bytes:
     return f"{text(event, extra)}\n".encode()
 
 
-def text(event: SealedEvent, extra: str = "", *, unproven: bool = False, left_out: frozenset[str] = _EVERY) -> str:
+def text(event: SealedEvent, extra: str = "", *, unproven: bool = False, left_out: frozenset[str] = _NOTHING) -> str:
     """Return a sealed event as a line without its end.
 
     Args:
@@ -71,7 +69,7 @@ def text(event: SealedEvent, extra: str = "", *, unproven: bool = False, left_ou
     return f'{head}"{leaf}","openings":{{{",".join(opened)}}},"event":{_event(values, left_out)}{extra}}}'
 
 
-def plain_text(event: SealedEvent, *, left_out: frozenset[str] = _EVERY) -> str:
+def plain_text(event: SealedEvent, *, left_out: frozenset[str] = _NOTHING) -> str:
     """Return a sealed event as a short line without its end: number, hash and plain copy, nothing that proves it.
 
     Args:

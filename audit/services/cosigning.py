@@ -9,8 +9,8 @@ from django.db import transaction
 
 from audit import signals
 from audit.cosigning.models import NAME_LENGTH, Cosigner, CosigningKey, WitnessedLog
-from audit.cosigning.signatures import COSIGNATURE, ED25519, VerifierKey
-from audit.notes import MalformedNote
+from audit.cosigning.signatures import COSIGNATURE, VerifierKey
+from audit.notes import ED25519, MalformedNote
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from isolation.exceptions import DomainError

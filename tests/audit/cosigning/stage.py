@@ -10,7 +10,7 @@ from django.test import Client
 
 from audit import notes
 from audit.cosigning.models import CosigningKey, WitnessedLog
-from audit.cosigning.signatures import COSIGNATURE, ED25519, VerifierKey
+from audit.cosigning.signatures import COSIGNATURE, VerifierKey
 from audit.merkle import Edge, consistency_proof, fold, leaf_hash
 from audit.notes import Checkpoint
 from audit.services.cosigning import witness_log
@@ -33,7 +33,7 @@ class Log:
 
     @property
     def verifier_key(self) -> str:
-        return str(VerifierKey(self.origin, ED25519, self.key.public_key().public_bytes_raw()))
+        return notes.verifier_key(self.origin, self.key.public_key().public_bytes_raw())
 
     def grow(self, count: int) -> "Log":
         self.leaves += [leaf_hash(f"{len(self.leaves) + each}".encode()) for each in range(count)]

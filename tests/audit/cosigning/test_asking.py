@@ -13,12 +13,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from audit.cosigning import about
 from audit.cosigning.asking import ask
+from audit.cosigning.signatures import COSIGNATURE, VerifierKey, cosign
 from audit.models import Cosigner, Cosigning, Verification
 from audit.notes import INSTALLATION as NIL
 from audit.package import write_package
@@ -34,9 +37,11 @@ from tests import database
 from tests.api.calls import by
 from tests.audit.cosigning.stage import another_key
 from tests.audit.sealing.stage import write_many, writer
-from tests.audit.sinks.receivers import Answer, Receiver
+from tests.audit.sinks.receivers import Answer, Receiver, Request
 from tests.people import Tenant, signed_in
 from tests.running import ROOT, Run, portal  # noqa: F401 - a fixture
+
+NAME = "witness.example/w"
 
 
 class Witness:
@@ -249,6 +254,59 @@ def test_a_witness_that_has_enough_is_asked_about_the_others_later(acme: Tenant,
     assert len(origins) == 3
     assert origins[0] not in origins[1:]
     assert origins[1] == origins[2]  # the one that has not had its turn comes first
+
+
+def _cosigns(key: Ed25519PrivateKey) -> Any:
+    """Return the rule of a receiver that cosigns whatever comes."""
+
+    def answer(request: Request) -> Answer:
+        text = request.body.decode().partition("\n\n")[2].partition("\n\n")[0] + "\n"
+        return Answer(200, cosign(text, NAME, key, timezone.now()).encode())
+
+    return answer
+
+
+def test_a_log_that_has_not_grown_is_neither_asked_about_nor_written_of(acme: Tenant, receiver: Receiver) -> None:
+    key = Ed25519PrivateKey.generate()
+    happen(acme.organization.pk, 1)
+    receiver.rule = _cosigns(key)
+
+    def versions() -> dict[UUID, str]:
+        with sealer_cursor() as cursor:
+            cursor.execute("SELECT organization_id, xmin::text FROM audit_cosigning")
+            return dict(cursor.fetchall())
+
+    with added(receiver.url, str(VerifierKey(NAME, COSIGNATURE, key.public_key().public_bytes_raw()))):
+        assert ask() == 2  # the installation has a log, too
+        before = versions()
+        assert ask() == 0
+        assert versions() == before
+        seal()  # the installation's own log tells of the cosigner
+        assert ask() == 1
+    assert {log for log, version in versions().items() if version != before[log]} == {NIL}
+    assert len(receiver.requests) == 3
+
+
+def test_a_witness_that_was_removed_and_added_again_is_shown_as_it_stands_now(
+    acme: Tenant, receiver: Receiver, superuser
+) -> None:
+    key = Ed25519PrivateKey.generate()
+    verifier_key = str(VerifierKey(NAME, COSIGNATURE, key.public_key().public_bytes_raw()))
+    happen(acme.organization.pk, 1)
+    receiver.rule = _cosigns(key)
+    with added(receiver.url, verifier_key) as first:
+        ask()
+    with tenant_scope(INSTALLATION), acting_as(SYSTEM):
+        remove_cosigner(cosigner=Cosigner.objects.get(), actor=SYSTEM)
+    receiver.rule = lambda _request: Answer(409, b"4711\n")
+    with added(receiver.url, verifier_key):
+        ask()
+    # Ids are drawn by chance: that of the one before comes last.
+    superuser.execute(
+        "UPDATE audit_cosigning SET cosigner_id = %s WHERE cosigner_id = %s", [UUID(int=2**128 - 1), first.pk]
+    )
+    (shown,) = by(acme.auditor).get("/organizations/acme/audit/checkpoint").json()["cosignatures"]
+    assert "4711" in shown["refusal"]
 
 
 def test_a_witness_that_knows_more_than_there_is(db: None, receiver: Receiver) -> None:
