@@ -77,6 +77,13 @@ def test_whether_single_sign_on_counts(sso: Sso, idp: Hostile, counts: str, amr:
     assert api(visit.browser)[0] == (200 if enters else 403)
 
 
+@pytest.mark.parametrize(("acr", "enters"), [("phr", True), ("urn:okta:loa:2fa:any", True), ("0", False), (7, False)])
+def test_acr_alone_can_say_it(sso: Sso, idp: Hostile, acr: object, enters: bool) -> None:
+    ask(sso.tenant, second_factor_required=True, sso_as_second_factor=SsoAsSecondFactor.WHEN_SAID)
+    idp.claims |= {"acr": acr}
+    assert sso.sign_in().browser.get("/o/acme/").status_code == (200 if enters else 302)
+
+
 @pytest.mark.parametrize(
     ("said", "two"),
     [
