@@ -195,13 +195,16 @@ def test_no_address_leads_into_a_private_network(kind: str, address: str, acme: 
     assert caught.value.field == name
 
 
-def test_a_name_that_resolves_to_this_machine_gets_no_secret(acme: Tenant, giver: Receiver, settings: Any) -> None:
+def test_a_name_that_resolves_to_this_machine_gets_no_secret(
+    acme: Tenant, giver: Receiver, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     port = giver.url.rpartition(":")[2]
     options = {**OAUTH, "token_url": f"https://localhost:{port}/token"}
     credential_of(acme, kind="oauth_client", options=options)
     settings.OUTBOUND_ALLOWED_NETWORKS = []
-    with pytest.raises(Refused, match="may not be fetched from here"):
+    with pytest.raises(Refused, match="cannot be used now"):
         headers_of(*hot(acme))
+    assert "may not be fetched from here" in caplog.text
     assert giver.connections == 0
 
 

@@ -88,7 +88,9 @@ def test_what_vault_refuses_is_told_without_secrets(
     assert not any("?x" in request.path for request in giver.requests)
 
 
-def test_a_credential_in_vault_works_on_the_hot_path_and_never_lies_here(acme: Tenant, giver: Receiver) -> None:
+def test_a_credential_in_vault_works_on_the_hot_path_and_never_lies_here(
+    acme: Tenant, giver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
     giver.rule = vault
     options = {"address": giver.url, **APPROLE}
     stored = credential_of(acme, provider="anthropic", kind="vault", secret=SECRET, options=options)
@@ -97,8 +99,9 @@ def test_a_credential_in_vault_works_on_the_hot_path_and_never_lies_here(acme: T
         stored.refresh_from_db()
         assert stored.secret.reveal() == SECRET, "only what opens Vault lies here"
     giver.rule = lambda _request: Answer(503, b"")
-    with pytest.raises(Refused, match="answered with status 503"):
+    with pytest.raises(Refused, match="cannot be used now"):
         headers_of(*hot(acme))
+    assert "answered with status 503" in caplog.text
 
 
 # --- AWS ----------------------------------------------------------------------------------------------
