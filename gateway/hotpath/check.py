@@ -1,8 +1,8 @@
 """The authorization of LLM requests (Envoy's ext_authz over HTTP): who asks, whether they may, with which credential.
 
 What was asked before in the very same words is answered from memory, for as long as everything that the answer rests on
-is vouched for; everything else takes the longer way through `Check._decide`. Only the way out is never remembered:
-credentials are asked for their headers, and limits for room, each time.
+is vouched for and the credential lies ready; everything else takes the longer way through `Check._decide`. Only the way
+out is never remembered: limits are asked for room each time.
 """
 
 import asyncio
@@ -22,15 +22,10 @@ from isolation.addresses import peer_address
 
 from .asking import Asker, Askers
 from .check_requests import (
-    LANGSMITH_HEADER,
-    MODEL_HEADER,
-    PROJECT_HEADER,
-    PROVIDER_HEADER,
     SECRET_HEADER,
     SHOWN,
     SINGLE,
     STATED,
-    TOKEN_HEADER,
     VERSION_HEADER,
     path_of,
     wish_of,
@@ -92,6 +87,9 @@ _REMOVED = (
     b"x-original-url",
     b"x-rewrite-url",
 )
+# The headers that decide about the answer, and what stands for one that did not come.
+_DECIDING = (*SHOWN, *STATED, b"x-forwarded-for", SECRET_HEADER)
+_ABSENT = (b"",) * len(_DECIDING)
 _PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
 _NOTHING: Message = {"type": "http.response.body", "body": b""}
 
@@ -112,7 +110,9 @@ class _Verdict:
         values = asdict(request)
         del values["request_id"], values["reservation"]
         self._values = values
-        self._context = json.dumps(values, separators=(",", ":")).encode()[1:]
+        known = json.dumps(values, separators=(",", ":")).encode()[:-1] + b',"request_id":"'
+        # Of a length at which Base64 can go on: what is the same for all of them is encoded once.
+        self._context = urlsafe_b64encode(b" " * (-len(known) % 3) + known)
 
     def request(self, request_id: bytes) -> ProxyRequest:
         """Return such a request."""
@@ -121,7 +121,7 @@ class _Verdict:
     def context(self, request_id: bytes, reservation: str) -> bytes:
         """Return what `ProxyRequest.header` says of such a request; its id holds no character that JSON escapes."""
         held = json.dumps(reservation).encode() if reservation else b'""'
-        return urlsafe_b64encode(b'{"request_id":"%b","reservation":%b,%b' % (request_id, held, self._context))
+        return self._context + urlsafe_b64encode(b'%b","reservation":%b}' % (request_id, held))
 
 
 class Check:
@@ -156,7 +156,7 @@ class Check:
         self._credential_uses = CredentialUses(database)
         self._refusals = RefusalLog(database)
         self._askers = Askers(config, database, introspection)
-        self._hash = hashlib.blake2b(digest_size=16, key=secrets.token_bytes(32))
+        self._secret = secrets.token_hex(32).encode()
         self._verdicts: dict[bytes, _Verdict] = {}
 
     @property
@@ -169,32 +169,27 @@ class Check:
         await self._credential_uses.write(at_once=at_once)
         await self._refusals.write()
 
-    async def __call__(self, scope: Scope, send: Send, request_id: bytes) -> None:
+    async def __call__(self, scope: Scope, headers: dict[bytes, bytes], send: Send, request_id: bytes) -> None:
         """Answer one question.
 
         Args:
             scope: of a request whose path begins with ``/check/``.
+            headers: the request's; of one that came twice the last.
             send: ASGI's.
             request_id: a valid one, the request's own if it has one.
         """
-        pairs = scope["headers"]
-        headers = dict(pairs)
         place = b""
         try:
-            if len(headers) == len(pairs):
+            if len(headers) == len(scope["headers"]):
                 place = self._place_of(scope, headers)
                 verdict = self._verdicts.get(place)
                 if verdict is not None:
                     now = monotonic()
                     if self._askers.trusted_until > now and verdict.asker.holds(now):
-                        try:
-                            injected = await self._credentials.headers(verdict.choice.credential)
-                        except Refused:  # the longer way tries the next one
-                            self._verdicts.pop(place, None)
-                        else:
-                            if verdict.asker.holds(monotonic()):  # that may have taken a while
-                                await self._let_through(send, verdict, injected, request_id, now)
-                                return
+                        injected = self._credentials.ready(verdict.choice.credential, now)
+                        if injected is not None:
+                            await self._let_through(send, verdict, injected, request_id, now)
+                            return
             await self._decide(scope, send, request_id, place)
         except Unavailable:
             await self._refuse(send, denied("unavailable"), request_id, headers)
@@ -362,31 +357,20 @@ class Check:
 
     def _place_of(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
         """Return where the answer to a request lies: a hash of all that decides about it, under a secret."""
-        get = headers.get
         client = scope["client"]
-        digest = self._hash.copy()
         # No header, path or method can hold a line's end: nothing else makes the same text.
-        digest.update(
-            b"\n".join(
-                (
-                    get(TOKEN_HEADER, b""),
-                    get(LANGSMITH_HEADER, b""),
-                    get(b"authorization", b""),
-                    get(b"x-api-key", b""),
-                    get(PROVIDER_HEADER, b""),
-                    get(MODEL_HEADER, b""),
-                    get(PROJECT_HEADER, b""),
-                    get(b"x-forwarded-for", b""),
-                    get(SECRET_HEADER, b""),
-                    b"1" if VERSION_HEADER in headers else b"",
-                    scope["method"].encode(),
-                    scope["raw_path"],
-                    scope["query_string"],
-                    client[0].encode() if client else b"",
-                )
+        text = b"\n".join(
+            (
+                self._secret,
+                *map(headers.get, _DECIDING, _ABSENT),
+                b"1" if VERSION_HEADER in headers else b"",
+                scope["method"].encode(),
+                scope["raw_path"],
+                scope["query_string"],
+                client[0].encode() if client else b"",
             )
         )
-        return digest.digest()
+        return hashlib.sha256(text).digest()
 
     def _remember(self, place: bytes, verdict: _Verdict) -> None:
         self._verdicts.pop(place, None)

@@ -145,12 +145,24 @@ class Credentials:
         Raises:
             Refused: there are none now (503 ``credential_unavailable``); the log says why.
         """
-        held = self._held.get(credential.id)
-        if held is None or held.version != credential.version or held.until <= monotonic():
-            held = await self._renewed(credential)
+        held = self._current(credential, monotonic()) or await self._renewed(credential)
         if held.has_failed:
             raise _unavailable(held)
         return held.headers
+
+    def ready(self, credential: Credential, now: float) -> Headers | None:
+        """Return what `headers` would, if nothing has to be asked for it; None otherwise.
+
+        Args:
+            credential: the credential.
+            now: the monotonic second.
+        """
+        held = self._current(credential, now)
+        return None if held is None or held.has_failed else held.headers
+
+    def _current(self, credential: Credential, now: float) -> _Held | None:
+        held = self._held.get(credential.id)
+        return held if held is not None and held.until > now and held.version == credential.version else None
 
     def close(self) -> None:
         """Let go of threads and of everything that is known."""

@@ -206,7 +206,7 @@ def test_time_from_commit_to_delivery(portal: Run) -> None:
 
     def rule(request: Request) -> Answer:
         now = time.time()
-        arrived.update({event["event"]["id"]: now for event in request.json()["events"]})
+        arrived.update({event["event"]["id"]: now for event in request.json().get("events", [])})  # or a checkpoint
         return Answer()
 
     def command(*arguments: str) -> None:

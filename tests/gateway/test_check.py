@@ -228,6 +228,6 @@ def test_a_mistake_of_ours_lets_nothing_through(monkeypatch: Any) -> None:
     monkeypatch.setattr(Check, "_decide", broken)
     made = Check.__new__(Check)
     scope = {"headers": [(b"a", b"b"), (b"a", b"b")]}
-    asyncio.run(made(scope, send, b"request-1"))
+    asyncio.run(made(scope, dict(scope["headers"]), send, b"request-1"))
     assert sent[0]["status"] == 503
     assert b"secret" not in sent[1]["body"]

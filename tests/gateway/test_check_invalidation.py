@@ -276,6 +276,9 @@ class Slow:
                 await asyncio.sleep(0.01)
         return [(b"authorization", b"Bearer hush")]
 
+    def ready(self, _credential: Any, _now: float) -> None:
+        """Return nothing: the token that was known is over."""
+
     def close(self) -> None:
         pass
 
