@@ -79,7 +79,7 @@ class SplunkHec(HttpDestination):
             "url",
             "Address",
             "Of the collector, such as https://splunk.example:8088, or "
-            "https://http-inputs-<name>.splunkcloud.com for Splunk Cloud.",
+            "https://http-inputs-acme.splunkcloud.com for Splunk Cloud.",
             Entry.URL,
         ),
         Option(
