@@ -12,7 +12,7 @@ from pytest_django import DjangoDbBlocker
 from tests import database
 from tests.services import SERVICE_MISSING
 
-pytest_plugins = ["tests.people", "tests.running"]
+pytest_plugins = ["tests.people", "tests.filling", "tests.running"]
 
 # gRPC's threads of a test of the transformer would disturb the programs that other tests start.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"

@@ -155,24 +155,24 @@ WHERE database_user = 'gatehouse_app' ORDER BY 1
 
 
 class Cleaner:
-    """Puts a database back to what the migrations left, over a superuser's connection.
+    """Puts a database back to what the migrations left, over a superuser's connections.
 
     ``session_replication_role = replica`` turns triggers and foreign keys off, so the order does not matter
-    and append-only tables can be emptied. Rows that migrations made are restored from copies.
+    and append-only tables can be emptied. Rows that migrations made are restored from copies. A second connection looks
+    what there is: it has its plans ready, which every change of that setting would throw away.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._connection = self._connect()
+        self._connection, self._looking = self._connect(), self._connect()
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS baseline")
         for function, way_out in STEPPING_ASIDE.items():
             self._step_aside(function, way_out)
-        with self._connection.transaction():
-            self._connection.execute("SET LOCAL tests.cleaning = 'on'")
-            self._connection.execute("DELETE FROM audit_unattributedchange")  # of stepping aside itself
+        self._connection.execute(TRIGGERS_OFF)
+        self._connection.execute("DELETE FROM audit_unattributedchange")  # of stepping aside itself
         tables = self._tables()
         filled = self._filled(tables)
-        self._restored = {table: self._keep(table) for table in filled}
+        self._restored = {table: self._keep(table, table) for table in filled}
         self._restored_query = self._union(
             self._restored, "SELECT {label}, md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t"
         )
@@ -183,8 +183,29 @@ class Cleaner:
         self._digests: dict[str, str] = dict(self._connection.execute(self._restored_query).fetchall())
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self._connection.close()
+        self._looking.close()
+
+    def keep(self, name: str) -> None:
+        """Copy aside what was added to a clean database, and clean it.
+
+        Args:
+            name: by which `bring_back` puts it there again.
+        """
+        dirty, changed = self._look()
+        statements = [self._keep(table, f"{name} {table}") for table in (*dirty, *changed)]
+        statements[:0] = [sql.SQL("DELETE FROM {}").format(_raw(table)) for table in changed]
+        body = sql.SQL("BEGIN {}; END").format(sql.SQL("; ").join(statements))
+        function = sql.SQL("CREATE FUNCTION {}() RETURNS void LANGUAGE plpgsql AS {}")
+        self._connection.execute(
+            function.format(sql.Identifier("baseline", name), sql.Literal(body.as_string(self._connection)))
+        )
+        self.clean()
+
+    def bring_back(self, name: str) -> None:
+        """Add what was kept under a name."""
+        self._connection.execute(sql.SQL("SELECT {}()").format(sql.Identifier("baseline", name)))
 
     def clean(self) -> list[str]:
         """Delete what a test left.
@@ -208,23 +229,25 @@ class Cleaner:
 
     def _clean(self) -> list[str]:
         connection = self._connection
-        dirty = [table for (table,) in connection.execute(self._emptied_query).fetchall()]
-        digests: dict[str, str] = dict(connection.execute(self._restored_query).fetchall())
-        changed = [table for table, digest in digests.items() if digest != self._digests[table]]
+        dirty, changed = self._look()
         if not dirty and not changed:
             return []
         unattributed = []
         if _UNATTRIBUTED in dirty:
             unattributed = [text for (text,) in connection.execute(_UNATTRIBUTED_QUERY).fetchall()]
         with connection.transaction():
-            connection.execute("SET LOCAL session_replication_role = replica")
-            connection.execute("SET LOCAL tests.cleaning = 'on'")
             for table in (*dirty, *changed):
                 connection.execute(sql.SQL("DELETE FROM {}").format(_raw(table)))
             for table in changed:
                 connection.execute(self._restored[table])
         connection.execute("TRUNCATE audit_pendingchange")  # what a sweep does; cleaning noted itself there, too
         return unattributed
+
+    def _look(self) -> tuple[list[str], list[str]]:
+        """Return the tables that have rows although they were empty, and those whose rows are others now."""
+        dirty = [table for (table,) in self._looking.execute(self._emptied_query).fetchall()]
+        digests: dict[str, str] = dict(self._looking.execute(self._restored_query).fetchall())
+        return dirty, [table for table, digest in digests.items() if digest != self._digests[table]]
 
     def _step_aside(self, function: str, way_out: LiteralString) -> None:
         row = self._connection.execute("SELECT pg_get_functiondef(%s::regprocedure)", [function]).fetchone()
@@ -258,9 +281,9 @@ class Cleaner:
         query = self._union(tables, "SELECT {label} WHERE EXISTS (SELECT FROM {table})")
         return [table for (table,) in self._connection.execute(query).fetchall()]
 
-    def _keep(self, table: str) -> sql.Composed:
-        """Copy a table's rows aside and return the statement that brings them back."""
-        copy = sql.Identifier("baseline", table)
+    def _keep(self, table: str, name: str) -> sql.Composed:
+        """Copy a table's rows aside, under a name, and return the statement that brings them back."""
+        copy = sql.Identifier("baseline", name)
         self._connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(copy, _raw(table)))
         columns = self._connection.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass"

@@ -1,12 +1,14 @@
 """The people of the tests: one organization with everybody in it, a stranger in another, and an operator."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from accounts.services.users import create_user
@@ -19,6 +21,7 @@ from tenants.permissions import BuiltinRole
 from tenants.services.members import add_member
 from tenants.services.organizations import create_organization
 from tenants.services.projects import create_project
+from tests.database import Cleaner
 
 PASSWORD = "correct horse battery staple"
 
@@ -33,8 +36,9 @@ class Tenant:
 
     def __getattr__(self, name: str) -> User:
         """Return the person with the role `name`: tenant.owner, tenant.viewer."""
+        people: dict[str, User] = self.__dict__.get("people", {})  # a copy that is being made has none yet
         try:
-            return self.people[name]
+            return people[name]
         except KeyError:
             raise AttributeError(name) from None
 
@@ -85,16 +89,50 @@ def make_project(tenant: Tenant, slug: str) -> Project:
     )
 
 
+class Cast:
+    """Those whom most tests ask for: made once for each worker by the services, and brought back as rows.
+
+    Args:
+        cleaner: of the worker's database, which is clean.
+    """
+
+    def __init__(self, cleaner: Cleaner) -> None:
+        self._cleaner = cleaner
+        self._known: dict[str, Any] = {}
+        self.learn("acme", lambda: make_tenant("acme"))
+        self.learn("globex", lambda: make_tenant("globex", everybody=False))
+        self.learn("operator", lambda: make_user("operator@gatehouse.example", is_operator=True))
+
+    def learn(self, name: str, make: Callable[[], Any]) -> None:
+        """Make somebody in a clean database, and leave it clean."""
+        self._known[name] = make()
+        self._cleaner.keep(name)
+
+    def enter(self, name: str) -> Any:
+        """Bring somebody back."""
+        self._cleaner.bring_back(name)
+        return deepcopy(self._known[name])
+
+
+@pytest.fixture(scope="session")
+def cast(database_cleaner: Cleaner, django_db_blocker: DjangoDbBlocker) -> Cast:
+    """Return the worker's cast."""
+    with django_db_blocker.unblock():
+        return Cast(database_cleaner)
+
+
 @pytest.fixture
-def acme(db: None) -> Tenant:
+def acme(cast: Cast, db: None) -> Tenant:
     """Return the organization that tests are about."""
-    return make_tenant("acme")
+    tenant: Tenant = cast.enter("acme")
+    return tenant
 
 
 @pytest.fixture
-def globex(db: None) -> Tenant:
+def globex(cast: Cast, db: None) -> Tenant:
     """Return another organization; its owner is the stranger."""
-    return make_tenant("globex", everybody=False)
+    tenant: Tenant = cast.enter("globex")
+    return tenant
 
 
 @pytest.fixture
@@ -104,9 +142,10 @@ def stranger(globex: Tenant) -> User:
 
 
 @pytest.fixture
-def operator(db: None) -> User:
+def operator(cast: Cast, db: None) -> User:
     """Return an operator of the installation."""
-    return make_user("operator@gatehouse.example", is_operator=True)
+    user: User = cast.enter("operator")
+    return user
 
 
 def signed_in(user: User) -> Client:

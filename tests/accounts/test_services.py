@@ -15,7 +15,7 @@ from tenants.access import user_actor
 from tenants.models import GroupMember, Invitation, Membership, ProjectMembership, ProjectUserGrant
 from tenants.permissions import P
 from tenants.services.invitations import invite_member
-from tests.isolation.test_rows import fill
+from tests.filling import fill
 from tests.people import PASSWORD, Tenant, make_user
 from tests.tenants.stage import events, join
 

@@ -32,7 +32,7 @@ from tenants.services.invitations import invite_member
 from tenants.services.members import set_project_role
 from tenants.services.roles import create_role
 from tests.api.calls import Caller, anybody, by
-from tests.isolation.test_rows import fill_alerts, fill_sink, fill_token, fill_usage
+from tests.filling import fill_alerts, fill_sink, fill_token, fill_usage
 from tests.people import Tenant
 from tests.sso.stored import stored_connection
 

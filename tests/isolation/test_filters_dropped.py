@@ -12,7 +12,6 @@ from isolation.managers import TenantManager, TenantQuerySet, tenant_column
 from isolation.scope import tenant_scope
 from tenants.models import Project
 from tests.isolation.tables import TENANT_MODELS
-from tests.isolation.test_rows import fill
 from tests.people import Tenant, make_project, signed_in
 
 FOREIGN = "Zanzibar"
@@ -78,9 +77,8 @@ def dropped(request: Any, monkeypatch: Any) -> Any:
 
 
 @pytest.fixture
-def filled(acme: Tenant, globex: Tenant) -> tuple[Tenant, Tenant]:
-    fill(acme)
-    fill(globex)
+def filled(both: tuple[Tenant, Tenant]) -> tuple[Tenant, Tenant]:
+    acme, globex = both
     with tenant_scope(globex.organization):
         make_project(globex, FOREIGN.lower())
     return acme, globex

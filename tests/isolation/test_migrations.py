@@ -10,8 +10,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from isolation.roles import unprotected_tables
 from tests import database
+from tests.filling import fill
 from tests.isolation.tables import SEALED_TABLES, TENANT_TABLES
-from tests.isolation.test_rows import contents, fill
+from tests.isolation.test_rows import contents
 from tests.people import make_tenant
 
 # Events themselves, copies of what was answered, and what identity providers asked lately.

@@ -15,8 +15,9 @@ from tenants.services.installation import update_installation_settings
 from tenants.services.invitations import invite_member
 from tenants.tasks import purge_due
 from tests.audit.retention.stage import let_pass
+from tests.filling import fill
 from tests.isolation.tables import KEPT_TABLES, SEALED_TABLES, TENANT_TABLES
-from tests.isolation.test_rows import contents, fill
+from tests.isolation.test_rows import contents
 from tests.people import Tenant
 from tests.tenants.stage import events
 

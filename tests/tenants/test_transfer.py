@@ -23,7 +23,7 @@ from tenants.permissions import P
 from tenants.services.members import add_member, change_role, remove_member
 from tenants.services.organizations import request_deletion, suspend_organization, update_organization
 from tenants.services.projects import request_project_deletion, transfer_project
-from tests.isolation.test_rows import fill
+from tests.filling import fill
 from tests.people import Tenant, make_project
 from tests.tenants.stage import custom_role, events
 
