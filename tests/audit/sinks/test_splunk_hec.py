@@ -153,7 +153,7 @@ def test_warnings_are_acceptances(acme: Tenant, splunk: SplunkFake, number: int)
         (said(500, {"text": "a code of another version", "code": 99}), SinkState.RETRYING),
     ],
 )
-def test_an_answer_without_a_code_that_accepts_delivers_nothing(
+def test_a_status_of_success_alone_delivers_nothing(
     acme: Tenant, splunk: SplunkFake, answer: Answer, state: SinkState
 ) -> None:
     sink = splunk.sink(acme)
