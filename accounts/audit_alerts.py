@@ -13,7 +13,7 @@ from audit.alerts import mailer
 from audit.alerts.messages import Message
 from audit.models import Alert, SinkCursor
 from audit.reconciliation import Finding
-from audit.signals import sink_failing, unattributed_changes_found, verification_failed
+from audit.signals import sink_failing, sink_missed_events, unattributed_changes_found, verification_failed
 from isolation.scope import INSTALLATION
 
 from .audit_mails import alert_mails, audit_log_alerts, sink_alerts, unattributed_change_alerts
@@ -45,6 +45,13 @@ def tell_of_unattributed_changes(
 def tell_who_manages_sinks(sender: object, *, cursor: SinkCursor, reason: str, **kwargs: Any) -> None:
     """Send the mails once the event that tells of it is committed."""
     for message in sink_alerts(cursor, reason):
+        transaction.on_commit(message.send, robust=True)
+
+
+@receiver(sink_missed_events, dispatch_uid="accounts:sink_missed_events")
+def tell_what_a_sink_missed(sender: object, *, cursor: SinkCursor, reason: str, **kwargs: Any) -> None:
+    """Send the mails once the event that tells of it is committed."""
+    for message in sink_alerts(cursor, reason, template="sink_missed_events"):
         transaction.on_commit(message.send, robust=True)
 
 

@@ -80,12 +80,13 @@ def audit_keeping_notices(organization_id: UUID | None, context: dict[str, Any])
     return to_each(owners(), "audit_log_kept", {"name": organization.name, "link": link, **context})
 
 
-def sink_alerts(cursor: SinkCursor, reason: str) -> list[EmailMultiAlternatives]:
-    """Return the mails that tell who can mend it that a sink receives no events; its organization's scope is open.
+def sink_alerts(cursor: SinkCursor, reason: str, *, template: str = "sink_failing") -> list[EmailMultiAlternatives]:
+    """Return the mails that tell who can mend it what is wrong with a sink; its organization's scope is open.
 
     Args:
         cursor: how far the sink is, with the sink.
         reason: what is wrong, a sentence or two.
+        template: that it receives no events, or that it missed some.
     """
     sink = cursor.sink
     context = {
@@ -96,11 +97,11 @@ def sink_alerts(cursor: SinkCursor, reason: str) -> list[EmailMultiAlternatives]
     }
     if sink.receives_every_log:
         context |= {"name": "this installation", "link": portal_link(f"admin/sinks/{sink.pk}/")}
-        return to_each(operators(), "sink_failing", context)
+        return to_each(operators(), template, context)
     organization = Organization.objects.get(pk=sink.organization_id)
     context |= {"name": organization.name, "link": portal_link(f"o/{organization.slug}/sinks/{sink.pk}/")}
     managers = {member.user.email for member in who_holds(P.SINKS_MANAGE)}
-    return to_each(sorted({*owners(), *managers}), "sink_failing", context)
+    return to_each(sorted({*owners(), *managers}), template, context)
 
 
 def alert_mails(organization_id: UUID | None, context: dict[str, Any]) -> list[EmailMultiAlternatives]:

@@ -107,3 +107,5 @@ The transaction of the events is open, and so is the organization's scope.
 
 sink_failing = Signal()
 """A sink receives no events. Sends: cursor (`SinkCursor`; its organization's scope is open), reason (a sentence)."""
+sink_missed_events = Signal()
+"""Events were gone from the log before a sink could receive them. Sends the same."""

@@ -40,6 +40,11 @@ class OperatorSinkPages(SinkPages):
         """Open the installation's own scope."""
         return tenant_scope(INSTALLATION)
 
+    def receipts_url(self, log: UUID) -> str:
+        """Return where the receipts of a log are; the page shows the installation's without one."""
+        chosen = f"?log={log}" if log != INSTALLATION else ""
+        return f"{self.url('audit_retention')}{chosen}#receipts-title"
+
     def owner_id(self, request: HttpRequest) -> UUID:
         """Return what stands in place of an organization."""
         return INSTALLATION

@@ -13,13 +13,14 @@ from django.utils.cache import add_never_cache_headers
 
 from audit.masking.selection import in_words
 from audit.models import DeadLetter, DeadLetterState, Sink, SinkCursor, SinkHour
-from audit.querysets import EXPORT, SINKS_MANAGE, SINKS_READ
+from audit.querysets import EXPORT, READ_RETENTION, SINKS_MANAGE, SINKS_READ
 from audit.services.sink_delivery import count_replayed, replay_sink, test_sink, try_sink_now
 from audit.services.sinks import create_sink, delete_sink, rotate_sink_secret, set_sink_active, update_sink
 from audit.sink_forms import FROM_BEGINNING, START, ReplayForm, SinkForm
 from audit.sinks.base import Destination
 from audit.sinks.checkpoints import sends_checkpoints
 from audit.sinks.health import health_of, severity, standing_of
+from audit.sinks.missed import taken_soon
 from audit.sinks.registry import DESTINATIONS
 from console.access import actor_of, can
 from console.confirm import ConfirmForm, show_confirmation
@@ -87,6 +88,10 @@ class SinkPages(RedactionPages):
     def names_of(self, logs: Sequence[UUID]) -> dict[UUID, str]:
         """Return the names of logs, outside of the scope of `opened`; a tenant has one log only."""
         return {}
+
+    def receipts_url(self, log: UUID) -> str:
+        """Return where the receipts of a log are."""
+        return f"{self.url('audit_retention')}#receipts-title"
 
     def ask_early(self, request: HttpRequest) -> None:
         """Ask for a fresh sign-in before a form is filled in; the permission asks tenants already."""
@@ -385,10 +390,14 @@ class SinkPages(RedactionPages):
 
     def _state(self, request: HttpRequest, sink: Sink) -> dict[str, Any]:
         cursors = list(SinkCursor.objects.filter(sink=sink))
+        health = health_of(sink, cursors)
+        seen = health.missed_log is not None and actor_of(request).can(READ_RETENTION)
         return {
             "sink": sink,
             "cursors": cursors,
-            "health": health_of(sink, cursors),
+            "health": health,
+            "taken_at": taken_soon(cursors),
+            "receipts_url": self.receipts_url(health.missed_log) if seen and health.missed_log else "",
             "state_url": self.url("sink_state", sink.pk),
             "refresh_seconds": self.refresh_seconds,
         }

@@ -62,13 +62,15 @@ RULES = (
     Rule(
         key="sink_failing",
         title="Sink failing",
-        what="A SIEM receives no events any more, or receives them more slowly than they come.",
-        why="Nothing is lost, but whoever watches there sees nothing new. The sink's page says what to do.",
+        what="A SIEM receives no events any more, or receives them more slowly than they come, or missed some that "
+        "were retired meanwhile.",
+        why="Nothing is lost for as long as the log keeps it, but whoever watches there sees nothing new. The sink's "
+        "page says what to do.",
         kind=Kind.EACH,
         severity=Severity.MEDIUM,
         read=_failing,
         has_own_mail=True,
-        actions=frozenset({"sink.failing"}),
+        actions=frozenset({"sink.failing", "sink.missed_events"}),
         window=timedelta(hours=24),
     ),
 )

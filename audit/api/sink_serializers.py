@@ -48,6 +48,11 @@ class HealthAnswer(Answer):
     checkpoint_size = serializers.IntegerField(help_text="Events under the newest checkpoint that was sent.")
     checkpoint_at = serializers.DateTimeField(allow_null=True, help_text="When it was sent.")
     checkpoint_refusal = serializers.CharField(help_text="Why it refused that one; empty when it took it.")
+    missed_events = serializers.IntegerField(
+        help_text="Events that were retired from the log before they could be sent. `audit/receipts` explains the gap."
+    )
+    missed_first = serializers.IntegerField(allow_null=True, help_text="The first number of the latest of them.")
+    missed_last = serializers.IntegerField(allow_null=True, help_text="The last number of the latest of them.")
     last_error = serializers.CharField(help_text="What went wrong last, in words; empty when nothing does.")
 
 

@@ -15,7 +15,7 @@ from audit.proofs import IncompleteTree, prove_consistency
 from audit.sealing.database import sealer_cursor
 from audit.verification import Problem, logs_with_checkpoints
 from isolation.scope import INSTALLATION, tenant_scope
-from outbound.exceptions import OutboundError
+from outbound.exceptions import OutboundError, Unreachable
 from outbound.exchange import Reply
 from outbound.session import Session
 
@@ -151,7 +151,7 @@ def _ask(cosigner: Cosigner, logs: Sequence[UUID]) -> int:
         logger.warning("The cosigner %s cannot be asked: %s", cosigner.name, error)
         for log in logs:
             if _wanted(log, cosigner) is not None:
-                _note(_FAILED, str(error), log, cosigner)
+                _note(_FAILED, _shown(error), log, cosigner)
         return 0
     end, came = time.monotonic() + SECONDS, 0
     with session:
@@ -181,10 +181,20 @@ def _ask_once(log: UUID, cosigner: Cosigner, session: Session) -> bool:
         _note(_REFUSED, str(error), log, cosigner)
     except _Fails as error:
         logger.warning("The cosigner %s cosigned nothing: %s", cosigner.name, error)
-        _note(_FAILED, str(error), log, cosigner)
+        _note(_FAILED, _shown(error), log, cosigner)
         if isinstance(error.__cause__, OutboundError):
             raise _Enough from error  # the next log would wait as long
     return False
+
+
+def _shown(error: Exception) -> str:
+    """Return why it did not cosign, for tenants too: hosts of the operator's network stand in the log alone."""
+    cause = error.__cause__ or error
+    if isinstance(cause, Unreachable):
+        return "It could not be reached, or did not answer in time."
+    if isinstance(cause, OutboundError):
+        return "Its address may not be asked, or what answers there is no cosigner."
+    return str(error)
 
 
 def _ask_about(wanted: _Wanted, cosigner: Cosigner, session: Session) -> bool:

@@ -58,6 +58,7 @@ def replay_sink(
     places = list(_replayed(stored, seq, since, log, for_update=True))
     for cursor, start, sealed in places:
         count += sealed - start
+        cursor.farthest = max(cursor.farthest, cursor.next_seq)
         cursor.next_seq, cursor.head, cursor.lease, cursor.leased_until = start, sealed, None, None
         cursor.waiting_since = Now() if start < sealed else None
         cursor.retry_at = cursor.replay_from = cursor.sent_lately = None

@@ -20,6 +20,8 @@ _SHORTEST_LIFE = 60
 _MOST = 1_000
 _UNAUTHORIZED, _OK = 401, 200
 _MENDABLE = frozenset({400, 401, 403, 404})
+_PASSING = frozenset({"temporarily_unavailable", "server_error"})
+"""Errors that are over by themselves, whatever the status (RFC 6749, 4.1.2.1, which Entra uses here too)."""
 
 _kept: dict[UUID, tuple[bytes, str, float]] = {}
 _lock = threading.Lock()
@@ -75,7 +77,7 @@ class BearerDestination(HttpDestination):
         headers = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
         reply = self.post(urlencode(form).encode(), headers, url)
         answer = _object(reply)
-        if reply.status in _MENDABLE:
+        if reply.status in _MENDABLE and str(answer.get("error")) not in _PASSING:
             parts = [str(answer[name]) for name in ("error", "error_description") if answer.get(name)]
             told = self.shown(": ".join(parts)) or f"status {reply.status}"
             raise Blocked(f"{self.giver} gives no token: {told} Check the credentials.")

@@ -3,7 +3,7 @@
 What workers wait for is told by the database's clock alone: theirs may differ, and jump.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connections, models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from audit.leases import LEASE, LeaseLost
@@ -97,7 +97,15 @@ def open_window(held: Claim, seconds: int) -> None:
         _write(held, {"next_seq": held.next_seq, "replay_from": lately[0][0], "sent_lately": lately})
 
 
-def advance(held: Claim, *, end: int, delivered: int, refused: int = 0, newest: datetime | None = None) -> None:
+def advance(
+    held: Claim,
+    *,
+    end: int,
+    delivered: int,
+    refused: int = 0,
+    newest: datetime | None = None,
+    missed: Sequence[int] = (),
+) -> None:
     """Note that everything before `end` is dealt with, and hold on.
 
     Args:
@@ -106,18 +114,32 @@ def advance(held: Claim, *, end: int, delivered: int, refused: int = 0, newest: 
         delivered: how many events the receiver acknowledged.
         refused: how many were set aside.
         newest: the time of the newest of those that were acknowledged.
+        missed: the numbers of those that were gone from the log, in order.
 
     Raises:
         LeaseLost: nothing is noted.
     """
     now = timezone.now()
     values: dict[str, Any] = {"next_seq": end, "leased_until": Now() + LEASE}
+    values["farthest"] = Greatest(F("farthest"), end)
     if delivered:
         values |= {"delivered_at": now, "delivered_time": newest}
     with tenant_scope(held.organization_id):
+        if missed:
+            values |= _missed(held, missed)
         _write(held, values)
         _count(held, delivered=delivered, refused=refused)
     held.next_seq = end
+
+
+def hold_on(held: Claim) -> None:
+    """Extend the lease without moving: a batch takes long that is sent in parts.
+
+    Raises:
+        LeaseLost: it is another's.
+    """
+    with tenant_scope(held.organization_id):
+        _write(held, {"leased_until": Now() + LEASE})
 
 
 def release(held: Claim, *, recovered: bool, waiting_since: datetime | None) -> None:
@@ -167,6 +189,18 @@ def fail(held: Claim, *, state: SinkState, reason: str, pause: Callable[[int], t
         cursor.save(update_fields=_FAILURE)
         _count(held, failures=1)
     return True
+
+
+def _missed(held: Claim, gone: Sequence[int]) -> dict[str, Any]:
+    """Return what is noted of events that were gone; nothing of those that were delivered once."""
+    cursor = SinkCursor.objects.filter(pk=held.cursor_id, lease=held.lease).first()
+    if cursor is None:
+        raise LeaseLost
+    new = [seq for seq in gone if seq >= cursor.farthest]
+    if not new:
+        return {}
+    first = new[0] if cursor.missed_told == cursor.missed_events else cursor.missed_first
+    return {"missed_events": cursor.missed_events + len(new), "missed_first": first, "missed_last": new[-1]}
 
 
 def _write(held: Claim, values: dict[str, Any]) -> None:

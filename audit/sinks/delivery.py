@@ -10,17 +10,23 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.utils import timezone
 
 from audit.leases import LeaseLost, wait
 from audit.masking.presidio import DetectorMissing
 from audit.sealing.logs import sealed_at
+from audit.services.sinks import set_sink_active
+from isolation.actor import SYSTEM
+from isolation.context import acting_as
 from isolation.scope import tenant_scope
 
 from .alerts import tell_how_it_went
 from .base import Destination, Item, Limits
 from .checkpoints import note_checkpoint, refusal_of, unsent_checkpoint
-from .claims import Claim, advance, claim, fail, open_window, release, sink_of
-from .exceptions import Blocked, DeliveryError, Later, Refused
+from .claims import Claim, advance, claim, fail, hold_on, open_window, release, sink_of
+from .exceptions import Blocked, DeliveryError, Gone, Later, Refused
 from .models import DeadLetter, DeadLetterState, Sink, SinkState
 from .records import Feed, Stretch, one
 from .registry import destination
@@ -37,7 +43,7 @@ SUSPECTS = 10
 """Events that a receiver refuses one by one without accepting any: then it is not the events."""
 
 LETTERS = 100
-"""Events that are sent again in one turn, for people who asked."""
+"""Events that are sent again in one turn, for people who asked; the others have the next one."""
 
 
 def deliver(seconds: float) -> int:
@@ -58,7 +64,7 @@ def deliver(seconds: float) -> int:
 
 @dataclass
 class _Progress:
-    """What became of a batch.
+    """What became of events since the cursor moved last.
 
     Attributes:
         accepted: events that were acknowledged.
@@ -66,6 +72,8 @@ class _Progress:
         until: the number after the last event that has its answer; none before it is without one.
         suspects: events that were refused by themselves, and why.
         rejected: events that the receiver took out of a batch that it accepted, and why.
+        too_large: events that were not sent at all, and why.
+        missed: the numbers of events that are gone from the log.
     """
 
     accepted: int = 0
@@ -73,6 +81,8 @@ class _Progress:
     until: int = 0
     suspects: list[tuple[Item, str]] = field(default_factory=list)
     rejected: list[tuple[Item, str]] = field(default_factory=list)
+    too_large: list[tuple[Item, str]] = field(default_factory=list)
+    missed: list[int] = field(default_factory=list)
 
 
 class Turn:
@@ -86,58 +96,84 @@ class Turn:
         self._held = held
         self._acknowledged = False
         self._has_window = False
+        self._unsettled: list[UUID] = []
 
     def run(self) -> None:
         """Deliver; whatever goes wrong is noted at the cursor."""
-        held = self._held
-        receiver: Destination | None = None
         try:
-            with tenant_scope(held.organization_id):
-                sink = sink_of(held)
-                options = {**sink.options, **sink.revealed()}
-            receiver = destination(sink.kind)(options, sink.pk)
-            if receiver.window:
-                self._has_window = True
-                open_window(held, receiver.window)
-            self._send_letters(sink, receiver)
-            self._send_batches(sink, receiver)
-            checkpoint, refusal = unsent_checkpoint(sink, held), ""
-            if checkpoint is not None:
-                refusal = refusal_of(receiver, checkpoint)
-                self._acknowledged = self._acknowledged or not refusal
-            receiver.settle()
-            if checkpoint is not None:
-                note_checkpoint(held, checkpoint, refusal)
-            since = sealed_at(held.log, held.next_seq) if held.next_seq < held.head else None
-            release(held, recovered=self._acknowledged, waiting_since=since)
-            tell_how_it_went(held)
+            sink, receiver = self._opened()
+            try:
+                self._deliver(sink, receiver)
+            finally:
+                receiver.close()
         except LeaseLost:
             return
         except Blocked as error:
-            self._fail(error.reason, lambda _failures: BLOCKED_WAIT, state=SinkState.BLOCKED)
+            noted = self._fail(error.reason, lambda _failures: BLOCKED_WAIT, state=SinkState.BLOCKED)
+            if noted and isinstance(error, Gone):
+                self._pause()
         except Later as error:
             after = error.after
             self._fail(error.reason, lambda failures: wait(failures, after))
         except DetectorMissing as error:
-            logger.warning("The sink %s waits: %s", held.sink_id, error.__cause__ or error.message)
+            why = error.__cause__ or error.message
+            logger.warning("The sink %s delivers nothing until somebody mends it: %s", self._held.sink_id, why)
             self._fail(error.message, lambda _failures: BLOCKED_WAIT, state=SinkState.BLOCKED)
         except Exception:
-            logger.exception("A turn of the sink %s ended unexpectedly", held.sink_id)
+            logger.exception("A turn of the sink %s ended unexpectedly", self._held.sink_id)
             self._fail("Something went wrong in Gatehouse itself; its own log says what.", wait)
-        finally:
-            if receiver is not None:
-                receiver.close()
+
+    def _opened(self) -> tuple[Sink, Destination]:
+        held = self._held
+        with tenant_scope(held.organization_id):
+            sink = sink_of(held)
+            options = {**sink.options, **sink.revealed()}
+        return sink, destination(sink.kind)(options, sink.pk)
+
+    def _deliver(self, sink: Sink, receiver: Destination) -> None:
+        held = self._held
+        if receiver.window:
+            self._has_window = True
+            open_window(held, receiver.window)
+        more_letters = self._send_letters(sink, receiver)
+        self._send_batches(sink, receiver)
+        checkpoint, refusal = unsent_checkpoint(sink, held), ""
+        if checkpoint is not None:
+            refusal = refusal_of(receiver, checkpoint)
+            self._acknowledged = self._acknowledged or not refusal
+        receiver.settle()
+        self._note_letters()
+        if checkpoint is not None:
+            note_checkpoint(held, checkpoint, refusal)
+        since = sealed_at(held.log, held.next_seq) if held.next_seq < held.head else None
+        if more_letters:
+            since = since or timezone.now()
+        release(held, recovered=self._acknowledged, waiting_since=since)
+        tell_how_it_went(held)
 
     def _send_batches(self, sink: Sink, receiver: Destination) -> None:
         held, end = self._held, time.monotonic() + TURN_SECONDS
         most = receiver.limits
         limits = replace(most, events=min(sink.batch_events, most.events), bytes=min(sink.batch_bytes, most.bytes))
         feed = Feed(sink, held.log, held.next_seq, held.head)
-        while held.next_seq < held.head and time.monotonic() < end:
-            self._send_batch(feed.next(limits), receiver, limits)
-
-    def _send_batch(self, found: Stretch, receiver: Destination, limits: Limits) -> None:
         done = _Progress()
+        while feed.at < held.head and time.monotonic() < end:
+            done = self._send_batch(feed.next(limits), receiver, limits, done)
+        if done.suspects:
+            raise Later(
+                f"It refuses the event, and there is no other to see whether it accepts any. {done.suspects[0][1]}"
+            )
+
+    def _send_batch(self, found: Stretch, receiver: Destination, limits: Limits, done: _Progress) -> _Progress:
+        """Send a batch; return what stays open: events that it refused before it accepted any.
+
+        Raises:
+            DeliveryError: the receiver takes nothing now; what has its answer is settled.
+        """
+        done.too_large += [
+            (item, f"The event is larger than the {limits.item:,} bytes that it takes.") for item in found.too_large
+        ]
+        done.missed += found.missed
         try:
             self._send(receiver, found.items, done)
         except DeliveryError:
@@ -145,18 +181,14 @@ class Turn:
                 self._settle(done, done.until)
             raise
         if done.suspects and not self._acknowledged:
-            raise Later(
-                f"It refuses the event, and there is no other to see whether it accepts any. {done.suspects[0][1]}"
-            )
-        too_large = [
-            (item, f"The event is larger than the {limits.item:,} bytes that it takes.") for item in found.too_large
-        ]
-        self._settle(done, found.end, too_large)
+            return done  # the next batch tells whether it is the events
+        self._settle(done, found.end)
+        return _Progress()
 
-    def _settle(self, done: _Progress, end: int, more: Sequence[tuple[Item, str]] = ()) -> None:
-        """Set aside what was refused, and go on behind it."""
+    def _settle(self, done: _Progress, end: int) -> None:
+        """Set aside what was refused before a number, and go on from there."""
         held = self._held
-        refused = [*done.suspects, *done.rejected, *more]
+        refused = [*done.suspects, *done.rejected, *(each for each in done.too_large if each[0].seq < end)]
         letters = [
             DeadLetter(
                 organization_id=held.organization_id,
@@ -171,7 +203,14 @@ class Turn:
         ]
         with tenant_scope(held.organization_id):
             DeadLetter.objects.bulk_create(letters, ignore_conflicts=True)
-            advance(held, end=end, delivered=done.accepted, refused=len(refused), newest=done.newest)
+            advance(
+                held,
+                end=end,
+                delivered=done.accepted,
+                refused=len(refused),
+                newest=done.newest,
+                missed=[seq for seq in done.missed if seq < end],
+            )
 
     def _send(self, receiver: Destination, items: Sequence[Item], done: _Progress) -> None:
         """Send items; a batch that is refused is halved until the events are found that it is refused for.
@@ -185,6 +224,7 @@ class Turn:
             rejections = receiver.send(items)
         except Refused as error:
             if len(items) > 1:
+                hold_on(self._held)
                 middle = len(items) // 2
                 self._send(receiver, items[:middle], done)
                 self._send(receiver, items[middle:], done)
@@ -211,18 +251,32 @@ class Turn:
         if len(done.suspects) >= SUSPECTS and not self._acknowledged:
             raise Blocked(f"It refuses every event. {refused[-1][1]}")
 
-    def _send_letters(self, sink: Sink, receiver: Destination) -> None:
-        """Send the events again for which somebody asked; each by itself."""
-        held = self._held
+    def _send_letters(self, sink: Sink, receiver: Destination) -> bool:
+        """Send the events again for which somebody asked, each by itself; return whether some are left."""
+        held, end = self._held, time.monotonic() + TURN_SECONDS
         with tenant_scope(held.organization_id):
-            letters = list(DeadLetter.objects.filter(sink=sink, log=held.log, state=DeadLetterState.RETRY)[:LETTERS])
-        for letter in letters:
+            wanted = DeadLetter.objects.filter(sink=sink, log=held.log, state=DeadLetterState.RETRY).order_by("seq")
+            letters = list(wanted[: LETTERS + 1])
+        for number, letter in enumerate(letters):
+            if number == LETTERS or time.monotonic() > end:
+                return True
             refusal = self._refusal_of(letter, sink, receiver)
-            values = {"state": DeadLetterState.OPEN, "reason": refusal}
-            if refusal is None:
-                self._acknowledged, values = True, {"state": DeadLetterState.DELIVERED}
-            with tenant_scope(held.organization_id):
-                DeadLetter.objects.filter(pk=letter.pk).update(**values)
+            if refusal is not None:
+                with tenant_scope(held.organization_id):
+                    DeadLetter.objects.filter(pk=letter.pk).update(state=DeadLetterState.OPEN, reason=refusal)
+                continue
+            self._acknowledged = True
+            self._unsettled.append(letter.pk)
+            if not self._has_window:
+                self._note_letters()
+        return False
+
+    def _note_letters(self) -> None:
+        """Note that events that were sent again have arrived."""
+        if self._unsettled:
+            with tenant_scope(self._held.organization_id):
+                DeadLetter.objects.filter(pk__in=self._unsettled).update(state=DeadLetterState.DELIVERED)
+            self._unsettled.clear()
 
     def _refusal_of(self, letter: DeadLetter, sink: Sink, receiver: Destination) -> str | None:
         """Send one event again; return why it was refused, None when it was accepted."""
@@ -235,8 +289,17 @@ class Turn:
             return error.reason
         return rejections[0].reason if rejections else None
 
-    def _fail(self, reason: str, pause: Callable[[int], timedelta], *, state: SinkState = SinkState.RETRYING) -> None:
+    def _fail(self, reason: str, pause: Callable[[int], timedelta], *, state: SinkState = SinkState.RETRYING) -> bool:
+        """Note that the turn failed; return whether it could be noted: the lease was still held."""
         held = self._held
         afresh = self._acknowledged and not self._has_window  # without an acknowledgement only whole turns count
-        if fail(held, state=state, reason=reason, pause=pause, afresh=afresh):
+        noted = fail(held, state=state, reason=reason, pause=pause, afresh=afresh)
+        if noted:
             tell_how_it_went(held)
+        return noted
+
+    def _pause(self) -> None:
+        """Send nothing any more until somebody resumes it: its receiver wants that."""
+        with tenant_scope(self._held.organization_id), acting_as(SYSTEM):
+            for sink in Sink.objects.filter(pk=self._held.sink_id):
+                set_sink_active(sink=sink, is_active=False, actor=SYSTEM)

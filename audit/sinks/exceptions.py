@@ -30,5 +30,9 @@ class Blocked(DeliveryError):  # noqa: N818 - the same
     """The receiver takes nothing until somebody changes something: a wrong token, a missing index."""
 
 
+class Gone(Blocked):
+    """The receiver says that nothing should be sent to it any more."""
+
+
 class Refused(DeliveryError):  # noqa: N818 - the same
     """The receiver does not accept what is in the batch; with fewer events it might."""

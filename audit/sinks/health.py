@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -51,15 +52,15 @@ TONES = {
 ADVICE = {
     Standing.UP_TO_DATE: "Every sealed event was acknowledged, or is among those that it refused.",
     Standing.DELIVERING: "Events are on their way.",
-    Standing.PAUSED: "Nothing is sent. Nothing is lost either: resumed, it goes on where it stopped.",
+    Standing.PAUSED: "Nothing is sent. Resumed, it goes on where it stopped: nothing is lost while the log keeps it.",
     Standing.BEHIND: "Events come faster than the receiver takes them. Let it take larger batches, or ask whoever runs "
-    "it why it is slow. Nothing is lost.",
-    Standing.RETRYING: "It is tried again by itself, ever more slowly, at least every five minutes. Nothing is lost. "
-    "When you have mended the receiver, let it try now.",
+    "it why it is slow. Nothing is lost while the log keeps it.",
+    Standing.RETRYING: "It is tried again by itself, ever more slowly, at least every five minutes. Nothing is lost "
+    "while the log keeps it. When you have mended the receiver, let it try now.",
     Standing.UNSERVED: "No worker has taken it up although events wait. Whoever runs this installation should look "
     "whether the process “delivery” runs.",
     Standing.BLOCKED: "It takes nothing until somebody changes something there or here. Mend it, send a test event, "
-    "then let it try now; by itself it tries every five minutes. Nothing is lost.",
+    "then let it try now; by itself it tries every five minutes. Nothing is lost while the log keeps it.",
 }
 
 
@@ -79,6 +80,8 @@ class Health:
         checkpoint_size: of the newest checkpoint that was sent as a record of its own, of the log that is worst.
         checkpoint_at: when one was sent last.
         checkpoint_refusal: why the receiver refused one; "" when it took them.
+        missed_events: those that were gone from their logs before they could be sent, in all logs.
+        missed_log, missed_first, missed_last: in which log the latest of them were, and between which numbers.
         logs: how many it receives.
     """
 
@@ -97,6 +100,10 @@ class Health:
     checkpoint_size: int = 0
     checkpoint_at: datetime | None = None
     checkpoint_refusal: str = ""
+    missed_events: int = 0
+    missed_log: UUID | None = None
+    missed_first: int | None = None
+    missed_last: int | None = None
     logs: int = 0
 
     @property
@@ -141,6 +148,7 @@ def health_of(sink: Sink, cursors: Iterable[SinkCursor] | None = None) -> Health
     if not found:
         return Health(Standing.UP_TO_DATE if sink.is_active else Standing.PAUSED)
     worst = found[-1]
+    short = next((each for each in reversed(found) if each.missed_events), None)
     return Health(
         standing=standing_of(sink, worst),
         next_seq=worst.next_seq,
@@ -157,6 +165,10 @@ def health_of(sink: Sink, cursors: Iterable[SinkCursor] | None = None) -> Health
         checkpoint_size=worst.checkpoint_size,
         checkpoint_at=max((each.checkpoint_at for each in found if each.checkpoint_at), default=None),
         checkpoint_refusal=next((each.checkpoint_refusal for each in reversed(found) if each.checkpoint_refusal), ""),
+        missed_events=sum(each.missed_events for each in found),
+        missed_log=short.log if short else None,
+        missed_first=short.missed_first if short else None,
+        missed_last=short.missed_last if short else None,
         logs=len(found),
     )
 

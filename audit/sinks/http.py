@@ -20,7 +20,7 @@ from outbound.session import Session, tls_of
 from .base import Destination, Entry, Item, Option, refuse
 from .exceptions import Blocked, Later, Refused
 
-_LONGEST_WAIT = 3_600
+_LONGEST_WAIT, _DIGITS = 3_600, 12
 _SHOWN = 300
 _READ = 65_536
 _SHORTEST_SECRET = 4
@@ -186,10 +186,10 @@ def retry_after(reply: Reply) -> float | None:
     """Return the seconds that a receiver asks to wait (RFC 9110, 10.2.3), at most an hour; None without a wish."""
     text = reply.headers.get("retry-after", "").strip()
     if text.isdecimal():
-        return float(min(int(text), _LONGEST_WAIT))
+        return float(min(int(text[:_DIGITS]), _LONGEST_WAIT))
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(0.0, (moment - timezone.now()).total_seconds()), _LONGEST_WAIT)

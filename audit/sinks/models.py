@@ -125,6 +125,15 @@ class SinkCursor(models.Model):
     checkpoint_at = models.DateTimeField(null=True)
     checkpoint_refusal = models.TextField(db_default="")
     """Why the receiver refused that one; "" when it took it."""
+    farthest = models.BigIntegerField(default=0, db_default=0)
+    """The highest `next_seq` that there was: what lies below it was dealt with once, also when it comes again."""
+    missed_events = models.BigIntegerField(default=0, db_default=0)
+    """Events that were gone from the log before they could be sent."""
+    missed_first = models.BigIntegerField(null=True)
+    missed_last = models.BigIntegerField(null=True)
+    """Between which numbers the latest of them are."""
+    missed_told = models.BigIntegerField(default=0, db_default=0)
+    """Of how many of them people were told."""
     served_at = models.DateTimeField(null=True)
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)

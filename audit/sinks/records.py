@@ -25,6 +25,7 @@ from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 
 from .base import Item, Limits
+from .missed import missed
 from .models import RecordFormat, Sink
 
 _CHECKPOINTS = """
@@ -40,11 +41,13 @@ class Stretch:
         items: those that the sink wants, in order.
         end: the number after the last event that was looked at.
         too_large: those that no batch of the receiver's holds.
+        missed: the numbers of those that are gone from the log, and were there when the sink was made.
     """
 
     items: list[Item]
     end: int
     too_large: list[Item]
+    missed: list[int]
 
 
 class Feed:
@@ -64,6 +67,13 @@ class Feed:
         self._read_until = start
         self._events: deque[SealedEvent] = deque()
         self._checkpoints: dict[int, Any] = {}
+        self._ahead: tuple[Rules, Item] | None = None
+        self._missed: deque[int] = deque()
+
+    @property
+    def at(self) -> int:
+        """Return the number after the last event that was looked at."""
+        return self._at
 
     def next(self, limits: Limits) -> Stretch:
         """Return what comes next, cut where a batch is full; redacted as it has to be now.
@@ -80,20 +90,30 @@ class Feed:
         filled = 0
         while self._events and self._events[0].seq < end:
             event = self._events[0]
-            text = record(event, self._sink, rules, self._checkpoints.get(event.seq + 1))
-            item = _item(event, self._log, text)
-            if limits.item is not None and len(text.encode()) > limits.item:
+            item = self._formatted(event, rules)
+            if limits.item is not None and len(item.text.encode()) > limits.item:
                 too_large.append(item)
                 self._events.popleft()
                 continue
             filled += item.size
             if items and filled > limits.bytes:
                 end = event.seq
+                self._ahead = (rules, item)
                 break
             items.append(item)
             self._events.popleft()
         self._at = end
-        return Stretch(items, end, too_large)
+        gone = []
+        while self._missed and self._missed[0] < end:
+            gone.append(self._missed.popleft())
+        return Stretch(items, end, too_large, gone)
+
+    def _formatted(self, event: SealedEvent, rules: Rules) -> Item:
+        """Return an event as it is sent; one that did not fit into the batch before is formatted already."""
+        if self._ahead is not None and self._ahead[0] == rules and self._ahead[1].seq == event.seq:
+            return self._ahead[1]
+        text = record(event, self._sink, rules, self._checkpoints.get(event.seq + 1))
+        return _item(event, self._log, text)
 
     def _read(self) -> None:
         start, end = self._read_until, min(self._end, self._read_until + self._at_once)
@@ -101,6 +121,7 @@ class Feed:
             events = list(sealed_events(cursor, self._log, start, end))
             cursor.execute(_CHECKPOINTS, [self._log, start, end])
             found = {size: {"note": note, "edge": edge_texts(bytes(edge), size)} for size, note, edge in cursor}
+            self._missed += missed(cursor, self._log, events, self._sink.created_at)
             wanted = _wanted(self._sink, events)
         self._checkpoints = {size: each for size, each in self._checkpoints.items() if size > self._at} | found
         self._events += [each for each in events if each.is_there and (wanted is None or each.event_id in wanted)]

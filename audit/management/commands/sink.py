@@ -241,6 +241,7 @@ def _shown(sink: Sink) -> dict[str, Any]:
         "lag_events": health.lag_events,
         "lag_seconds": health.lag_seconds,
         "delivered_at": health.delivered_at,
+        "missed_events": health.missed_events,
         "last_error": health.last_error,
     }
 

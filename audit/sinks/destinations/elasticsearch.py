@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from audit.sinks.base import Entry, Item, Limits, Option, Rejection, refuse
 from audit.sinks.exceptions import Blocked, Later
 from audit.sinks.http import CONNECTION, HttpDestination, is_json, retry_after
+from outbound.exchange import Reply
 
 # What of the answer counts; a large cluster says much more of each event.
 _ANSWER = ",".join(
@@ -19,6 +20,7 @@ _INDEX = re.compile(r"(?![-_+.])[^A-Z\s\\/*?\"<>|,#:%]{1,200}")
 _PRINTABLE = re.compile(r"[!-~]+")
 _CREATED = frozenset({200, 201})
 _CONFLICT, _TOO_MANY, _SERVER_ERROR = 409, 429, 500
+_BLOCK, _FORBIDDEN = "cluster_block_exception", 403
 _ADVICE: Mapping[int, str] = {
     401: "Check the API key, or user and password.",
     403: "The key or user may not write there: it needs the privilege create_doc on the index, and auto_configure or "
@@ -116,6 +118,17 @@ class Elasticsearch(HttpDestination):
             )
         return [rejection for rejection in rejections if rejection is not None]
 
+    def judge(self, reply: Reply) -> None:
+        """Raise what a status means.
+
+        Raises:
+            Later: also 403 where a full disk blocks the cluster, and not somebody's rights.
+            Blocked, Refused: by any other.
+        """
+        if reply.status == _FORBIDDEN and _BLOCK.encode() in reply.body:
+            raise Later(self.told(reply), retry_after(reply))
+        super().judge(reply)
+
     def _rejection(self, position: int, result: Mapping[str, Any]) -> Rejection | None:
         """Return why an event is refused for good; None when it is not.
 
@@ -172,7 +185,7 @@ def _is_late(result: Mapping[str, Any]) -> bool:
     if status == _CONFLICT:
         return not _exists(result)
     # A full disk blocks an index with status 403 or 429.
-    return status in {0, _TOO_MANY} or status >= _SERVER_ERROR or _kind(result) == "cluster_block_exception"
+    return status in {0, _TOO_MANY} or status >= _SERVER_ERROR or _kind(result) == _BLOCK
 
 
 def _reason(result: Mapping[str, Any]) -> str:

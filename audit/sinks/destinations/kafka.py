@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from audit.sinks.base import Destination, Entry, Item, Limits, Option, Rejection, refuse
-from audit.sinks.exceptions import Blocked, DeliveryError, Later
+from audit.sinks.exceptions import Blocked, DeliveryError, Later, Refused
 from audit.sinks.http import CONNECTION
 from isolation.scope import INSTALLATION
 from outbound.session import tls_of
@@ -42,7 +42,15 @@ _NEEDS_SOMEBODY = (
     "UNKNOWN_TOPIC_OR_PART",
     "UNSUPPORTED_SASL_MECHANISM",
 )
-_REJECTED = ("MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_RECORD", "INVALID_MSG")
+_REJECTED = (
+    "INVALID_MSG",
+    "INVALID_RECORD",
+    "INVALID_TIMESTAMP",
+    "MSG_SIZE_TOO_LARGE",
+    "RECORD_LIST_TOO_LARGE",
+    "_INVALID_DIFFERENT_RECORD",
+)
+"""What is said of messages. Of a broker's answers, all of one request share it, whichever message it is about."""
 
 
 class Kafka(Destination):
@@ -124,11 +132,14 @@ class Kafka(Destination):
         Raises:
             Later: one was not.
             Blocked: nothing can be produced until somebody changes something.
+            Refused: brokers did not accept some of the messages, and do not say which.
         """
         from confluent_kafka import KafkaException  # noqa: PLC0415 - an extra
 
         failed: dict[int, Any] = {}
         delivered: set[int] = set()
+        rejections: list[Rejection] = []
+        stopped = None
 
         def answered(position: int, error: Any) -> None:
             if error is None:
@@ -139,19 +150,22 @@ class Kafka(Destination):
         try:
             producer = self._connected()
             for position, item in enumerate(batch):
-                self._produce(producer, item, partial(answered, position))
-            producer.flush(TIMEOUT + 1)
+                if refusal := self._produce(producer, item, partial(answered, position)):
+                    rejections.append(Rejection(position, refusal))
         except KafkaException as error:
-            raise self._judged(error.args[0]) from error
-        rejections = [
-            Rejection(position, f"Kafka answered {error.name()}.")
-            for position, error in failed.items()
-            if error.name() in _REJECTED
-        ]
-        if len(delivered) + len(rejections) < len(batch):
-            others = [error for error in failed.values() if error.name() not in _REJECTED]
-            raise self._judged(self._trouble or (others[0] if others else None))
-        return rejections
+            stopped = error.args[0]
+        if self._producer is not None:
+            self._producer.flush(TIMEOUT + 1)
+        if len(delivered) + len(rejections) == len(batch):
+            return rejections
+        self.close()  # it would go on behind what is missing
+        refused = [position for position, error in failed.items() if error.name() in _REJECTED]
+        if not refused:
+            raise self._judged(self._trouble or stopped or next(iter(failed.values()), None))
+        told = _answer(failed[refused[0]])
+        if len(batch) - len(rejections) > 1:
+            raise Refused(told)
+        return [*rejections, Rejection(refused[0], told)]
 
     def close(self) -> None:
         """Forget the producer, and what it has not sent: it comes again."""
@@ -160,7 +174,13 @@ class Kafka(Destination):
             self._producer.flush(1)
             self._producer = None
 
-    def _produce(self, producer: Any, item: Item, answer: Callable[[Any], None]) -> None:
+    def _produce(self, producer: Any, item: Item, answer: Callable[[Any], None]) -> str:
+        """Hand a message over; return why it cannot be one, "" when it can.
+
+        Raises:
+            KafkaException: none can be produced.
+            Later: too many wait already.
+        """
         from confluent_kafka import KafkaException  # noqa: PLC0415
 
         log = "installation" if item.log == INSTALLATION else str(item.log)
@@ -178,15 +198,14 @@ class Kafka(Destination):
             except KafkaException as error:
                 if error.args[0].name() not in _REJECTED:
                     raise
-                answer(error.args[0])
-                return
+                return _answer(error.args[0])
             except BufferError:
                 if time.monotonic() > end:
                     raise Later("Kafka takes no more messages now.") from None
                 producer.poll(0.1)
             else:
                 producer.poll(0)
-                return
+                return ""
 
     def _connected(self) -> Any:
         from confluent_kafka import Producer  # noqa: PLC0415
@@ -233,7 +252,11 @@ class Kafka(Destination):
         if error is None or error.name() == "_MSG_TIMED_OUT":
             why = f" ({self._last})" if self._last else ""
             return Later(f"Kafka did not acknowledge every event within {TIMEOUT} seconds{why}.")
-        told = f"Kafka answered {error.name().lstrip('_')}."
+        told = _answer(error)
         if error.name() in _NEEDS_SOMEBODY:
             return Blocked(f"{told} Check brokers, topic, user and certificates.")
         return Later(told)
+
+
+def _answer(error: Any) -> str:
+    return f"Kafka answered {error.name().lstrip('_')}."

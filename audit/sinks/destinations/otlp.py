@@ -163,7 +163,7 @@ def _rejected(reply: Reply) -> tuple[int, str]:
         try:
             partial = json.loads(reply.body or b"{}").get("partialSuccess") or {}
             count, why = int(partial.get("rejectedLogRecords") or 0), str(partial.get("errorMessage") or "")
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
             raise Later(_NOT_OTLP) from None
     else:
         try:

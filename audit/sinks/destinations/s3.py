@@ -43,9 +43,14 @@ _ACCOUNT = re.compile(r"\d{12}|external", re.ASCII)
 
 _EXISTS, _CONFLICT = "PreconditionFailed", "ConditionalRequestConflict"
 _LATER = frozenset(
-    {"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown", "Throttling",
-     "ThrottlingException", "TooManyRequests", _CONFLICT}
+    {"BadDigest", "IncompleteBody", "InternalError", "OperationAborted", "RequestLimitExceeded", "RequestTimeout",
+     "ServiceUnavailable", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests", _CONFLICT}
 )  # fmt: skip
+_LATER_STATUSES = frozenset({0, 408, 425, 429, 500, 502, 503, 504})
+_TOO_LARGE_CODES = frozenset({"EntityTooLarge", "MaxMessageLengthExceeded"})
+_NOT_FOUND, _TOO_LARGE = 404, 413
+_MOST_PARTS = 20
+"""Objects of one batch: more would take longer than a lease."""
 _HINTS = {
     "AccessDenied": "Give the key s3:PutObject on the bucket, and s3:PutObjectRetention where objects are locked.",
     "AuthorizationHeaderMalformed": "Check the region.",
@@ -155,8 +160,11 @@ class S3(HttpDestination):
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - only where it is used
         from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
+        parts = list(self._parts(batch))
+        if len(parts) > _MOST_PARTS:
+            raise Refused(f"Its events are of {len(parts):,} days, which become an object each.")
         try:
-            for part in self._parts(batch):
+            for part in parts:
                 self._put(part)
         except ClientError as error:
             raise _judged(error) from error
@@ -190,11 +198,15 @@ class S3(HttpDestination):
         content = self._content(part)
         digest = hashlib.sha256(content)
         stem, ending = self._key(part)
-        if self._write(f"{stem}.{ending}", content, digest.digest()):
+        first = f"{stem}.{ending}"
+        if self._write(first, content, digest.digest()) or self._is_written(first, len(content), digest.digest()):
             return
-        if not self._is_written(f"{stem}.{ending}", len(content), digest.digest()):
-            # The same events in another form: the format was changed, or more of the log was signed meanwhile.
-            self._write(f"{stem}-{digest.hexdigest()[:16]}.{ending}", content, digest.digest())
+        # The same events in another form: the format was changed, or more of the log was signed meanwhile.
+        second = f"{stem}-{digest.hexdigest()[:16]}.{ending}"
+        if self._write(second, content, digest.digest()):
+            return
+        if self._is_written(second, len(content), digest.digest()) is False:
+            raise Blocked(f"An object with other content has the name that only these events have: {second}.")
 
     def _write(self, key: str, content: bytes, digest: bytes) -> bool:
         """Write an object; return whether there was none."""
@@ -221,18 +233,25 @@ class S3(HttpDestination):
             return False
         return True
 
-    def _is_written(self, key: str, length: int, digest: bytes) -> bool:
-        """Return whether an object is what would be written; False also where the key may not look."""
+    def _is_written(self, key: str, length: int, digest: bytes) -> bool | None:
+        """Return whether an object is what would be written; None where the store does not let us see.
+
+        Raises:
+            ClientError: the store cannot say it now.
+        """
         from botocore.exceptions import ClientError  # noqa: PLC0415
 
         try:
             found = self._s3().head_object(Bucket=self.given["bucket"], Key=key, ChecksumMode="ENABLED")
-        except ClientError:
+        except ClientError as error:
+            status = _status(error)
+            if status in _LATER_STATUSES:
+                raise
+            return False if status == _NOT_FOUND else None
+        if found.get("ContentLength") != length:
             return False
-        return (found.get("ContentLength"), found.get("ChecksumSHA256")) == (
-            length,
-            base64.b64encode(digest).decode(),
-        )
+        checksum = found.get("ChecksumSHA256")
+        return None if checksum is None else bool(checksum == base64.b64encode(digest).decode())
 
     def _key(self, part: Sequence[Item]) -> tuple[str, str]:
         """Return the key of some events without its ending, and the ending."""
@@ -353,13 +372,17 @@ def _text(value: Any) -> str:
 def _judged(error: Any) -> DeliveryError:
     """Return what an answer means; the store's own words may repeat parts of the request, so that they are left out."""
     code = str(error.response.get("Error", {}).get("Code") or "unknown error")
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+    status = _status(error)
     told = f"The store answered “{code[:80]}” (status {status}). {_HINTS.get(code, '')}".rstrip()
-    if code == "EntityTooLarge":
+    if code in _TOO_LARGE_CODES or status == _TOO_LARGE:
         return Refused(told)
-    if code in _LATER or status in {0, 429, 500, 502, 503, 504}:
+    if code in _LATER or status in _LATER_STATUSES:
         return Later(told)
     return Blocked(told)
+
+
+def _status(error: Any) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
 
 
 def _parquet(part: Sequence[Item], *, members: bool) -> bytes:

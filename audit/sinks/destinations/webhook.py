@@ -14,13 +14,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.utils import timezone
 
 from audit.sinks.base import Entry, Item, Limits, Option, Rejection, refuse
+from audit.sinks.exceptions import Gone
 from audit.sinks.http import CONNECTION, HttpDestination
+from outbound.exchange import Reply
 
 OVERLAP = timedelta(hours=24)
 """How long the secret before the last one signs as well."""
 
 _SECRET, _PRIVATE, _PUBLIC = "whsec_", "whsk_", "whpk_"
 _SHORTEST, _LONGEST = 24, 64
+_GONE = 410
 _KEY_BYTES = 32
 
 
@@ -90,7 +93,7 @@ class Webhook(HttpDestination):
         """Post a batch.
 
         Raises:
-            Later, Blocked, Refused: by the status.
+            Later, Blocked, Gone, Refused: by the status.
         """
         identifier = message_id(self.sink_id, batch)
         kind, member = "audit.events", f'"events":[{",".join(item.text for item in batch)}]'
@@ -108,7 +111,7 @@ class Webhook(HttpDestination):
             body: JSON.
 
         Raises:
-            Later, Blocked, Refused: by the status.
+            Later, Blocked, Gone, Refused: by the status.
         """
         now = timezone.now()
         headers = {
@@ -118,6 +121,17 @@ class Webhook(HttpDestination):
             "webhook-signature": " ".join(self._signatures(identifier, now, body)),
         }
         self.judge(self.post(body, headers))
+
+    def judge(self, reply: Reply) -> None:
+        """Raise what a status means.
+
+        Raises:
+            Gone: 410, by which an address says that it wants no more messages.
+            Later, Blocked, Refused: by any other.
+        """
+        if reply.status == _GONE:
+            raise Gone(f"{self.told(reply)} It wants no more messages: give another address, or remove the sink.")
+        super().judge(reply)
 
     def _signatures(self, identifier: str, now: datetime, body: bytes) -> list[str]:
         signed = f"{identifier}.{int(now.timestamp())}.".encode() + body
@@ -138,8 +152,8 @@ def new_secret() -> str:
 
 def message_id(sink_id: Any, batch: Sequence[Item]) -> str:
     """Return the id of a batch: the same when the same events are sent again."""
-    what = "checkpoint" if batch[0].is_checkpoint else len(batch)
-    return f"msg_{uuid5(NAMESPACE_URL, f'{sink_id}/{batch[0].log}/{batch[0].seq}/{batch[-1].seq}/{what}').hex}"
+    # By ids, not by numbers: test events have none.
+    return f"msg_{uuid5(NAMESPACE_URL, f'{sink_id}/{batch[0].log}/{batch[0].id}/{batch[-1].id}/{len(batch)}').hex}"
 
 
 def _decoded(secret: str) -> bytes:

@@ -259,6 +259,7 @@ def test_single_sign_on_or_second_steps_that_go(acme: Tenant, action: str) -> No
         ("unattributed_change", UNATTRIBUTED, "critical"),
         ("verification_failed", "audit_log.verification_failed", "critical"),
         ("sink_failing", "sink.failing", "medium"),
+        ("sink_failing", "sink.missed_events", "medium"),
         ("cosigning_refused", "witnessed_log.refused", "critical"),
     ],
 )

@@ -9,9 +9,13 @@ import psycopg
 from django.utils import timezone
 
 from audit.sealing.sealer import seal
+from audit.services.retention import change_retention
 from audit.watching import watch
+from isolation.actor import SYSTEM
+from isolation.scope import tenant_scope
 from tests import database
 from tests.audit.events import write
+from tests.people import Tenant
 
 OLD = date(timezone.now().year - 4, 3, 1)
 NEXT = date(OLD.year, 4, 1)
@@ -71,3 +75,10 @@ def let_pass(superuser: psycopg.Connection, table: str, assignment: str) -> None
     superuser.execute(f"UPDATE {table} SET {assignment}")  # noqa: S608 - the tests' own words
     superuser.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
     superuser.execute(database.TRIGGERS_ON)
+
+
+def keep(tenant: Tenant, count: int | None, superuser: psycopg.Connection) -> None:
+    """Let a retention count, as if its notice were over."""
+    with tenant_scope(tenant.organization):
+        change_retention(organization_id=tenant.organization.pk, months=count, actor=SYSTEM)
+    let_pass(superuser, "audit_retentionchange", "effective_at = announced_at")

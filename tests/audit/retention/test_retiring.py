@@ -35,7 +35,7 @@ from audit.watching import watch
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 from tests import database
-from tests.audit.retention.stage import NEXT, OLD, PERSON, let_pass, months, name, seal_and_verify, write_old
+from tests.audit.retention.stage import NEXT, OLD, PERSON, keep, let_pass, months, name, seal_and_verify, write_old
 from tests.people import Tenant
 
 
@@ -61,13 +61,6 @@ OLD_MOMENT = datetime(OLD.year, 1, 1, tzinfo=UTC)
 def after(time: datetime) -> datetime:
     """Return a moment after a time."""
     return time + timedelta(seconds=1)
-
-
-def keep(tenant: Tenant, count: int | None, superuser: psycopg.Connection) -> None:
-    """Let a retention count, as if its notice were over."""
-    with tenant_scope(tenant.organization):
-        change_retention(organization_id=tenant.organization.pk, months=count, actor=SYSTEM)
-    let_pass(superuser, "audit_retentionchange", "effective_at = announced_at")
 
 
 def left(superuser: psycopg.Connection, log: UUID | None, month: str = name(OLD)) -> tuple[int, int]:

@@ -59,6 +59,7 @@ def test_an_event_of_last_week_is_stored_too(intake: DatadogFake) -> None:
     [
         (401, SinkState.BLOCKED),
         (403, SinkState.BLOCKED),
+        (404, SinkState.BLOCKED),
         (408, SinkState.RETRYING),
         (429, SinkState.RETRYING),
         (500, SinkState.RETRYING),

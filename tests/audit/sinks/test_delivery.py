@@ -3,16 +3,21 @@
 import threading
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from audit.leases import FIRST_WAIT, LONGEST_WAIT, LeaseLost, wait
 from audit.models import DeadLetterState, SinkState
+from audit.sealing.reading import SealedEvent
 from audit.services.sink_delivery import dismiss_dead_letters, replay_sink, retry_dead_letters
 from audit.services.sinks import set_sink_active, update_sink
-from audit.sinks import delivery
+from audit.sinks import delivery, records
+from audit.sinks.base import Limits
 from audit.sinks.claims import advance, claim, wake
 from audit.sinks.delivery import Turn
+from audit.sinks.destinations.webhook import Webhook
+from tests.audit.sealing.stage import write, writer
 from tests.audit.sinks.receivers import Answer, Receiver, Request
 from tests.audit.sinks.stage import apart, cursor_of, due, happen, letters_of, numbers, sealed, turns, webhook
 from tests.people import Tenant
@@ -333,3 +338,109 @@ def test_a_turn_that_breaks_here_is_noted_and_tried_again(
     due(acme)
     turns()
     assert cursor_of(sink).lag_events == 0
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_event_that_is_refused_with_its_whole_batch_holds_up_no_other(
+    acme: Tenant, receiver: Receiver, batch: int
+) -> None:
+    sink = webhook(acme, receiver.url, from_beginning=True, batch_events=batch)
+    happen(acme, 20)
+    bad = [0, 1, 2]
+    receiver.rule = refusing(bad)  # type: ignore[assignment]
+    turns()
+    assert received(receiver) == [seq for seq in range(sealed(acme)) if seq not in bad]
+    assert [letter.seq for letter in letters_of(sink)] == bad
+    assert cursor_of(sink).lag_events == 0
+
+
+def test_batches_of_one_that_are_all_refused_lose_nothing(acme: Tenant, receiver: Receiver) -> None:
+    sink = webhook(acme, receiver.url, from_beginning=True, batch_events=1)
+    happen(acme, 40)
+    receiver.rule = lambda _request: Answer(400)
+    turns()
+    cursor = cursor_of(sink)
+    assert (cursor.state, cursor.next_seq) == (SinkState.BLOCKED, 0)
+    assert len(receiver.requests) == delivery.SUSPECTS
+    assert letters_of(sink) == []
+
+
+def test_a_large_event_is_set_aside_also_when_its_batch_arrives_in_part(
+    acme: Tenant, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Webhook, "limits", Limits(events=500, bytes=1_000_000, item=20_000))
+    sink = webhook(acme, receiver.url, from_beginning=True)
+    happen(acme, 3)
+    large = sealed(acme)
+    with writer() as connection:
+        write(connection, acme.organization.pk, "x" * 30_000)
+    happen(acme, 20)
+    newest = sealed(acme) - 1
+
+    def rule(request: Request) -> Answer:
+        came = numbers([request.json()])
+        return Answer(200 if newest not in came else 400 if 0 in came else 503)
+
+    receiver.rule = rule
+    turns()
+    cursor = cursor_of(sink)
+    assert cursor.state == SinkState.RETRYING
+    assert large < cursor.next_seq < sealed(acme)
+    receiver.rule = lambda _request: Answer()
+    due(acme)
+    turns()
+    assert [letter.seq for letter in letters_of(sink)] == [large]
+
+
+def test_a_batch_that_is_halved_keeps_its_lease(acme: Tenant, receiver: Receiver, superuser: Any) -> None:
+    webhook(acme, receiver.url, from_beginning=True)
+    happen(acme, 100)
+    ends = []
+
+    def rule(request: Request) -> Answer:
+        [(until,)] = superuser.execute("SELECT leased_until FROM audit_sinkcursor").fetchall()
+        ends.append(until)
+        return Answer(400 if 50 in numbers([request.json()]) else 200)
+
+    receiver.rule = rule
+    turns()
+    halved = [until for until, request in zip(ends, receiver.requests, strict=True) if 50 in numbers([request.json()])]
+    assert len(set(halved)) == len(halved) > 5
+
+
+def test_an_event_that_no_longer_fits_is_formatted_once(
+    acme: Tenant, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook(acme, receiver.url, from_beginning=True, batch_bytes=4_000)
+    happen(acme, 20)
+    formatted: list[int] = []
+    record = records.record
+
+    def counting(event: SealedEvent, *rest: Any) -> str:
+        formatted.append(event.seq)
+        return record(event, *rest)
+
+    monkeypatch.setattr(records, "record", counting)
+    turns()
+    assert len(receiver.requests) > 4
+    assert formatted == received(receiver) == list(range(sealed(acme)))
+
+
+def test_all_refused_events_are_sent_again_however_many(
+    acme: Tenant, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "LETTERS", 2)
+    sink = webhook(acme, receiver.url, from_beginning=True)
+    happen(acme, 20)
+    bad = [3, 4, 5, 6, 7]
+    receiver.rule = refusing(bad)  # type: ignore[assignment]
+    turns()
+    happen(acme, 0)
+    turns()
+    receiver.rule = lambda _request: Answer()
+    receiver.requests.clear()
+    with acme.acting("owner") as actor:
+        assert retry_dead_letters(sink=sink, letters=None, actor=actor) == 5
+    turns()
+    assert {letter.state for letter in letters_of(sink)} == {DeadLetterState.DELIVERED}
+    assert received(receiver)[:5] == bad

@@ -1,6 +1,7 @@
 """Kafka: librdkafka's mock cluster has every event once, in one partition for each organization."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -13,10 +14,12 @@ from audit.services.sinks import update_sink
 from audit.sinks.base import Item
 from audit.sinks.destinations import kafka as module
 from audit.sinks.destinations.kafka import Kafka
+from audit.sinks.exceptions import Blocked, Refused
 from isolation.actor import SYSTEM
 from isolation.context import acting_as
 from isolation.exceptions import DomainError
 from isolation.scope import INSTALLATION, tenant_scope
+from tests.audit.sinks.kafka_cluster import FailingCluster
 from tests.audit.sinks.stage import (
     cursor_in,
     happen,
@@ -135,6 +138,54 @@ def test_an_event_that_is_too_large_for_the_topic_is_set_aside(cluster: Cluster)
     assert rejection.position == 1
     assert "MSG_SIZE_TOO_LARGE" in rejection.reason
     assert len(cluster.messages()) == 2
+
+
+@pytest.fixture
+def failing() -> Iterator[FailingCluster]:
+    cluster = FailingCluster(TOPIC)
+    yield cluster
+    cluster.close()
+
+
+def items(*texts: str) -> list[Item]:
+    return [Item(seq, str(uuid4()), uuid4(), datetime.now(UTC), "test", text) for seq, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize("error", ["MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_TIMESTAMP"])
+def test_a_request_that_is_refused_is_no_verdict_on_each_of_its_messages(failing: FailingCluster, error: str) -> None:
+    """Brokers judge a request, in which librdkafka has put many messages together."""
+    destination = Kafka({"brokers": failing.brokers, "topic": TOPIC, "security": "plaintext"}, uuid4())
+    batch = items(*["{}"] * 20)
+    failing.fail(error)
+    try:
+        with pytest.raises(Refused, match=error):
+            destination.send(batch)
+        assert destination.send(batch) == []  # by another producer, in order
+        failing.fail(error)
+        (alone,) = destination.send(batch[:1])
+        assert (alone.position, error in alone.reason) == (0, True)
+        failing.fail(error)
+        large, other = destination.send(items("x" * 1_200_000, "{}"))
+        assert ("MSG_SIZE_TOO_LARGE" in large.reason, error in other.reason) == (True, True)
+    finally:
+        destination.close()
+    assert failing.numbers() == list(range(20))
+
+
+def test_a_topic_that_may_not_be_written_to_needs_somebody(failing: FailingCluster) -> None:
+    destination = Kafka({"brokers": failing.brokers, "topic": TOPIC, "security": "plaintext"}, uuid4())
+    failing.fail("TOPIC_AUTHORIZATION_FAILED")
+    with pytest.raises(Blocked, match="TOPIC_AUTHORIZATION_FAILED"):
+        destination.send(items("{}", "{}"))
+    destination.close()
+
+
+def test_too_few_replicas_are_waited_for(failing: FailingCluster) -> None:
+    destination = Kafka({"brokers": failing.brokers, "topic": TOPIC, "security": "plaintext"}, uuid4())
+    failing.fail("NOT_ENOUGH_REPLICAS")
+    assert destination.send(items("{}", "{}")) == []
+    destination.close()
+    assert failing.numbers() == [0, 1]
 
 
 def test_the_producer_is_idempotent_and_waits_for_all_replicas() -> None:

@@ -110,8 +110,18 @@ def test_a_warning_is_a_success(acme: Tenant, receiver: Receiver) -> None:
     assert cursor_of(sink).lag_events == 0
 
 
-def test_an_answer_that_is_none_counts_for_nothing(acme: Tenant, receiver: Receiver) -> None:
-    receiver.rule = lambda _request: Answer(200, b"<html>", {"content-type": "text/html"})
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"<html>", "text/html"),
+        (b"[1]", "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b'{"partialSuccess": {"rejectedLogRecords": Infinity}}', "application/json"),
+        (b'{"partialSuccess": 7}', "application/json"),
+    ],
+)
+def test_an_answer_that_is_none_counts_for_nothing(acme: Tenant, receiver: Receiver, body: bytes, kind: str) -> None:
+    receiver.rule = lambda _request: Answer(200, body, {"content-type": kind})
     sink = otlp(acme, receiver)
     happen(acme, 5)
     turns()
@@ -136,7 +146,16 @@ def test_what_may_be_repeated_is_repeated(acme: Tenant, receiver: Receiver, fake
     assert numbers(fake) == list(range(sealed(acme)))
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 500, 501])
+@pytest.mark.parametrize("status", [204, 200])
+def test_a_success_without_a_body_rejects_nothing(acme: Tenant, receiver: Receiver, status: int) -> None:
+    receiver.rule = lambda _request: Answer(status, b"")
+    sink = otlp(acme, receiver)
+    happen(acme, 5)
+    turns()
+    assert cursor_of(sink).lag_events == 0
+
+
+@pytest.mark.parametrize("status", [400, 413, 401, 403, 404, 408, 500, 501])
 def test_what_may_not_be_repeated_needs_somebody_and_loses_nothing(
     acme: Tenant, receiver: Receiver, fake: OtlpFake, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:

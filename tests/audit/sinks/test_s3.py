@@ -5,6 +5,7 @@ import io
 import json
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -16,10 +17,12 @@ from audit.models import Sink, SinkState
 from audit.services.sink_delivery import replay_sink, test_sink
 from audit.services.sinks import update_sink
 from audit.sinks.destinations.s3 import S3
+from audit.sinks.exceptions import Refused
 from isolation.exceptions import DomainError
-from isolation.scope import tenant_scope
-from tests.audit.sinks.receivers import Answer, Receiver
-from tests.audit.sinks.stage import cursor_of, due, happen, sealed, sink_of, turns
+from isolation.scope import INSTALLATION, tenant_scope
+from tests.audit.sinks.fakes.base import item
+from tests.audit.sinks.receivers import Answer, Receiver, Request
+from tests.audit.sinks.stage import cursor_of, due, happen, letters_of, sealed, sink_of, turns
 from tests.people import Tenant
 
 BUCKET = "siem"
@@ -227,6 +230,19 @@ def error(code: str, status: int) -> Answer:
         ("SlowDown", 503, SinkState.RETRYING),
         ("InternalError", 500, SinkState.RETRYING),
         ("ConditionalRequestConflict", 409, SinkState.RETRYING),
+        ("RequestTimeout", 400, SinkState.RETRYING),
+        ("BadDigest", 400, SinkState.RETRYING),
+        ("IncompleteBody", 400, SinkState.RETRYING),
+        ("ThrottlingException", 400, SinkState.RETRYING),
+        ("RequestLimitExceeded", 403, SinkState.RETRYING),
+        ("TooManyRequests", 429, SinkState.RETRYING),
+        ("Gateway", 502, SinkState.RETRYING),
+        ("Slow", 408, SinkState.RETRYING),
+        ("NoSuchBucket", 404, SinkState.BLOCKED),
+        ("InvalidAccessKeyId", 403, SinkState.BLOCKED),
+        ("RequestTimeTooSkewed", 403, SinkState.BLOCKED),
+        ("InvalidRequest", 400, SinkState.BLOCKED),
+        ("XMinioStorageFull", 507, SinkState.BLOCKED),
         ("AccessDenied", 403, SinkState.BLOCKED),
         ("SignatureDoesNotMatch", 403, SinkState.BLOCKED),
         ("NotImplemented", 501, SinkState.BLOCKED),
@@ -273,6 +289,66 @@ def test_a_store_that_hides_what_it_has_gets_the_batch_under_another_name(acme: 
     turns()
     assert cursor_of(sink).lag_events == 0
     assert [request.method for request in receiver.requests] == ["PUT", "HEAD", "PUT"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(413, b"<html><body>413 Request Entity Too Large<hr>nginx</body></html>", {"content-type": "text/html"}),
+        Answer(413, b""),
+        Answer(400, b"<Error><Code>EntityTooLarge</Code></Error>", {"content-type": "application/xml"}),
+        Answer(400, b"<Error><Code>MaxMessageLengthExceeded</Code></Error>", {"content-type": "application/xml"}),
+    ],
+)
+def test_an_object_that_is_too_large_for_the_store_or_what_is_before_it_is_halved(
+    acme: Tenant, receiver: Receiver, answer: Answer
+) -> None:
+    receiver.rule = lambda request: answer if len(request.body) > 6_000 else Answer(body=b"")
+    sink = s3(acme, receiver.url)
+    happen(acme, 60)
+    turns()
+    assert (cursor_of(sink).lag_events, letters_of(sink)) == (0, [])
+    written = [request.body for request in receiver.requests if len(request.body) <= 6_000]
+    found = [json.loads(line)["seq"] for body in written for line in gzip.decompress(body).splitlines()]
+    assert found == list(range(sealed(acme)))
+
+
+def test_an_object_that_is_there_counts_only_when_it_is_ours(acme: Tenant, receiver: Receiver) -> None:
+    """Somebody else who may write there has put objects under both names."""
+    sink = s3(acme, receiver.url)
+    happen(acme, 3)
+
+    def occupied(request: Request) -> Answer:
+        return Answer(200, b"") if request.method == "HEAD" else error("PreconditionFailed", 412)
+
+    receiver.rule = occupied
+    turns()
+    cursor = cursor_of(sink)
+    assert (cursor.state, cursor.next_seq) == (SinkState.BLOCKED, 0)
+    assert "other content" in cursor.last_error
+    assert [request.method for request in receiver.requests] == ["PUT", "HEAD", "PUT", "HEAD"]
+
+
+def test_an_object_that_cannot_be_looked_at_now_is_looked_at_later(acme: Tenant, receiver: Receiver) -> None:
+    sink = s3(acme, receiver.url)
+    happen(acme, 3)
+    receiver.rule = lambda request: Answer(503) if request.method == "HEAD" else error("PreconditionFailed", 412)
+    turns()
+    cursor = cursor_of(sink)
+    assert (cursor.state, cursor.next_seq) == (SinkState.RETRYING, 0)
+    assert [request.method for request in receiver.requests] == ["PUT", "HEAD"]
+
+
+def test_a_batch_of_many_days_is_halved_before_its_lease_ends(moto: str, bucket: Any) -> None:
+    layout = {"file": "parquet", "layout": "security_lake", "region": "us-east-1", "account": "external"}
+    destination = S3(options(moto, lock="none", **layout), INSTALLATION)
+    days = [item(seq, time=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=seq)) for seq in range(50)]
+    with pytest.raises(Refused, match="50 days"):
+        destination.send(days)
+    assert keys(bucket) == []
+    destination.send(days[:20])
+    destination.close()
+    assert len(keys(bucket)) == 20
 
 
 def test_an_answer_that_is_lost_leaves_nothing_out(acme: Tenant, moto: str, bucket: Any) -> None:

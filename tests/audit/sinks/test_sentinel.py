@@ -131,6 +131,8 @@ def test_a_token_given_for_other_credentials_is_not_used(azure: SentinelFake) ->
         (Answer(404, b"<html>Not found</html>"), SinkState.BLOCKED),
         (said(400, {"error": "unauthorized_client", "error_description": "AADSTS700016"}), SinkState.BLOCKED),
         (said(400, ["nonsense"]), SinkState.BLOCKED),
+        (said(400, {"error": "temporarily_unavailable", "error_description": "AADSTS90033"}), SinkState.RETRYING),
+        (said(400, {"error": {"code": "unavailable"}}), SinkState.BLOCKED),
         (Answer(0), SinkState.RETRYING),
     ],
 )
@@ -152,6 +154,7 @@ def test_entra_s_troubles(acme: Tenant, azure: SentinelFake, answer: Answer, sta
         (403, SinkState.BLOCKED, "Monitoring Metrics Publisher"),
         (404, SinkState.BLOCKED, "immutable ID"),
         (429, SinkState.RETRYING, "429"),
+        (401, SinkState.BLOCKED, "tenant, application and cloud"),
         (500, SinkState.RETRYING, "500"),
         (503, SinkState.RETRYING, "503"),
         (200, SinkState.BLOCKED, "says 204"),

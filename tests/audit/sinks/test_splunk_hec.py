@@ -141,6 +141,16 @@ def test_warnings_are_acceptances(acme: Tenant, splunk: SplunkFake, number: int)
         (Answer(303, headers={"Location": "/en-US/"}), SinkState.BLOCKED),
         (Answer(200, b"9" * 2_000_000), SinkState.RETRYING),
         (Answer(404, b"not here"), SinkState.BLOCKED),
+        (Answer(401), SinkState.BLOCKED),
+        (Answer(403, b"<html>denied</html>"), SinkState.BLOCKED),
+        (Answer(408), SinkState.RETRYING),
+        (Answer(429), SinkState.RETRYING),
+        (Answer(500, b"oops"), SinkState.RETRYING),
+        (Answer(502, b"<html>bad gateway</html>"), SinkState.RETRYING),
+        (Answer(503), SinkState.RETRYING),
+        (Answer(504), SinkState.RETRYING),
+        (said(503, {"text": "no code"}), SinkState.RETRYING),
+        (said(500, {"text": "a code of another version", "code": 99}), SinkState.RETRYING),
     ],
 )
 def test_a_status_of_success_alone_delivers_nothing(

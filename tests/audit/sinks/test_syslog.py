@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from audit.models import Sink, SinkCursor, SinkState
-from audit.services.sink_delivery import replay_sink, test_sink
+from audit.models import DeadLetterState, Sink, SinkCursor, SinkState
+from audit.services.sink_delivery import replay_sink, retry_dead_letters, test_sink
 from audit.services.sinks import update_sink
 from audit.sinks.claims import claim, open_window, wake
 from audit.sinks.delivery import deliver
 from audit.sinks.destinations.syslog import Syslog
 from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import tenant_scope
+from tests.audit.sealing.stage import write, writer
 from tests.audit.sinks.stage import apart, cursor_of, due, happen, letters_of, sealed, sink_of, turns
 from tests.audit.sinks.syslog_servers import Rsyslog, SyslogNg, SyslogServer, require_gnutls
 from tests.outbound.authority import Authority
@@ -261,6 +262,34 @@ def test_an_event_that_is_too_large_is_set_aside(acme: Tenant, server: SyslogSer
     assert all("your server takes 2,048" in letter.reason for letter in letters)
     server.wait_for(sealed(acme) - len(letters))
     assert set(numbers(server)) == set(range(sealed(acme))) - {letter.seq for letter in letters}
+
+
+@pytest.mark.parametrize("server", [Rsyslog], indirect=True)
+def test_an_event_that_is_sent_again_has_arrived_when_its_connection_has_lasted(
+    acme: Tenant, server: SyslogServer, authority: Authority, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.OUTBOUND_TIMEOUT = 2
+    sink = syslog(acme, server, authority, options={"largest": 2_048})
+    happen(acme, 3)
+    with writer() as connection:
+        write(connection, acme.organization.pk, "x" * 4_000)
+    happen(acme, 3)
+    turns()
+    large = letters_of(sink)
+    assert large
+    with acme.acting("owner") as actor:
+        update_sink(sink=sink, options={"largest": 65_536}, actor=actor)
+        retry_dead_letters(sink=sink, letters=None, actor=actor)
+    after_batch(monkeypatch, 1, lambda: server.kill(signal.SIGSTOP))
+    turns()
+    assert cursor_of(sink).state == SinkState.RETRYING
+    assert {letter.state for letter in letters_of(sink)} == {DeadLetterState.RETRY}
+    server.kill(signal.SIGKILL)
+    server.start()
+    due(acme)
+    turns()
+    assert {letter.state for letter in letters_of(sink)} == {DeadLetterState.DELIVERED}
+    assert {letter.seq for letter in large} <= set(numbers(server))
 
 
 def test_a_test_event_arrives_or_says_why_not(acme: Tenant, server: SyslogServer, authority: Authority) -> None:

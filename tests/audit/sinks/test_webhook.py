@@ -11,17 +11,28 @@ from django.utils import timezone
 from standardwebhooks.webhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from audit.models import Sink
+from audit.models import Sink, SinkCursor, SinkState
 from audit.services.sink_delivery import test_sink
-from audit.services.sinks import create_sink, rotate_sink_secret, update_sink
+from audit.services.sinks import create_sink, rotate_sink_secret, set_sink_active, update_sink
 from audit.sinks.destinations.webhook import Webhook
+from audit.sinks.http import retry_after
 from isolation.actor import SYSTEM
 from isolation.exceptions import DomainError, MissingPermission
 from isolation.scope import tenant_scope
+from outbound.exchange import Reply
 from tenants.services.members import set_project_role
 from tests.api.calls import by
 from tests.audit.sinks.receivers import Answer, Receiver, Request
-from tests.audit.sinks.stage import happen, turns, webhook
+from tests.audit.sinks.stage import (
+    cursor_of,
+    happen,
+    installation_sink,
+    letters_of,
+    numbers,
+    sealed,
+    turns,
+    webhook,
+)
 from tests.people import Tenant
 from tests.tenants.stage import events
 
@@ -148,6 +159,81 @@ def test_a_test_event_says_how_it_went(acme: Tenant, receiver: Receiver) -> None
     with acme.acting("owner") as actor:
         assert "403: “no entry”" in test_sink(sink=sink, actor=actor)
     assert [event.after["answer"][:8] for event in events(acme, "sink.tested")] == ["accepted", "The rece"]
+
+
+def test_messages_are_told_apart_by_their_ids(acme: Tenant, receiver: Receiver) -> None:
+    """A receiver that keeps one message of each id loses nothing, also where an event's number is that of a test."""
+    sink = webhook(acme, receiver.url, from_beginning=True, batch_events=1)
+    with acme.acting("owner") as actor:
+        for _time in range(2):
+            assert test_sink(sink=sink, actor=actor) == ""
+    happen(acme, 1)
+    turns()
+    identifiers = [request.headers["webhook-id"] for request in receiver.requests]
+    assert len(set(identifiers)) == len(identifiers) == 2 + sealed(acme)
+
+
+@pytest.mark.parametrize("whose", ["acme", "installation"])
+def test_an_address_that_is_gone_is_sent_nothing_more(
+    acme: Tenant, receiver: Receiver, whose: str, mailoutbox: list[Any]
+) -> None:
+    receiver.rule = lambda _request: Answer(410, b"moved away")
+    if whose == "acme":
+        sink = webhook(acme, receiver.url, from_beginning=True)
+    else:
+        sink = installation_sink("webhook", {"url": receiver.url}, from_beginning=True)
+    happen(acme, 3)
+    turns()
+    count = len(receiver.requests)
+    with tenant_scope(sink.organization_id):
+        assert Sink.objects.get().is_active is False
+        assert all("wants no more" in cursor.last_error for cursor in SinkCursor.objects.exclude(last_error=""))
+        SinkCursor.objects.update(retry_at=None)
+    assert turns() == 0
+    assert len(receiver.requests) == count
+    if whose == "acme":
+        assert [event.actor_kind for event in events(acme, "sink.paused")] == ["system"]
+        assert len(events(acme, "sink.failing")) == 1
+        receiver.rule = lambda _request: Answer()
+        with acme.acting("owner") as actor:
+            set_sink_active(sink=sink, is_active=True, actor=actor)
+        turns()
+        assert numbers(request.json() for request in receiver.requests[count:])[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (300, SinkState.BLOCKED), (307, SinkState.BLOCKED), (401, SinkState.BLOCKED), (402, SinkState.BLOCKED),
+        (403, SinkState.BLOCKED), (404, SinkState.BLOCKED), (405, SinkState.BLOCKED), (400, SinkState.BLOCKED),
+        (413, SinkState.BLOCKED), (415, SinkState.BLOCKED), (422, SinkState.BLOCKED), (408, SinkState.RETRYING),
+        (418, SinkState.RETRYING), (429, SinkState.RETRYING), (500, SinkState.RETRYING), (502, SinkState.RETRYING),
+        (503, SinkState.RETRYING), (504, SinkState.RETRYING), (0, SinkState.RETRYING),
+    ],
+)  # fmt: skip
+def test_answers(acme: Tenant, receiver: Receiver, status: int, state: SinkState) -> None:
+    receiver.rule = lambda _request: Answer(status)
+    sink = webhook(acme, receiver.url, from_beginning=True)
+    happen(acme, 15)
+    turns()
+    cursor = cursor_of(sink)
+    assert (cursor.state, cursor.next_seq, letters_of(sink)) == (state, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("wish", "seconds"),
+    [
+        ("120", 120),
+        ("9" * 5_000, 3_600),
+        ("Fri, 01 Jan 2100 00:00:00 GMT", 3_600),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Thu, 01 Jan 1970 00:00:00 +99999999999999999999", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_a_wish_to_wait_is_read_whatever_it_says(wish: str, seconds: float | None) -> None:
+    assert retry_after(Reply(503, {"retry-after": wish}, b"", "https://siem.example")) == seconds
 
 
 def test_a_receiver_that_leads_into_a_private_network_gets_nothing(
