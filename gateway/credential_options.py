@@ -180,10 +180,7 @@ def options_of(provider: str, kind: str) -> tuple[Option, ...]:
 def secret_of(provider: str, kind: str) -> tuple[str, str]:
     """Return (label, help) of the secret."""
     if (provider, kind) == ("vertex", "api_key"):
-        return (
-            "Key of a service account",
-            "The JSON file, whole. In Google Cloud: IAM & Admin > Service Accounts > Keys.",
-        )
+        return _SERVICE_ACCOUNT
     return _SECRETS.get(kind, ("Secret", ""))
 
 

@@ -16,7 +16,6 @@ import yaml
 from .upstreams import PATTERNS, Upstream, upstream_at
 
 PARTS = Path(__file__).resolve().parent.parent / "deploy" / "envoy" / "parts.yaml"
-JWKS_PATH = "/.well-known/jwks.json"
 CHECK_PATH = "/check"
 _TYPE = "type.googleapis.com/envoy"
 _HTTP = f"{_TYPE}.extensions.filters.http"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.hotpath.check import Check
-from gateway.hotpath.config import DEFAULT_AUDIENCE
+from gateway.hotpath.config import proxy_defaults
 from gateway.hotpath.proxy_request import ProxyRequest
-from gateway.models.proxy_settings import DEFAULT_AUDIENCE as MODELS_AUDIENCE
+from gateway.models import ProxySettings
 from tests.gateway.check_stage import CHAT, MESSAGES, SECRET, Proxy, check, soon
 from tests.gateway.process import Gateway
 from tests.gateway.stage import Keys
@@ -202,7 +202,8 @@ def test_what_is_masked_and_mapped_is_handed_on(gateway: Gateway, proxy: Proxy) 
 
 
 def test_defaults_are_those_of_the_installation(acme: Tenant) -> None:
-    assert DEFAULT_AUDIENCE == MODELS_AUDIENCE
+    defaults = proxy_defaults(enabled=False)
+    assert defaults == {name: getattr(ProxySettings(), name) for name in defaults}
     proxy = Proxy(acme, enabled=False)
     proxy.credential()
     token = proxy.token()
