@@ -188,6 +188,7 @@ class _Assembly:
         found = [
             ("health_check", parts["health_check"]),
             ("header_mutation", parts["header_mutation"]),
+            ("rbac", parts["escaped_slashes"]),
             ("jwt_authn", self._jwt_authn()),
         ]
         if proxy.requests_per_minute:

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.hotpath.problems import Refused
 from gateway.hotpath.proxy_request import ProxyRequest
 from gateway.model_patterns import model_fits
+from gateway.upstreams import ANTHROPIC_VERSION
 
 from .mappings.base import Mapping, Untranslatable
 from .prompts import known_detectors, masked, tokens_in
@@ -15,7 +16,6 @@ from .prompts import known_detectors, masked, tokens_in
 logger = logging.getLogger("gatehouse.transformer")
 
 _MODEL_IN_PATH = frozenset({"azure_openai", "bedrock", "vertex"})
-_ANTHROPIC_VERSION = "2023-06-01"
 
 
 class RequestBody:
@@ -73,7 +73,7 @@ class RequestBody:
         if self.mapping is not None:
             new.append((":path", self.mapping.path(self._headers.get(":path", "/"))))
             if self._request.provider == "anthropic" and "anthropic-version" not in self._headers:
-                new.append(("anthropic-version", _ANTHROPIC_VERSION))
+                new.append(("anthropic-version", ANTHROPIC_VERSION))
         return new
 
     def rewritten(self) -> bytes:

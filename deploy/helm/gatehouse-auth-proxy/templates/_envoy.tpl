@@ -110,6 +110,8 @@ filters:
     typed_config: {{ toJson $parts.health_check }}
   - name: envoy.filters.http.header_mutation
     typed_config: {{ toJson $parts.header_mutation }}
+  - name: envoy.filters.http.rbac
+    typed_config: {{ toJson $parts.escaped_slashes }}
   - name: envoy.filters.http.jwt_authn
     typed_config: {{ include "gatehouse.jwtAuthn" . }}
   {{- if $values.requestsPerMinute }}
