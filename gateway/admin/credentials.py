@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from console.access import actor_of, can
 from console.sites import tenant_site
+from gateway.credential_options import is_offered
 from gateway.forms.credentials import WHOLE_ORGANIZATION, CredentialForm, ResolutionForm, RotationForm
 from gateway.models import CredentialKind, Provider
 from gateway.selectors import resolution_of
@@ -46,7 +47,7 @@ _PROVIDERS = {
     Provider.OPENAI: ("bolt", "api.openai.com, or another address that the operator allows."),
     Provider.ANTHROPIC: ("auto_awesome", "api.anthropic.com, or another address that the operator allows."),
     Provider.AZURE_OPENAI: ("cloud", "A resource of your own in Azure."),
-    Provider.BEDROCK: ("landscape", "Models in your AWS account, by a Bedrock API key."),
+    Provider.BEDROCK: ("landscape", "Models in your AWS account, by a Bedrock API key, an access key or a role."),
     Provider.VERTEX: ("change_history", "Models in your Google Cloud project, by a service account."),
     Provider.MISTRAL: ("air", "api.mistral.ai, or another address that the operator allows."),
     Provider.OPENAI_COMPATIBLE: ("lan", "vLLM, Ollama, LiteLLM and others that speak OpenAI's API."),
@@ -54,6 +55,7 @@ _PROVIDERS = {
 _KINDS = {
     CredentialKind.API_KEY: "The secret itself is stored here, encrypted.",
     CredentialKind.OAUTH_CLIENT: "Gatehouse gets access tokens from a token endpoint, and renews them in time.",
+    CredentialKind.AWS_KEYS: "Of an IAM user, or a role that it assumes. Gatehouse makes Bedrock keys of an hour.",
     CredentialKind.VAULT: "The credential stays in Vault. Gatehouse reads it when it is used and keeps it for a lease.",
     CredentialKind.AWS_SECRETS_MANAGER: "The credential stays in AWS. Gatehouse reads it when it is used.",
 }
@@ -134,7 +136,7 @@ def add_credential(request: HttpRequest, provider: str) -> HttpResponse:
         Http404: there is no such provider or kind.
     """
     kind = request.GET.get("kind", CredentialKind.API_KEY)
-    if provider not in Provider.values or kind not in CredentialKind.values:
+    if provider not in Provider.values or not is_offered(provider, kind):
         raise Http404("There is no such provider or kind of credential.")
     demand_adding(request)
     projects = projects_of(request, P.PROVIDER_CREDENTIALS_MANAGE)
@@ -163,7 +165,9 @@ def add_credential(request: HttpRequest, provider: str) -> HttpResponse:
     context = {
         "title": Provider(provider).label,
         "breadcrumbs": [*crumbs(), {"title": "Add a credential", "url": reverse("console:provider_credential_new")}],
-        "kinds": [(value, label, value == kind) for value, label in CredentialKind.choices],
+        "kinds": [
+            (value, label, value == kind) for value, label in CredentialKind.choices if is_offered(provider, value)
+        ],
         "about": _KINDS[CredentialKind(kind)],
         "back_url": reverse("console:provider_credential_new"),
     }
