@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gateway.claims import DEFAULT_AUDIENCE
 from gateway.envoy import HttpProxy, Pair, Proxy, is_loopback
-from gateway.envoy_binary import envoy_binary
+from gateway.envoy.binary import envoy_binary
 from gateway.upstreams import OWN, UnknownUpstream, upstream_at
 from gateway.well_known import JWKS_PATH
 

@@ -1,4 +1,4 @@
-{{/* Envoy's configuration from files/parts.yaml and the values; gateway/envoy.py does the same, and tests compare both. */}}
+{{/* Envoy's configuration from files/parts.yaml and the values; gateway/envoy/ does the same, and tests compare both. */}}
 {{- define "gatehouse.envoy" -}}
 {{- $parts := .Files.Get "files/parts.yaml" | fromYaml -}}
 {{- $upstreams := (fromJson (include "gatehouse.upstreams" .)).all -}}
