@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from accounts.models import ApiKey, ServiceAccount
 from gateway.models import LimitSubject
+from gateway.references import is_uuid
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from tenants.models import Membership, Project
@@ -61,7 +61,7 @@ def subject_named(actor: Actor, kind: str, text: str) -> str:
     """
     for named in _named(actor, kind):
         lookup = named.name if named.is_exact else f"{named.name}__iexact"
-        which = Q(**{named.pk: text}) if _is_uuid(text) else Q(**{lookup: text})
+        which = Q(**{named.pk: text}) if is_uuid(text) else Q(**{lookup: text})
         found = named.rows.filter(which).values_list(named.pk, flat=True).first()
         if found is not None:
             return str(found)
@@ -86,11 +86,3 @@ def _named(actor: Actor, kind: str) -> Iterator[_Named]:
                 yield _Named(Membership.objects.all(), "user__email", "user__name", "user_id")
             if actor.can(P.SERVICE_ACCOUNTS_READ):
                 yield _Named(ServiceAccount.objects.all(), "name", "description")
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -67,7 +67,7 @@ _KINDS = {
     title="Provider credentials",
     permission=None,
     open_when=may_see_some,
-    menu=("LLM proxy", 10),
+    menu=("LLM proxy", 20),
     icon="encrypted",
     description="With what LLM requests leave: add, rotate and test credentials, see which one is used.",
 )
