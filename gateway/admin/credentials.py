@@ -12,10 +12,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from console.access import actor_of, can
+from console.confirm import add_refusal
 from console.sites import tenant_site
 from gateway.credential_options import is_offered
-from gateway.forms.credentials import WHOLE_ORGANIZATION, CredentialForm, ResolutionForm, RotationForm
+from gateway.forms.credentials import CredentialForm, ResolutionForm, RotationForm
 from gateway.models import CredentialKind, Provider
+from gateway.named_rows import project_named, projects_of
 from gateway.selectors import resolution_of
 from gateway.services.credential_tests import ACCEPTED
 from gateway.services.provider_credentials import (
@@ -35,7 +37,6 @@ from .credential_rows import (
     managed,
     may_add,
     may_see_some,
-    projects_of,
     row_of,
     seen,
     settings_of,
@@ -139,22 +140,19 @@ def add_credential(request: HttpRequest, provider: str) -> HttpResponse:
     if provider not in Provider.values or not is_offered(provider, kind):
         raise Http404("There is no such provider or kind of credential.")
     demand_adding(request)
-    projects = projects_of(request, P.PROVIDER_CREDENTIALS_MANAGE)
-    places = [(str(project.pk), f"The project {project.name}") for project in projects]
-    if can(request, P.PROVIDER_CREDENTIALS_MANAGE):
-        places.insert(0, (WHOLE_ORGANIZATION, "Every project of the organization"))
     data = request.POST if request.method == "POST" else None
-    form = CredentialForm(data, provider=provider, kind=kind, places=places)
+    needs_project = not can(request, P.PROVIDER_CREDENTIALS_MANAGE)
+    form = CredentialForm(data, provider=provider, kind=kind, needs_project=needs_project)
     if form.is_bound and form.is_valid():
-        chosen = form.place()
+        named, actor = form.cleaned_data["project"], actor_of(request)
         try:
             made = create_provider_credential(
                 organization=organization_of(request),
-                project=next((project for project in projects if project.pk == chosen), None),
+                project=project_named(actor, named, P.PROVIDER_CREDENTIALS_MANAGE) if named else None,
                 provider=provider,
                 kind=kind,
                 secret=form.cleaned_data["secret"],
-                actor=actor_of(request),
+                actor=actor,
                 **form.values(),
             )
         except DomainError as error:
@@ -257,22 +255,25 @@ def rotate_credential(request: HttpRequest, pk: UUID) -> HttpResponse:
 def show_resolution(request: HttpRequest) -> HttpResponse:
     """Show which credentials the requests of a project are tried with, and why others are not."""
     demand_sight(request)
-    projects = projects_of(request, P.PROVIDER_CREDENTIALS_READ)
-    names = [(str(project.pk), project.name) for project in projects]
-    form = ResolutionForm(request.GET if "project" in request.GET else None, projects=names)
+    actor = actor_of(request)
+    form = ResolutionForm(request.GET if "project" in request.GET else None)
     resolution = None
     if form.is_bound and form.is_valid():
         told = form.cleaned_data
-        project = next(project for project in projects if str(project.pk) == told["project"])
-        resolution = resolution_of(
-            project=project, provider=told["provider"], model=told["model"].strip(), actor=actor_of(request)
-        )
+        try:
+            project = project_named(actor, told["project"], P.PROVIDER_CREDENTIALS_READ)
+        except DomainError as refusal:
+            add_refusal(form, refusal)
+        else:
+            resolution = resolution_of(
+                project=project, provider=told["provider"], model=told["model"].strip(), actor=actor
+            )
     context = {
         "title": "Which credential is used?",
         "breadcrumbs": crumbs(),
         "resolution": resolution,
         "steps": [(step, url_of(step.credential)) for step in resolution.steps] if resolution else [],
-        "has_projects": bool(projects),
+        "has_projects": projects_of(actor, P.PROVIDER_CREDENTIALS_READ).rows.exists(),
         "form": form,
     }
     return tenant_site.render(request, "gateway/credentials/resolve.html", context)

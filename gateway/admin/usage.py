@@ -3,20 +3,23 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from console.access import actor_of, require
+from console.confirm import add_refusal
 from console.sites import tenant_site
+from gateway.forms.usage import UsageFilterForm
 from gateway.hotpath.usage import ALLOWED
+from gateway.named_rows import project_named
 from gateway.services.prices import cents
 from gateway.usage_chart import Chart, chart_of, short
 from gateway.usage_csv import send_usage
 from gateway.usage_figures import Figures, Period, by, by_day, hours_in, total, unpriced_models
 from gateway.usage_names import gone, names_of_actors, names_of_keys, names_of_outcomes, names_of_projects
+from isolation.exceptions import DomainError
 from tenants.admin.common import authority_of, organization_of, page
-from tenants.models import Project
 from tenants.permissions import P
 
 PERIODS = {"1": "Today", "7": "7 days", "30": "30 days", "90": "90 days"}
@@ -52,7 +55,7 @@ def show_usage(request: HttpRequest) -> HttpResponse:
     Raises:
         MissingPermission: the actor may see no usage at all.
     """
-    days, project_id, projects = _asked(request)
+    days, form, project_id = _asked(request)
     period = Period.of_days(int(days))
     hours = hours_in(actor_of(request), period, project_id=project_id)
     whole = total(hours)
@@ -64,8 +67,7 @@ def show_usage(request: HttpRequest) -> HttpResponse:
             for key, label in PERIODS.items()
         ],
         "days": days,
-        "projects": projects,
-        "project": str(project_id or ""),
+        "filter": form,
         "total": _cells(whole),
         "charts": _charts(by_day(hours, period)) if whole.requests else [],
         "tables": [_table(hours, *table) for table in _TABLES] if whole.requests else [],
@@ -82,8 +84,11 @@ def send_file(request: HttpRequest) -> HttpResponseBase:
 
     Raises:
         MissingPermission: the actor may see no usage at all.
+        Http404: they may not see the usage of such a project.
     """
-    days, project_id, _ = _asked(request)
+    days, form, project_id = _asked(request)
+    if form.errors:
+        raise Http404("There is no such project here.")
     return send_usage(
         organization=organization_of(request),
         actor=actor_of(request),
@@ -92,16 +97,23 @@ def send_file(request: HttpRequest) -> HttpResponseBase:
     )
 
 
-def _asked(request: HttpRequest) -> tuple[str, UUID | None, list[tuple[str, str]]]:
-    """Return the days, the project and the projects to choose from; what is unknown is not asked for."""
+def _asked(request: HttpRequest) -> tuple[str, UsageFilterForm, UUID | None]:
+    """Return the days, the form of what is asked for, and the project; what is unknown is not asked for.
+
+    Raises:
+        MissingPermission: the actor may see no usage at all.
+    """
     if not _may_see(request):
         require(request, P.USAGE_READ)
     days = request.GET.get("days", DEFAULT_PERIOD)
-    visible = Project.objects.visible_to(actor_of(request), P.USAGE_READ).order_by("name")
-    projects = [(str(pk), name) for pk, name in visible.values_list("pk", "name")]
-    wanted = request.GET.get("project", "")
-    project_id = UUID(wanted) if wanted in {pk for pk, _ in projects} else None
-    return days if days in PERIODS else DEFAULT_PERIOD, project_id, projects
+    form = UsageFilterForm(request.GET)
+    project_id = None
+    if form.is_valid() and (named := form.cleaned_data["project"]):
+        try:
+            project_id = project_named(actor_of(request), named, P.USAGE_READ).pk
+        except DomainError as refusal:
+            add_refusal(form, refusal)
+    return days if days in PERIODS else DEFAULT_PERIOD, form, project_id
 
 
 def _charts(days: list[tuple[Any, Figures]]) -> list[Chart]:

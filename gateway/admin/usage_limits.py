@@ -13,8 +13,8 @@ from console.sites import tenant_site
 from console.suggest import send_suggestions, typed_in
 from gateway.counting import Counted, counted
 from gateway.forms.usage_limits import LimitForm, NewLimitForm, amount_text, used_text, what_text
-from gateway.limit_subjects import NOUNS, suggested
 from gateway.models import LimitMetric, LimitSubject, UsageLimit
+from gateway.named_rows import NOUNS, suggested_subjects
 from gateway.services.usage_limits import create_usage_limit, delete_usage_limit, update_usage_limit
 from gateway.usage_figures import visible_counts, visible_limits
 from gateway.usage_names import subject_labels
@@ -99,7 +99,7 @@ def suggest_subjects(request: HttpRequest, kind: str) -> JsonResponse:
     """
     if kind not in NOUNS:
         raise Http404("There is no such kind of subject.")
-    return send_suggestions(suggested(actor_of(request), kind, typed_in(request.GET.get("typed", ""))))
+    return send_suggestions(suggested_subjects(actor_of(request), kind, typed_in(request.GET.get("typed", ""))))
 
 
 @tenant_site.page("llm/limits/<uuid:pk>/", name="usage_limit", title="Limit", permission=P.USAGE_LIMITS_MANAGE)

@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from console.confirm import dress
 from console.suggest import SuggestInput
-from gateway.limit_subjects import NOUNS, subject_named
 from gateway.models import LimitMetric, LimitSubject, LimitWindow, UsageLimit
+from gateway.named_rows import NOUNS, subject_named
 from gateway.pricing import PER
 from gateway.services.prices import cents, dollars
 from isolation.actor import Actor

@@ -162,6 +162,20 @@ def test_every_refusal_has_a_name() -> None:
     assert (CODES - told_to_nobody) | beside | transformers | {"counters_unavailable"} == OUTCOMES.keys()
 
 
+def test_one_project_is_asked_for_by_name_or_id(acme: Tenant) -> None:
+    with tenant_scope(acme.organization):
+        judge = make_project(acme, "judge")
+    use(acme, model="chatbots-model")
+    use(acme, model="judges-model", project_id=judge.pk)
+    for named in ("judge", str(judge.pk)):
+        text = page(acme.owner, f"{USAGE}?project={named}")
+        assert "judges-model" in text
+        assert "chatbots-model" not in text
+        assert "chatbots-model" not in page(acme.owner, f"/o/acme/llm/usage.csv?project={named}")
+    assert "There is no such project here" in page(acme.owner, f"{USAGE}?project=nowhere")
+    page(acme.owner, "/o/acme/llm/usage.csv?project=nowhere", 404)
+
+
 def test_an_empty_page_says_what_to_do(acme: Tenant) -> None:
     assert "Once requests pass the LLM auth proxy" in page(acme.owner, USAGE)
     assert "No limits yet" in page(acme.owner, LIMITS)
