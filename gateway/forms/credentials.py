@@ -88,11 +88,9 @@ class CredentialForm(forms.Form):
         self.is_new = credential is None
         self.options_asked = options_of(provider, kind)
         if self.is_new:
-            everywhere = "" if needs_project else " Empty: every project of the organization."
+            everywhere = "" if needs_project else " Empty: every project of the organization, after its own."
             self.fields["project"] = project_field(
-                "credential",
-                required=needs_project,
-                help_text=f"Its identifier; its own come before the organization's.{everywhere}",
+                "credential", required=needs_project, help_text=f"Its identifier.{everywhere}"
             )
         self.fields["secret"] = _secret_field(provider, kind, credential)
         for option in self.options_asked:

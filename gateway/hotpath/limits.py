@@ -84,7 +84,10 @@ class Limits:
             in_force = [limit for limit in limits if limit["is_enabled"]]
             waiting = [limit for limit in in_force if is_on_model(limit)] if not request.model else []
             limits = [limit for limit in in_force if not waiting or not is_on_model(limit)]
-            estimated = [limit for limit in limits if limit["metric"] in ESTIMATED]
+            # It goes along in a header: only what may count this request.
+            estimated = [
+                limit for limit in limits if limit["metric"] in ESTIMATED and subject_of(limit, request) is not None
+            ]
             pending = pending_of(on_outage, estimate, waiting + estimated)
         request.reservation = written(await self._admit(request, limits, on_outage, estimate, []), pending)
 

@@ -9,7 +9,7 @@ from gateway.hotpath.problems import Refused
 from gateway.hotpath.proxy_request import ProxyRequest
 from gateway.hotpath.proxy_request import request_of as request_in
 from gateway.models import CounterOutage
-from tests.llm_proxy.limits.stage import Process, body, limit, process_at, request_of
+from tests.llm_proxy.limits.stage import POSTGRES, Process, body, limit, process_at, request_of
 from tests.llm_proxy.limits.test_outage import free_port
 from tests.llm_proxy.limits.test_usage import price
 from tests.people import Tenant
@@ -103,3 +103,20 @@ def test_while_nobody_can_count_a_body_passes_where_the_organization_wants_that(
             return await arrived(process, request, 600)
 
     assert asyncio.run(run()) is None
+
+
+def test_only_limits_that_may_count_a_request_go_along_with_it(acme: Tenant) -> None:
+    """They go in a header, and an organization may have a hundred."""
+    given = [limit("tokens", "day", 1_000, whose="api_key", subject=f"key-{number}") for number in range(100)]
+    own = limit("tokens", "day", 1_000, whose="project")
+
+    async def run() -> Any:
+        async with process_at(POSTGRES) as process:
+            request = request_of(acme, api_key_id="key-7")
+            assert await process.refusal(request, *given, own) is None
+            return request
+
+    request = asyncio.run(run())
+    assert {name for name in (given[7]["id"], own["id"]) if name in request.reservation} == {given[7]["id"], own["id"]}
+    assert not any(each["id"] in request.reservation for each in given if each is not given[7])
+    assert len(request.header()) < 4_096
