@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ALGORITHM = "EdDSA"
 TYPE = "at+jwt"
+DEFAULT_AUDIENCE = "gatehouse-llm"
+"""Whom tokens are for where nobody chose anything else."""
 LONGEST_SECONDS = 900
 """How long a token may live at most (exp - iat); whoever signed it."""
 SKEW_SECONDS = 10

@@ -14,7 +14,7 @@ from django.db import connections
 from django.utils import timezone
 
 from gateway.hotpath.counters import ANSWER_SECONDS, SCRIPT, months, script_arguments, slots_key
-from gateway.models import LimitSubject, LimitWindow, UsageLimit
+from gateway.models import LimitWindow, UsageLimit
 from isolation.scope import APP
 
 logger = logging.getLogger("gatehouse.gateway")
@@ -73,8 +73,7 @@ def window_start(window: str, now: datetime | None = None) -> datetime:
 
 def _from_hours(organization_id: UUID, limit: UsageLimit) -> list[Counted]:
     """Return what the first request will find: the counter of a day or month begins with the hours that are written."""
-    is_each = not limit.subject and limit.subject_kind != LimitSubject.ORGANIZATION
-    if is_each or limit.window not in {LimitWindow.DAY, LimitWindow.MONTH}:
+    if limit.counts_each or limit.window not in {LimitWindow.DAY, LimitWindow.MONTH}:
         return []
     parameters: list[Any] = [
         organization_id,

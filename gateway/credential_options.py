@@ -10,7 +10,9 @@ from isolation.exceptions import DomainError
 from outbound.addresses import check_url
 from outbound.exceptions import Refused
 
-from .credential_sources import LEASE_SECONDS, LONGEST, service_account, signed
+from .aws_keys import temporary_keys
+from .credential_servers import LEASE_SECONDS, LONGEST
+from .credential_sources import service_account, signed
 
 LONGEST_OPTION = 500
 LONGEST_SECRET = 16_000
@@ -58,6 +60,7 @@ class Option:
 
 
 _REGION = r"[a-z0-9-]{2,40}"
+_ACCESS_KEY_ID = r"[A-Z0-9a-z]{4,128}"
 _LEASE = Option(
     "lease_seconds",
     "Read again after (seconds)",
@@ -65,6 +68,20 @@ _LEASE = Option(
     Entry.NUMBER,
     required=False,
     default=LEASE_SECONDS,
+)
+_ARN = r"arn:aws[a-z-]{0,12}:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}"
+_ROLE = (
+    Option("role_arn", "Role", "The ARN of a role that these keys assume. Empty: none.", required=False, pattern=_ARN),
+    Option(
+        "external_id",
+        "External ID",
+        "Where the role's trust policy asks for one.",
+        required=False,
+        pattern=r"[A-Za-z0-9_+=,.@:/-]{2,500}",
+    ),
+    Option(
+        "sts_endpoint", "Address of STS", "In place of the region's, for private access.", Entry.URL, required=False
+    ),
 )
 _MAPPING = Option(
     "mapping",
@@ -109,6 +126,15 @@ KIND_OPTIONS: Mapping[str, tuple[Option, ...]] = {
             choices=(("basic", "In a header (client_secret_basic)"), ("post", "In the body (client_secret_post)")),
         ),
     ),
+    "aws_keys": (
+        Option(
+            "access_key_id",
+            "Access key ID",
+            "Of an IAM user that may bedrock:CallWithBearerToken and bedrock:InvokeModel*, or assume the role.",
+            pattern=_ACCESS_KEY_ID,
+        ),
+        *_ROLE,
+    ),
     "vault": (
         Option("address", "Address of Vault", "Such as https://vault.example.com:8200.", Entry.URL),
         Option("namespace", "Namespace", "Of Vault Enterprise or HCP Vault.", required=False),
@@ -151,19 +177,22 @@ KIND_OPTIONS: Mapping[str, tuple[Option, ...]] = {
         Option(
             "access_key_id",
             "Access key ID",
-            "Of an IAM user that may do secretsmanager:GetSecretValue on this secret, and nothing else.",
-            pattern=r"[A-Z0-9a-z]{4,128}",
+            "Of an IAM user that may secretsmanager:GetSecretValue on this secret, or assume the role, and no more.",
+            pattern=_ACCESS_KEY_ID,
         ),
+        *_ROLE,
         Option("endpoint", "Address", "In place of the region's, for private access.", Entry.URL, required=False),
         _LEASE,
     ),
 }
 
+_AWS_SECRET = "Of the access key ID; or, whole, the JSON of temporary keys that “aws sts” prints."  # noqa: S105 - no secret
 _SECRETS = {
     "api_key": ("API key", "As the provider shows it once."),
     "oauth_client": ("Client secret", "Of the client that was registered at the server."),
     "vault": ("Secret ID or token", "Of the AppRole, or the token. It opens Vault; the credential itself stays there."),
-    "aws_secrets_manager": ("Secret access key", "Of the access key ID. The credential itself stays in AWS."),
+    "aws_keys": ("Secret access key", _AWS_SECRET),
+    "aws_secrets_manager": ("Secret access key", f"{_AWS_SECRET} The credential itself stays in AWS."),
 }
 
 _SERVICE_ACCOUNT = (
@@ -180,11 +209,13 @@ def options_of(provider: str, kind: str) -> tuple[Option, ...]:
 def secret_of(provider: str, kind: str) -> tuple[str, str]:
     """Return (label, help) of the secret."""
     if (provider, kind) == ("vertex", "api_key"):
-        return (
-            "Key of a service account",
-            "The JSON file, whole. In Google Cloud: IAM & Admin > Service Accounts > Keys.",
-        )
+        return _SERVICE_ACCOUNT
     return _SECRETS.get(kind, ("Secret", ""))
+
+
+def is_offered(provider: str, kind: str) -> bool:
+    """Return whether a provider's credential can come from there."""
+    return kind in KIND_OPTIONS and (kind != "aws_keys" or provider == "bedrock")
 
 
 def needs_base_url(provider: str) -> bool:
@@ -228,6 +259,8 @@ def checked_secret(provider: str, kind: str, secret: str) -> str:
         raise _refuse("secret", f"Use {LONGEST_SECRET:,} characters at most.")
     if (provider, kind) == ("vertex", "api_key"):
         return _checked_account(secret)
+    if kind in {"aws_keys", "aws_secrets_manager"} and secret.startswith("{"):
+        return _checked_keys(secret)
     if not _PRINTABLE.fullmatch(secret):
         raise _refuse("secret", "It has blanks, line breaks or characters beyond ASCII. Paste it alone.")
     return secret
@@ -235,8 +268,8 @@ def checked_secret(provider: str, kind: str, secret: str) -> str:
 
 def tail_of(secret: str) -> str:
     """Return the last characters by which people tell a secret apart; "" of one that is too short to show any."""
-    account = service_account(secret)
-    text = account["private_key_id"] if account else secret
+    account, keys = service_account(secret), temporary_keys(secret)
+    text = account["private_key_id"] if account else keys.access_key_id if keys else secret
     return text[-_SHOWN:] if len(text) >= _LONG_ENOUGH else ""
 
 
@@ -292,6 +325,16 @@ def _checked_account(secret: str) -> str:
         raise _refuse(
             "secret", "The private_key in the key cannot be read. Make a new key, and paste it whole."
         ) from None
+    return secret
+
+
+def _checked_keys(secret: str) -> str:
+    if temporary_keys(secret) is None:
+        raise _refuse(
+            "secret",
+            "These are no temporary keys of AWS. Paste what “aws sts assume-role” prints, whole: AccessKeyId, "
+            "SecretAccessKey, SessionToken and Expiration.",
+        )
     return secret
 
 

@@ -16,6 +16,9 @@ OWN = {
 }
 """Providers with one address for everybody."""
 
+ANTHROPIC_VERSION = "2023-06-01"
+"""What is sent as ``anthropic-version`` when a client names none."""
+
 PATTERNS = {
     "azure_openai": r"[a-z0-9-]{1,63}\.(?:openai|cognitiveservices|services\.ai)\.azure\.com",
     "bedrock": r"bedrock-runtime\.[a-z]{2}(?:-[a-z]{3,4})?-[a-z]{4,12}-\d\.amazonaws\.com",

@@ -12,13 +12,12 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from gateway.counting import Counted
+from gateway.hotpath.usage import PASSED
 from gateway.models import LimitSubject, UsageHour, UsageLimit
 from isolation.actor import Actor
 from tenants.models import Project
 from tenants.permissions import P
 
-PASSED = ("allowed", "upstream_error")
-"""Outcomes of requests that were let through."""
 LONGEST_PERIOD = timedelta(days=400)
 DIMENSIONS = ("project", "api_key", "actor", "model", "provider", "outcome")
 """By what figures are summed up."""

@@ -1,6 +1,6 @@
 """How people know what usage and limits name by an id."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from uuid import UUID
 
@@ -8,7 +8,36 @@ from accounts.models import ApiKey, ServiceAccount
 from gateway.models import LimitSubject
 from tenants.models import Membership, Project
 
-GONE = "Deleted"
+OUTCOMES = {
+    "api_keys_not_accepted": "API keys not accepted",
+    "body_too_large": "Body too large",
+    "budget_exceeded": "Budget used up",
+    "concurrency_exceeded": "Too many at the same time",
+    "counters_unavailable": "Limits could not be counted",
+    "credential_missing": "No provider credential",
+    "credential_unavailable": "Provider credential not available",
+    "key_invalid": "API key not valid",
+    "malformed": "Request not readable",
+    "mapping_unknown": "Mapping of bodies not known",
+    "model_not_allowed": "Model not allowed",
+    "network_not_allowed": "Network not allowed",
+    "not_maskable": "Prompt could not be masked",
+    "organization_suspended": "Organization suspended",
+    "permission_missing": "Permission missing",
+    "project_suspended": "Project suspended",
+    "project_unknown": "Project not known",
+    "provider_unknown": "Provider or path not known",
+    "proxy_disabled": "Proxy switched off",
+    "rate_limited": "Too many in a minute",
+    "token_expired": "Token expired",
+    "token_invalid": "Token not valid",
+    "token_revoked": "Token revoked",
+    "too_many_guesses": "Too many wrong keys",
+    "unavailable": "Check not available",
+    "unsupported_media_type": "Body compressed",
+    "untranslatable": "Not translatable for the provider",
+    "upstream_error": "The provider answered with an error",
+}
 
 
 def subject_label(kind: str, subject: str) -> str:
@@ -33,17 +62,16 @@ def subject_labels(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], st
             labels[kind, subject] = subject
             with suppress(ValueError):
                 wanted.setdefault(kind, set()).add(UUID(subject))
-    known: dict[str, dict[UUID, str]] = {}
-    if ids := wanted.get(LimitSubject.PROJECT):
-        known[LimitSubject.PROJECT] = names_of_projects(ids)
-    if ids := wanted.get(LimitSubject.API_KEY):
-        known[LimitSubject.API_KEY] = names_of_keys(ids)
-    if ids := wanted.get(LimitSubject.ACTOR):
-        known[LimitSubject.ACTOR] = names_of_actors(ids)
     for kind, ids in wanted.items():
+        known = _NAMES[kind](ids)
         for pk in ids:
-            labels[kind, str(pk)] = known[kind].get(pk, f"{GONE} ({str(pk)[:8]})")
+            labels[kind, str(pk)] = known.get(pk, gone(pk))
     return labels
+
+
+def gone(pk: UUID) -> str:
+    """Return what is said of somebody, or something, that is not there any more."""
+    return f"Deleted ({str(pk)[:8]})"
 
 
 def names_of_projects(ids: Iterable[UUID]) -> dict[UUID, str]:
@@ -63,3 +91,15 @@ def names_of_actors(ids: Iterable[UUID]) -> dict[UUID, str]:
     for model in (ServiceAccount, ApiKey):
         names |= dict(model.objects.filter(pk__in=wanted - names.keys()).values_list("pk", "name"))
     return names
+
+
+def names_of_outcomes(codes: Iterable[str]) -> dict[str, str]:
+    """Return what people read of outcomes; the codes themselves are for programs."""
+    return {code: OUTCOMES.get(code, code) for code in codes}
+
+
+_NAMES: Mapping[str, Callable[[Iterable[UUID]], dict[UUID, str]]] = {
+    LimitSubject.PROJECT: names_of_projects,
+    LimitSubject.API_KEY: names_of_keys,
+    LimitSubject.ACTOR: names_of_actors,
+}

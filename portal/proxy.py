@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway.envoy_binary import envoy_binary
+from gateway.envoy.binary import envoy_binary
 from portal.processes import MARKER, address_of, announce, answers, proxy_commands
 
 ROOT = Path(__file__).resolve().parent.parent

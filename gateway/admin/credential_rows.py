@@ -10,12 +10,10 @@ from django.urls import reverse
 from console.access import actor_of, require
 from gateway.credential_options import options_of
 from gateway.models import ProviderCredential
+from gateway.named_rows import projects_of
 from gateway.upstreams import UnknownUpstream
 from tenants.admin.common import authority_of, organization_of
-from tenants.models import Project
 from tenants.permissions import P
-
-_MOST_PROJECTS = 500
 
 
 def may_add(request: HttpRequest) -> bool:
@@ -47,7 +45,7 @@ def demand_adding(request: HttpRequest) -> None:
     """
     if not may_add(request):
         require(request, P.PROVIDER_CREDENTIALS_MANAGE)
-    for project in projects_of(request, P.PROVIDER_CREDENTIALS_MANAGE)[:1]:
+    for project in projects_of(actor_of(request), P.PROVIDER_CREDENTIALS_MANAGE).rows[:1]:
         require(request, P.PROVIDER_CREDENTIALS_MANAGE, project)
 
 
@@ -83,11 +81,6 @@ def managed(request: HttpRequest, pk: UUID) -> ProviderCredential:
     credential = found(request, pk)
     require(request, P.PROVIDER_CREDENTIALS_MANAGE, credential)
     return credential
-
-
-def projects_of(request: HttpRequest, permission: P) -> list[Project]:
-    """Return the projects in which the actor holds a permission."""
-    return list(Project.objects.visible_to(actor_of(request), permission).order_by("name", "pk")[:_MOST_PROJECTS])
 
 
 def url_of(credential: ProviderCredential, page: str = "") -> str:

@@ -12,9 +12,12 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from console.access import actor_of, can
+from console.confirm import add_refusal
 from console.sites import tenant_site
-from gateway.forms.credentials import WHOLE_ORGANIZATION, CredentialForm, ResolutionForm, RotationForm
+from gateway.credential_options import is_offered
+from gateway.forms.credentials import CredentialForm, ResolutionForm, RotationForm
 from gateway.models import CredentialKind, Provider
+from gateway.named_rows import project_named, projects_of
 from gateway.selectors import resolution_of
 from gateway.services.credential_tests import ACCEPTED
 from gateway.services.provider_credentials import (
@@ -34,7 +37,6 @@ from .credential_rows import (
     managed,
     may_add,
     may_see_some,
-    projects_of,
     row_of,
     seen,
     settings_of,
@@ -46,7 +48,7 @@ _PROVIDERS = {
     Provider.OPENAI: ("bolt", "api.openai.com, or another address that the operator allows."),
     Provider.ANTHROPIC: ("auto_awesome", "api.anthropic.com, or another address that the operator allows."),
     Provider.AZURE_OPENAI: ("cloud", "A resource of your own in Azure."),
-    Provider.BEDROCK: ("landscape", "Models in your AWS account, by a Bedrock API key."),
+    Provider.BEDROCK: ("landscape", "Models in your AWS account, by a Bedrock API key, an access key or a role."),
     Provider.VERTEX: ("change_history", "Models in your Google Cloud project, by a service account."),
     Provider.MISTRAL: ("air", "api.mistral.ai, or another address that the operator allows."),
     Provider.OPENAI_COMPATIBLE: ("lan", "vLLM, Ollama, LiteLLM and others that speak OpenAI's API."),
@@ -54,6 +56,7 @@ _PROVIDERS = {
 _KINDS = {
     CredentialKind.API_KEY: "The secret itself is stored here, encrypted.",
     CredentialKind.OAUTH_CLIENT: "Gatehouse gets access tokens from a token endpoint, and renews them in time.",
+    CredentialKind.AWS_KEYS: "Of an IAM user, or a role that it assumes. Gatehouse makes Bedrock keys of an hour.",
     CredentialKind.VAULT: "The credential stays in Vault. Gatehouse reads it when it is used and keeps it for a lease.",
     CredentialKind.AWS_SECRETS_MANAGER: "The credential stays in AWS. Gatehouse reads it when it is used.",
 }
@@ -65,7 +68,7 @@ _KINDS = {
     title="Provider credentials",
     permission=None,
     open_when=may_see_some,
-    menu=("LLM proxy", 10),
+    menu=("LLM proxy", 20),
     icon="encrypted",
     description="With what LLM requests leave: add, rotate and test credentials, see which one is used.",
 )
@@ -134,25 +137,22 @@ def add_credential(request: HttpRequest, provider: str) -> HttpResponse:
         Http404: there is no such provider or kind.
     """
     kind = request.GET.get("kind", CredentialKind.API_KEY)
-    if provider not in Provider.values or kind not in CredentialKind.values:
+    if provider not in Provider.values or not is_offered(provider, kind):
         raise Http404("There is no such provider or kind of credential.")
     demand_adding(request)
-    projects = projects_of(request, P.PROVIDER_CREDENTIALS_MANAGE)
-    places = [(str(project.pk), f"The project {project.name}") for project in projects]
-    if can(request, P.PROVIDER_CREDENTIALS_MANAGE):
-        places.insert(0, (WHOLE_ORGANIZATION, "Every project of the organization"))
     data = request.POST if request.method == "POST" else None
-    form = CredentialForm(data, provider=provider, kind=kind, places=places)
+    needs_project = not can(request, P.PROVIDER_CREDENTIALS_MANAGE)
+    form = CredentialForm(data, provider=provider, kind=kind, needs_project=needs_project)
     if form.is_bound and form.is_valid():
-        chosen = form.place()
+        named, actor = form.cleaned_data["project"], actor_of(request)
         try:
             made = create_provider_credential(
                 organization=organization_of(request),
-                project=next((project for project in projects if project.pk == chosen), None),
+                project=project_named(actor, named, P.PROVIDER_CREDENTIALS_MANAGE) if named else None,
                 provider=provider,
                 kind=kind,
                 secret=form.cleaned_data["secret"],
-                actor=actor_of(request),
+                actor=actor,
                 **form.values(),
             )
         except DomainError as error:
@@ -163,7 +163,9 @@ def add_credential(request: HttpRequest, provider: str) -> HttpResponse:
     context = {
         "title": Provider(provider).label,
         "breadcrumbs": [*crumbs(), {"title": "Add a credential", "url": reverse("console:provider_credential_new")}],
-        "kinds": [(value, label, value == kind) for value, label in CredentialKind.choices],
+        "kinds": [
+            (value, label, value == kind) for value, label in CredentialKind.choices if is_offered(provider, value)
+        ],
         "about": _KINDS[CredentialKind(kind)],
         "back_url": reverse("console:provider_credential_new"),
     }
@@ -253,22 +255,25 @@ def rotate_credential(request: HttpRequest, pk: UUID) -> HttpResponse:
 def show_resolution(request: HttpRequest) -> HttpResponse:
     """Show which credentials the requests of a project are tried with, and why others are not."""
     demand_sight(request)
-    projects = projects_of(request, P.PROVIDER_CREDENTIALS_READ)
-    names = [(str(project.pk), project.name) for project in projects]
-    form = ResolutionForm(request.GET if "project" in request.GET else None, projects=names)
+    actor = actor_of(request)
+    form = ResolutionForm(request.GET if "project" in request.GET else None)
     resolution = None
     if form.is_bound and form.is_valid():
         told = form.cleaned_data
-        project = next(project for project in projects if str(project.pk) == told["project"])
-        resolution = resolution_of(
-            project=project, provider=told["provider"], model=told["model"].strip(), actor=actor_of(request)
-        )
+        try:
+            project = project_named(actor, told["project"], P.PROVIDER_CREDENTIALS_READ)
+        except DomainError as refusal:
+            add_refusal(form, refusal)
+        else:
+            resolution = resolution_of(
+                project=project, provider=told["provider"], model=told["model"].strip(), actor=actor
+            )
     context = {
         "title": "Which credential is used?",
         "breadcrumbs": crumbs(),
         "resolution": resolution,
         "steps": [(step, url_of(step.credential)) for step in resolution.steps] if resolution else [],
-        "has_projects": bool(projects),
+        "has_projects": projects_of(actor, P.PROVIDER_CREDENTIALS_READ).rows.exists(),
         "form": form,
     }
     return tenant_site.render(request, "gateway/credentials/resolve.html", context)

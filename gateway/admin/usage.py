@@ -3,19 +3,23 @@
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from console.access import actor_of, require
-from console.sites import ConsoleSite
+from console.confirm import add_refusal
+from console.sites import tenant_site
+from gateway.forms.usage import UsageFilterForm
 from gateway.hotpath.usage import ALLOWED
+from gateway.named_rows import project_named
 from gateway.services.prices import cents
-from gateway.usage_chart import chart_of, short
+from gateway.usage_chart import Chart, chart_of, short
 from gateway.usage_csv import send_usage
 from gateway.usage_figures import Figures, Period, by, by_day, hours_in, total, unpriced_models
-from gateway.usage_names import names_of_actors, names_of_keys, names_of_projects
-from tenants.models import Project
+from gateway.usage_names import gone, names_of_actors, names_of_keys, names_of_outcomes, names_of_projects
+from isolation.exceptions import DomainError
+from tenants.admin.common import authority_of, organization_of, page
 from tenants.permissions import P
 
 PERIODS = {"1": "Today", "7": "7 days", "30": "30 days", "90": "90 days"}
@@ -26,137 +30,113 @@ _TABLES: tuple[tuple[str, str, Any], ...] = (
     ("api_key", "API keys", names_of_keys),
     ("model", "Models", None),
     ("actor", "Users and service accounts", names_of_actors),
-    ("outcome", "Refusals and errors", None),
+    ("outcome", "Refusals and errors", names_of_outcomes),
 )
-OUTCOMES = {
-    "budget_exceeded": "Budget used up",
-    "concurrency_exceeded": "Too many at the same time",
-    "counters_unavailable": "Limits could not be counted",
-    "credential_missing": "No provider credential",
-    "credential_unavailable": "Provider credential not available",
-    "key_invalid": "API key not valid",
-    "model_not_allowed": "Model not allowed",
-    "network_not_allowed": "Network not allowed",
-    "organization_suspended": "Organization suspended",
-    "permission_missing": "Permission missing",
-    "project_suspended": "Project suspended",
-    "provider_unknown": "Provider not known",
-    "proxy_disabled": "Proxy switched off",
-    "rate_limited": "Too many in a minute",
-    "token_expired": "Token expired",
-    "token_invalid": "Token not valid",
-    "token_revoked": "Token revoked",
-    "unavailable": "Check not available",
-    "upstream_error": "The provider answered with an error",
-}
-
-
-class UsagePages:
-    """The pages of usage on the tenant console."""
-
-    def __init__(self, site: ConsoleSite) -> None:
-        self.site = site
-
-    def add_pages(self) -> None:
-        """Add the pages to the site."""
-        self.site.page(
-            "llm/usage/",
-            name="usage",
-            title="Usage",
-            permission=None,
-            menu=("LLM proxy", 40),
-            icon="monitoring",
-            description="Requests, tokens and cost by project, key, model and person, refusals included.",
-            open_when=_may_see,
-        )(self.show)
-        self.site.page("llm/usage.csv", name="usage_csv", title="Usage as CSV", permission=None)(self.send)
-
-    def show(self, request: HttpRequest) -> HttpResponse:
-        """Show the figures of a period, of every project or of one.
-
-        Raises:
-            MissingPermission: the actor may see no usage at all.
-        """
-        days, project_id, projects = _asked(request)
-        period = Period.of_days(int(days))
-        hours = hours_in(actor_of(request), period, project_id=project_id)
-        whole = total(hours)
-        per_day = by_day(hours, period)
-        asked = {"days": days, **({"project": str(project_id)} if project_id else {})}
-        context = {
-            "title": "Usage",
-            "periods": [
-                {"label": label, "url": f"?{urlencode({**asked, 'days': key})}", "is_chosen": key == days}
-                for key, label in PERIODS.items()
-            ],
-            "days": days,
-            "projects": projects,
-            "project": str(project_id or ""),
-            "total": _cells(whole),
-            "charts": [
-                chart_of("Cost", per_day, lambda figures: (figures.cost,), _money, ("cost",)),
-                chart_of(
-                    "Requests",
-                    per_day,
-                    lambda figures: (figures.requests - figures.denied, figures.denied),
-                    lambda number: f"{number:,}",
-                    ("allowed", "refused"),
-                ),
-                chart_of(
-                    "Tokens",
-                    per_day,
-                    lambda figures: (figures.input_tokens, figures.output_tokens),
-                    lambda number: f"{number:,}",
-                    ("input", "output"),
-                ),
-            ]
-            if whole.requests
-            else [],
-            "tables": [_table(hours, *table) for table in _TABLES] if whole.requests else [],
-            "unpriced": unpriced_models(hours) if whole.tokens else [],
-            "csv_url": f"{reverse('console:usage_csv')}?{urlencode(asked)}",
-            "limits_url": reverse("console:usage_limits"),
-        }
-        return self.site.render(request, "gateway/usage.html", context)
-
-    def send(self, request: HttpRequest) -> HttpResponseBase:
-        """Send the hours of a period as CSV.
-
-        Raises:
-            MissingPermission: the actor may see no usage at all.
-        """
-        days, project_id, _ = _asked(request)
-        return send_usage(
-            organization=request.organization,  # type: ignore[attr-defined]
-            actor=actor_of(request),
-            period=Period.of_days(int(days)),
-            project_id=project_id,
-        )
+_NOBODY = {"api_key": "No key (a session)", "model": "Not named"}
 
 
 def _may_see(request: HttpRequest) -> bool:
-    authority: Any = actor_of(request).authority
-    return bool(authority.allows_somewhere(P.USAGE_READ))
+    return authority_of(request).allows_somewhere(P.USAGE_READ)
 
 
-def _asked(request: HttpRequest) -> tuple[str, UUID | None, list[tuple[str, str]]]:
-    """Return the days, the project and the projects to choose from; what is unknown is not asked for."""
+@tenant_site.page(
+    "llm/usage/",
+    name="usage",
+    title="Usage",
+    permission=None,
+    menu=("LLM proxy", 40),
+    icon="monitoring",
+    description="Requests, tokens and cost by project, key, model and person, refusals included.",
+    open_when=_may_see,
+)
+def show_usage(request: HttpRequest) -> HttpResponse:
+    """Show the figures of a period, of every project or of one.
+
+    Raises:
+        MissingPermission: the actor may see no usage at all.
+    """
+    days, form, project_id = _asked(request)
+    period = Period.of_days(int(days))
+    hours = hours_in(actor_of(request), period, project_id=project_id)
+    whole = total(hours)
+    asked = {"days": days, **({"project": str(project_id)} if project_id else {})}
+    context = {
+        "title": "Usage",
+        "periods": [
+            {"label": label, "url": f"?{urlencode({**asked, 'days': key})}", "is_chosen": key == days}
+            for key, label in PERIODS.items()
+        ],
+        "days": days,
+        "filter": form,
+        "total": _cells(whole),
+        "charts": _charts(by_day(hours, period)) if whole.requests else [],
+        "tables": [_table(hours, *table) for table in _TABLES] if whole.requests else [],
+        "unpriced": unpriced_models(hours) if whole.tokens else [],
+        "csv_url": f"{reverse('console:usage_csv')}?{urlencode(asked)}",
+        "limits_url": reverse("console:usage_limits"),
+    }
+    return page(tenant_site, request, "gateway/usage.html", context)
+
+
+@tenant_site.page("llm/usage.csv", name="usage_csv", title="Usage as CSV", permission=None)
+def send_file(request: HttpRequest) -> HttpResponseBase:
+    """Send the hours of a period as CSV.
+
+    Raises:
+        MissingPermission: the actor may see no usage at all.
+        Http404: they may not see the usage of such a project.
+    """
+    days, form, project_id = _asked(request)
+    if form.errors:
+        raise Http404("There is no such project here.")
+    return send_usage(
+        organization=organization_of(request),
+        actor=actor_of(request),
+        period=Period.of_days(int(days)),
+        project_id=project_id,
+    )
+
+
+def _asked(request: HttpRequest) -> tuple[str, UsageFilterForm, UUID | None]:
+    """Return the days, the form of what is asked for, and the project; what is unknown is not asked for.
+
+    Raises:
+        MissingPermission: the actor may see no usage at all.
+    """
     if not _may_see(request):
         require(request, P.USAGE_READ)
     days = request.GET.get("days", DEFAULT_PERIOD)
-    visible = Project.objects.visible_to(actor_of(request), P.USAGE_READ).order_by("name")
-    projects = [(str(pk), name) for pk, name in visible.values_list("pk", "name")]
-    wanted = request.GET.get("project", "")
-    project_id = UUID(wanted) if wanted in {pk for pk, _ in projects} else None
-    return days if days in PERIODS else DEFAULT_PERIOD, project_id, projects
+    form = UsageFilterForm(request.GET)
+    project_id = None
+    if form.is_valid() and (named := form.cleaned_data["project"]):
+        try:
+            project_id = project_named(actor_of(request), named, P.USAGE_READ).pk
+        except DomainError as refusal:
+            add_refusal(form, refusal)
+    return days if days in PERIODS else DEFAULT_PERIOD, form, project_id
+
+
+def _charts(days: list[tuple[Any, Figures]]) -> list[Chart]:
+    def read_requests(figures: Figures) -> tuple[int, ...]:
+        return figures.requests - figures.denied, figures.denied
+
+    def read_tokens(figures: Figures) -> tuple[int, ...]:
+        return figures.input_tokens, figures.output_tokens
+
+    return [
+        chart_of("Cost", days, lambda figures: (figures.cost,), _money, ("cost",)),
+        chart_of("Requests", days, read_requests, "{:,}".format, ("allowed", "refused")),
+        chart_of("Tokens", days, read_tokens, "{:,}".format, ("input", "output")),
+    ]
 
 
 def _table(hours: Any, dimension: str, title: str, names_of: Any) -> dict[str, Any]:
-    found = by(hours, dimension, most=_MOST_ROWS + 1)
-    if dimension == "outcome":
+    is_refusals = dimension == "outcome"
+    found = by(hours, dimension, most=_MOST_ROWS + 2)
+    if is_refusals:
         found = [(key, figures) for key, figures in found if key != ALLOWED]
     names = names_of(key for key, _ in found if key) if names_of else {}
-    by_cost = dimension != "outcome" and any(figures.cost for _, figures in found)
+    by_cost = not is_refusals and any(figures.cost for _, figures in found)
     most = max((figures.cost if by_cost else figures.requests for _, figures in found), default=0) or 1
     rows = [
         {
@@ -166,22 +146,15 @@ def _table(hours: Any, dimension: str, title: str, names_of: Any) -> dict[str, A
         }
         for key, figures in found[:_MOST_ROWS]
     ]
-    return {
-        "title": title,
-        "rows": rows,
-        "is_refusals": dimension == "outcome",
-        "has_more": len(found) > _MOST_ROWS,
-    }
+    return {"title": title, "rows": rows, "is_refusals": is_refusals, "has_more": len(found) > _MOST_ROWS}
 
 
 def _name(dimension: str, key: Any, names: dict[Any, str]) -> str:
-    if dimension == "outcome":
-        return OUTCOMES.get(key, str(key))
-    if dimension == "model":
-        return str(key or "Not named")
-    if key is None:
-        return "No key (a session or a project's token)" if dimension == "api_key" else "Not known"
-    return names.get(key, f"Deleted ({str(key)[:8]})")
+    if not key:
+        return _NOBODY.get(dimension, "Not known")
+    if dimension in {"model", "outcome"}:
+        return names.get(key, str(key))
+    return names.get(key, gone(key))
 
 
 def _cells(figures: Figures) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from api.operation import Filter, listing, operation
 from api.serializers import Answer, Body
 from api.views import OrganizationView
 from gateway.models import ActorType, IssuedToken, RevocationKind, TokenRevocation
-from gateway.services.token_revocations import LONGEST_REASON, revoke_token, revoke_tokens
+from gateway.services.reasons import LONGEST_REASON
+from gateway.services.token_revocations import revoke_token, revoke_tokens
 from tenants.permissions import P
 
 from .proxy_settings import TAG

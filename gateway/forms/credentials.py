@@ -1,8 +1,7 @@
 """The forms of provider credentials: one is made of what a provider and a kind want to be told."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
@@ -21,6 +20,8 @@ from gateway.models import CredentialKind, Provider, ProviderCredential
 from gateway.services.provider_credentials import LOWEST_PRIORITY
 from isolation.exceptions import DomainError
 
+from .projects import project_field
+
 OVERLAPS = (
     ("0", "It is forgotten now"),
     ("3600", "1 hour"),
@@ -28,7 +29,6 @@ OVERLAPS = (
     ("604800", "7 days"),
 )
 USUAL_OVERLAP = "86400"
-WHOLE_ORGANIZATION = "organization"
 _PREFIX = "option_"
 _MORE = ("allowed_models", "priority")
 _LONGEST_MODELS = 25_000
@@ -49,7 +49,7 @@ class CredentialForm(forms.Form):
     Args:
         data: what was sent, None before.
         provider, kind: what it is.
-        places: (value, label) of where a new one may be.
+        needs_project: whether a new one can be of a project only.
         credential: the one that is changed, None for a new one.
     """
 
@@ -81,15 +81,16 @@ class CredentialForm(forms.Form):
         *,
         provider: str,
         kind: str,
-        places: Sequence[tuple[str, str]] = (),
+        needs_project: bool = False,
         credential: ProviderCredential | None = None,
     ) -> None:
         super().__init__(data, initial=_initial(provider, kind, credential))
         self.is_new = credential is None
         self.options_asked = options_of(provider, kind)
         if self.is_new:
-            self.fields["place"] = forms.ChoiceField(
-                label="For", choices=places, help_text="A project's own come before the organization's."
+            everywhere = "" if needs_project else " Empty: every project of the organization, after its own."
+            self.fields["project"] = project_field(
+                "credential", required=needs_project, help_text=f"Its identifier.{everywhere}"
             )
         self.fields["secret"] = _secret_field(provider, kind, credential)
         for option in self.options_asked:
@@ -105,7 +106,7 @@ class CredentialForm(forms.Form):
         """Return what everybody fills in."""
         asked = [_PREFIX + option.name for option in self.options_asked]
         address = ["base_url"] if self.fields["base_url"].required else []
-        return [self[name] for name in (*(["place"] if self.is_new else []), "name", *address, *asked, "secret")]
+        return [self[name] for name in (*(["project"] if self.is_new else []), "name", *address, *asked, "secret")]
 
     @property
     def more_fields(self) -> list[forms.BoundField]:
@@ -117,11 +118,6 @@ class CredentialForm(forms.Form):
     def more_has_errors(self) -> bool:
         """Return whether one of these is refused."""
         return any(field.errors for field in self.more_fields)
-
-    def place(self) -> UUID | None:
-        """Return the chosen project's id, None for the organization; the form must be valid."""
-        chosen = self.cleaned_data["place"]
-        return None if chosen == WHOLE_ORGANIZATION else UUID(chosen)
 
     def values(self) -> dict[str, Any]:
         """Return what the services take; the form must be valid."""
@@ -172,19 +168,18 @@ class ResolutionForm(forms.Form):
     """Asks for a project and a model.
 
     Args:
-        data: the query.
-        projects: (id, name) of those that may be chosen.
+        data: the query, None before.
     """
 
-    project = forms.ChoiceField(label="Project")
     provider = forms.ChoiceField(label="Provider", required=False, choices=[("", "Any"), *Provider.choices])
     model = forms.CharField(
         label="Model", required=False, max_length=120, widget=forms.TextInput({"placeholder": "gpt-4o", **_TYPED})
     )
 
-    def __init__(self, data: Mapping[str, Any] | None, *, projects: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, data: Mapping[str, Any] | None) -> None:
         super().__init__(data)
-        self.fields["project"].choices = projects  # type: ignore[attr-defined] # a ChoiceField
+        self.fields["project"] = project_field("resolution")
+        self.order_fields(["project", "provider", "model"])
         for field in self.fields.values():
             dress(field)
 

@@ -6,8 +6,7 @@ from django import forms
 
 from console.confirm import dress
 from gateway.models import RevocationKind
-
-LONGEST_REASON = 300
+from gateway.services.reasons import LONGEST_REASON
 
 
 class ReasonForm(forms.Form):

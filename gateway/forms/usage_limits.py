@@ -1,15 +1,19 @@
 """The forms of usage limits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 
 from console.confirm import dress
+from console.suggest import SuggestInput
 from gateway.models import LimitMetric, LimitSubject, LimitWindow, UsageLimit
+from gateway.named_rows import NOUNS, subject_named
 from gateway.pricing import PER
 from gateway.services.prices import cents, dollars
+from isolation.actor import Actor
 from isolation.exceptions import DomainError
 
 _WHAT = (
@@ -24,8 +28,6 @@ _WHAT = (
     ("requests month", "Requests per month"),
 )
 _DIGITS = 16
-
-Choices = Sequence[tuple[str, str]]
 
 
 class AmountField(forms.CharField):
@@ -71,15 +73,26 @@ class NewLimitForm(_LimitFields):
     """Asks whose use is limited, in what, and how far.
 
     Args:
-        projects, keys, actors: what the actor may choose from, as pairs of an id and a name.
+        data: what was sent, None before.
+        actor: who asks: those whom they see can be named.
     """
 
-    field_order = ("subject_kind", "project", "api_key", "actor", "model", "what", "amount", "is_enabled")
+    field_order = ("subject_kind", *NOUNS, "model", "what", "amount", "is_enabled")
 
     subject_kind = forms.ChoiceField(label="Whose use", choices=LimitSubject.choices)
-    project = forms.ChoiceField(label="Project", required=False)
-    api_key = forms.ChoiceField(label="API key", required=False)
-    actor = forms.ChoiceField(label="User or service account", required=False)
+    project = forms.CharField(
+        label="Project", required=False, help_text="Its identifier. Empty: each project on its own."
+    )
+    api_key = forms.CharField(
+        label="API key",
+        required=False,
+        help_text="Its public id, or its name to find it by. Empty: each key on its own.",
+    )
+    actor = forms.CharField(
+        label="User or service account",
+        required=False,
+        help_text="An e-mail address, or the name of a service account. Empty: each of them on its own.",
+    )
     model = forms.CharField(
         label="Model",
         required=False,
@@ -88,35 +101,30 @@ class NewLimitForm(_LimitFields):
     )
     what = forms.ChoiceField(label="What is limited", choices=_WHAT, help_text="Days and months are UTC's.")
 
-    def __init__(
-        self, data: Mapping[str, Any] | None = None, *, projects: Choices, keys: Choices, actors: Choices
-    ) -> None:
+    def __init__(self, data: Mapping[str, Any] | None = None, *, actor: Actor) -> None:
         super().__init__(data)
-        for name, noun, choices in (
-            ("project", "project", projects),
-            ("api_key", "API key", keys),
-            ("actor", "user and service account", actors),
-        ):
-            field: Any = self.fields[name]
-            field.choices = [("", f"Each {noun} on its own"), *choices]
+        self._actor = actor
+        for kind in NOUNS:
+            self.fields[kind].widget = SuggestInput(reverse("console:usage_limit_suggestions", args=[kind]))
         for field in self.fields.values():
             dress(field)
-        for name in ("project", "api_key", "actor", "model"):
+        for name in (*NOUNS, "model"):
             self.fields[name].widget.attrs["data-limit-of"] = name
 
     def values(self) -> dict[str, Any]:
         """Return the arguments of `create_usage_limit`.
 
         Raises:
-            DomainError: the amount is none.
+            DomainError: the amount is none, or nobody is called so.
         """
         cleaned = self.cleaned_data
         kind = cleaned["subject_kind"]
         metric, _, window = cleaned["what"].partition(" ")
         amount: Any = self.fields["amount"]
+        subject = "" if kind == LimitSubject.ORGANIZATION else cleaned[kind]
         return {
             "subject_kind": kind,
-            "subject": "" if kind == LimitSubject.ORGANIZATION else cleaned[kind],
+            "subject": subject_named(self._actor, kind, subject) if kind in NOUNS and subject else subject,
             "metric": metric,
             "window": window,
             "amount": amount.read(cleaned["amount"], metric),

@@ -23,7 +23,12 @@ SHOWN = (TOKEN_HEADER, LANGSMITH_HEADER, b"authorization", b"x-api-key")
 STATED = (PROVIDER_HEADER, MODEL_HEADER, PROJECT_HEADER)
 SINGLE = frozenset({*SHOWN, *STATED, SECRET_HEADER, b"x-request-id", VERSION_HEADER})
 """What may come once."""
-_SECRET_PARAMETERS = frozenset({b"access_token", b"api-key", b"api_key", b"apikey", b"key", b"token"})
+_SECRET_PARAMETERS = frozenset(
+    {
+        *(b"access_token", b"api-key", b"api_key", b"apikey", b"key", b"subscription-key", b"token"),
+        *(b"x-amz-credential", b"x-amz-security-token", b"x-amz-signature"),
+    }
+)
 _KEY_PREFIX = b"gatesk_"
 
 

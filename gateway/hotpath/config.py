@@ -5,15 +5,13 @@ from typing import Any
 
 from psycopg.conninfo import make_conninfo
 
+from gateway.claims import DEFAULT_AUDIENCE
 from isolation.addresses import Network
 
 # Of Django's OPTIONS for a PostgreSQL alias, what is Django's and not libpq's.
 _DJANGO_OPTIONS = frozenset(
     {"assume_role", "isolation_level", "pool", "server_side_binding", "client_encoding", "prepare_threshold"}
 )
-
-
-DEFAULT_AUDIENCE = "gatehouse-llm"
 
 
 def proxy_defaults(*, enabled: bool) -> dict[str, Any]:
@@ -47,7 +45,7 @@ class Config:
         proxy_defaults: see `proxy_defaults`.
     """
 
-    conninfo: str
+    conninfo: str = field(repr=False)
     cache_keys: int = 100_000
     remember: float = 10.0
     remember_unknown: float = 2.0
@@ -55,7 +53,7 @@ class Config:
     guesses_per_key: int = 30
     trusted_proxies: tuple[Network, ...] = ()
     issuer: str = ""
-    counter_url: str = ""
+    counter_url: str = field(default="", repr=False)
     check_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     transformer: bool = True
     proxy_defaults: dict[str, Any] = field(default_factory=lambda: proxy_defaults(enabled=False))
@@ -74,7 +72,7 @@ class Config:
             guesses_per_key=settings.GATEWAY_GUESSES_PER_KEY,
             trusted_proxies=tuple(settings.TRUSTED_PROXIES),
             issuer=settings.JWT_ISSUER,
-            counter_url=getattr(settings, "COUNTER_URL", ""),
+            counter_url=settings.COUNTER_URL,
             check_secrets=tuple(secret.encode() for secret in settings.PROXY_CHECK_SECRETS),
             transformer=settings.PROXY_TRANSFORMER,
             proxy_defaults=proxy_defaults(enabled=settings.PROXY_ENABLED_BY_DEFAULT),

@@ -10,24 +10,22 @@ by an estimate and settled afterwards.
 import asyncio
 import contextlib
 import itertools
-import json
 import logging
 import math
 import secrets
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from http import HTTPStatus
-from typing import Any
 
 from gateway.pricing import PER
 
-from .counters import Change, Counters, CountersAway, Grant, Wish
+from .counters import Change, Counters, CountersAway, Wish
+from .leases import Lease, Need
+from .limit_refusals import counters_unavailable, no_room
+from .limit_rows import ESTIMATED, LimitRow, counts_each, is_on_model, subject_of
 from .prices import Prices
-from .problems import Headers, Refused
+from .problems import Refused
 from .proxy_request import ProxyRequest
+from .reservations import Entry, Place, held_by, limits_of, pending_of, read, written
 from .usage import storable
 
 logger = logging.getLogger("gatehouse.gateway")
@@ -38,88 +36,10 @@ TOGETHER_SECONDS = 0.02
 """How long the end of one request waits for the ends of others, so that they are written together."""
 SLOT_SECONDS = 900
 """After which a request that nobody ended no longer counts as running: its process is dead."""
-REFUSED_SECONDS = 1.0
-REFUSED_SLOT_SECONDS = 0.05
-"""How long a process believes that there is no room, before it asks again."""
 AWAY_SECONDS = 0.5
 LOG_SECONDS = 10.0
 MOST_SLOTS = 256
 """That are asked for at once."""
-
-_SHORT = ("id", "subject_kind", "subject", "metric", "window", "amount")
-_WINDOWS = {"minute": 60, "day": 86_400}
-_WHOSE = {
-    "organization": "the organization",
-    "project": "this project",
-    "api_key": "this key",
-    "actor": "this user or service account",
-    "model": "this model",
-}
-
-Place = tuple[str, str]
-"""A limit's id and the subject that is counted."""
-
-
-class _Counter:
-    """What this process holds of one shared counter."""
-
-    __slots__ = (
-        "ends",
-        "left",
-        "refused_need",
-        "refused_until",
-        "slots",
-        "started",
-        "until",
-        "unused",
-        "used",
-        "waiting",
-        "window",
-    )
-
-    def __init__(self, window: str) -> None:
-        self.window = window
-        self.unused = 0
-        self.slots: deque[str] = deque()  # as many as are unused, where requests at the same time are counted
-        self.started = 0  # the window's begin, Unix time
-        self.until = 0.0  # its end, monotonic
-        self.used = 0  # since the last tick
-        self.waiting = 0  # the needs of those who are asking at this moment
-        self.refused_need = 0
-        self.refused_until = 0.0
-        self.ends = 0.0
-        self.left = 0
-
-    def has(self, need: int, now: float) -> bool:
-        """Return whether there is room without asking anybody."""
-        if self.until <= now:
-            self.unused = 0  # of a window that is over
-        return self.unused >= need
-
-    def receive(self, wish: Wish, grant: Grant, now: float) -> None:
-        """Take what was granted, asked for at the monotonic second `now`."""
-        is_slot = self.window == "none"
-        if grant.started != self.started:
-            self.unused = 0
-        self.started = grant.started
-        self.until = math.inf if is_slot else now + grant.seconds
-        self.unused += grant.granted
-        self.slots.extend(wish.names[: grant.granted])
-        if not grant.granted:
-            seconds = REFUSED_SLOT_SECONDS if is_slot else min(REFUSED_SECONDS, grant.seconds)
-            self.refused_need, self.left = wish.need + self.unused, grant.left + self.unused
-            self.refused_until = now + seconds
-            self.ends = now + (1 if is_slot else grant.seconds)
-
-
-@dataclass(slots=True)
-class _Need:
-    """How much one request needs of one limit."""
-
-    limit: dict[str, Any]
-    place: Place
-    counter: _Counter
-    need: int
 
 
 class Limits:
@@ -137,7 +57,7 @@ class Limits:
         self._counters = counters
         self._prices = prices
         self._has_transformer = has_transformer
-        self._held: dict[str, dict[Place, _Counter]] = {}
+        self._held: dict[str, dict[Place, Lease]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._changes: dict[str, dict[tuple[Place, int], Change]] = {}
         self._away_until = 0.0
@@ -147,13 +67,11 @@ class Limits:
         self._hurry = asyncio.Event()
         self._ticked_at = time.monotonic()
 
-    async def admit(
-        self, request: ProxyRequest, limits: Sequence[dict[str, Any]], on_outage: str, estimate: int
-    ) -> None:
+    async def admit(self, request: ProxyRequest, limits: Sequence[LimitRow], on_outage: str, estimate: int) -> None:
         """Count a request, and reserve what it will probably use; `request.reservation` says what.
 
         Args:
-            request: the request; where its model is not known yet, limits on models wait for `admit_model`.
+            request: the request; where its model is not known yet, limits on models wait for `admit_body`.
             limits: the organization's, as rows of ``gateway_usagelimit``.
             on_outage: what happens while nobody can count (`gateway.models.CounterOutage`).
             estimate: the tokens that it will probably use.
@@ -162,33 +80,36 @@ class Limits:
             Refused: 402 or 429, there is no room; 503, nobody can count.
         """
         pending = None
-        if self._has_transformer and not request.model:
-            later = [
-                [limit[name] for name in _SHORT] for limit in limits if limit["is_enabled"] and _is_on_model(limit)
+        if self._has_transformer:
+            in_force = [limit for limit in limits if limit["is_enabled"]]
+            waiting = [limit for limit in in_force if is_on_model(limit)] if not request.model else []
+            limits = [limit for limit in in_force if not waiting or not is_on_model(limit)]
+            # It goes along in a header: only what may count this request.
+            estimated = [
+                limit for limit in limits if limit["metric"] in ESTIMATED and subject_of(limit, request) is not None
             ]
-            if later:
-                pending = [on_outage, estimate, later]
-                limits = [limit for limit in limits if not _is_on_model(limit)]
-        entries = await self._admit(request, limits, on_outage, estimate)
-        if entries or pending:
-            request.reservation = _reservation(entries, pending)
+            pending = pending_of(on_outage, estimate, waiting + estimated)
+        request.reservation = written(await self._admit(request, limits, on_outage, estimate, []), pending)
 
-    async def admit_model(self, request: ProxyRequest) -> None:
-        """Count a request against the limits on models, once its body has named the model.
+    async def admit_body(self, request: ProxyRequest, tokens: int) -> None:
+        """Look at a request again once its body is known: at limits on models, and whether more has to be reserved.
 
-        Does nothing when `admit` knew the model. After a refusal the rest of the reservation is to be released.
+        After a refusal the rest of the reservation is to be released.
+
+        Args:
+            request: the request, whose body may have named the model.
+            tokens: what its text comes to; when that is less than it was admitted with, the estimate stays.
 
         Raises:
             Refused: as `admit`.
         """
-        entries, pending = _parts(request.reservation)
+        entries, pending = read(request.reservation)
         if pending is None:
             return
-        on_outage, estimate, later = pending
-        limits = [dict(zip(_SHORT, values, strict=True)) | {"is_enabled": True} for values in later]
-        request.reservation = _reservation(entries, None)
-        entries += await self._admit(request, limits, on_outage, estimate)
-        request.reservation = _reservation(entries, None)
+        request.reservation = written(entries)
+        estimate = max(pending.estimate, tokens)
+        more = await self._admit(request, limits_of(pending), pending.on_outage, estimate, entries)
+        request.reservation = written([*entries, *more])
 
     async def settle(
         self, request: ProxyRequest, *, input_tokens: int, cached_tokens: int, output_tokens: int, cost: int
@@ -228,11 +149,11 @@ class Limits:
         """Give back what was not used lately; `write` tells the shared counters."""
         now = self._ticked_at = time.monotonic()
         for organization_id, held in list(self._held.items()):
-            for place, counter in list(held.items()):
-                was_used, counter.used = counter.used, 0
-                counter.has(0, now)  # forgets what was of a window that is over
-                self._give_back(organization_id, place, counter, counter.unused - was_used)
-                if not (counter.unused or was_used or counter.waiting) and counter.refused_until <= now:
+            for place, lease in list(held.items()):
+                was_used, lease.used = lease.used, 0
+                lease.has(0, now)  # forgets what was of a window that is over
+                self._give_back(organization_id, place, lease, lease.unused - was_used)
+                if not (lease.unused or was_used or lease.waiting) and lease.refused_until <= now:
                     del held[place]
             if not held:
                 del self._held[organization_id]
@@ -262,8 +183,8 @@ class Limits:
     async def close(self) -> None:
         """Give back everything; what other processes may use is theirs at once."""
         for organization_id, held in self._held.items():
-            for place, counter in held.items():
-                self._give_back(organization_id, place, counter, counter.unused)
+            for place, lease in held.items():
+                self._give_back(organization_id, place, lease, lease.unused)
         self._held.clear()
         await self.write()
         await self._counters.close()
@@ -271,43 +192,64 @@ class Limits:
     # --- Admitting -----------------------------------------------------------------------------
 
     async def _admit(
-        self, request: ProxyRequest, limits: Iterable[dict[str, Any]], on_outage: str, estimate: int
-    ) -> list[list[Any]]:
-        needs = self._needs(request, limits, estimate)
-        while not all(need.counter.has(need.need, time.monotonic()) for need in needs):
+        self,
+        request: ProxyRequest,
+        limits: Iterable[LimitRow],
+        on_outage: str,
+        estimate: int,
+        held: Sequence[Entry],
+    ) -> list[Entry]:
+        """Return what was reserved besides what the request holds already.
+
+        Raises:
+            Refused: 402 or 429, there is no room; 503, nobody can count.
+        """
+        needs = self._needs(request, limits, estimate, held)
+        while not all(need.lease.has(need.need, time.monotonic()) for need in needs):
             try:
                 await self._lease(request.organization_id, needs)
             except CountersAway:
                 if on_outage != "open":
-                    raise _counters_unavailable() from None
+                    raise counters_unavailable() from None
                 self._say_uncounted(request)
                 return []
-        return [entry for need in needs if (entry := _consume(need)) is not None]
+        return [entry for need in needs if (entry := need.consume()) is not None]
 
-    def _needs(self, request: ProxyRequest, limits: Iterable[dict[str, Any]], estimate: int) -> list[_Need]:
+    def _needs(
+        self, request: ProxyRequest, limits: Iterable[LimitRow], estimate: int, held: Sequence[Entry]
+    ) -> list[Need]:
         needs = []
-        held = self._held.get(request.organization_id)
+        leases = self._held.get(request.organization_id)
         for limit in limits:
-            if not limit["is_enabled"] or (subject := _subject_of(limit, request)) is None:
+            if not limit["is_enabled"] or (subject := subject_of(limit, request)) is None:
                 continue
-            metric, amount, need = limit["metric"], limit["amount"], 1
-            if metric in {"tokens", "cost"}:
-                need = estimate
-                if metric == "cost":
-                    price = self._prices.of(request.provider, storable(request.model))
-                    need = -(-estimate * price.dearest // PER) if price is not None else 1
-                # A request that is estimated above the whole limit needs all of it; it must not wait for ever.
-                need = max(1, min(need, amount))
-            if held is None:
-                held = self._held.setdefault(request.organization_id, {})
             place = (limit["id"], subject)
-            counter = held.get(place)
-            if counter is None:
-                counter = held[place] = _Counter(limit["window"])
-            needs.append(_Need(limit, place, counter, need))
+            whole = need = self._amount(request, limit, estimate)
+            if limit["metric"] in ESTIMATED:
+                need -= held_by(held, place)
+                if need <= 0:
+                    continue
+            if leases is None:
+                leases = self._held.setdefault(request.organization_id, {})
+            lease = leases.get(place)
+            if lease is None:
+                lease = leases[place] = Lease(limit["window"])
+            needs.append(Need(limit, place, lease, need, whole))
         return needs
 
-    async def _lease(self, organization_id: str, needs: list[_Need]) -> None:
+    def _amount(self, request: ProxyRequest, limit: LimitRow, estimate: int) -> int:
+        """Return how much of a limit a request is taken to need."""
+        metric = limit["metric"]
+        if metric not in ESTIMATED:
+            return 1
+        need, amount = estimate, int(limit["amount"])
+        if metric == "cost":
+            price = self._prices.of(request.provider, storable(request.model))
+            need = -(-estimate * price.dearest // PER) if price is not None else 1
+        # A request that is estimated above the whole limit needs all of it; it must not wait for ever.
+        return max(1, min(need, amount))
+
+    async def _lease(self, organization_id: str, needs: list[Need]) -> None:
         """Ask for what is missing, one request of an organization at a time: the others find more than they left.
 
         Raises:
@@ -315,11 +257,11 @@ class Limits:
             CountersAway: nobody can say.
         """
         for need in needs:
-            need.counter.waiting += need.need
+            need.lease.waiting += need.need
         try:
             async with self._locks.setdefault(organization_id, asyncio.Lock()):
                 now = time.monotonic()
-                missing = [need for need in needs if not need.counter.has(need.need, now)]
+                missing = [need for need in needs if not need.lease.has(need.need, now)]
                 self._refuse_known(missing, now)
                 if not missing:
                     return
@@ -337,7 +279,7 @@ class Limits:
                             self._note(organization_id, Change(wish.limit_id, wish.subject, wish.window, 0, 0, names))
                     raise
                 for need, wish, grant in zip(missing, wishes, grants, strict=True):
-                    need.counter.receive(wish, grant, now)
+                    need.lease.receive(wish, grant, now)
                 try:
                     self._refuse_known(missing, now)
                 except Refused:
@@ -345,31 +287,29 @@ class Limits:
                     raise
         finally:
             for need in needs:
-                need.counter.waiting -= need.need
+                need.lease.waiting -= need.need
 
-    def _take_back(self, organization_id: str, needs: list[_Need], wishes: list[Wish]) -> None:
+    def _take_back(self, organization_id: str, needs: list[Need], wishes: list[Wish]) -> None:
         """Give back at once what one limit granted and another one made useless, unless somebody else waits for it."""
         for need, wish in zip(needs, wishes, strict=True):
-            if need.counter.waiting == need.need:
-                self._give_back(organization_id, need.place, need.counter, min(need.counter.unused, wish.need))
+            if need.lease.waiting == need.need:
+                self._give_back(organization_id, need.place, need.lease, min(need.lease.unused, wish.need))
         self._hurry.set()
 
-    def _refuse_known(self, needs: list[_Need], now: float) -> None:
+    def _refuse_known(self, needs: list[Need], now: float) -> None:
         """Refuse what was refused a moment ago.
 
         Raises:
             Refused: there was no room for so much.
         """
-        refused = [
-            need for need in needs if need.counter.refused_until > now and need.need >= need.counter.refused_need
-        ]
+        refused = [need for need in needs if need.lease.refused_until > now and need.need >= need.lease.refused_need]
         if refused:
-            raise _no_room(max(refused, key=lambda need: need.counter.ends), now)
+            raise no_room(max(refused, key=lambda need: need.lease.ends), now)
 
-    def _wish(self, need: _Need) -> Wish:
-        limit, counter = need.limit, need.counter
-        missing = need.need - counter.unused
-        want = max(missing, counter.waiting + counter.used - counter.unused)
+    def _wish(self, need: Need) -> Wish:
+        limit, lease = need.limit, need.lease
+        missing = need.need - lease.unused
+        want = max(missing, lease.waiting + lease.used - lease.unused)
         is_slot = limit["window"] == "none"
         if is_slot:
             want = min(want, MOST_SLOTS)
@@ -377,7 +317,7 @@ class Limits:
             limit_id=limit["id"],
             kind=limit["subject_kind"],
             subject=need.place[1],
-            each=_is_each(limit),
+            each=counts_each(limit),
             metric=limit["metric"],
             window=limit["window"],
             amount=limit["amount"],
@@ -389,23 +329,27 @@ class Limits:
 
     # --- Giving back ---------------------------------------------------------------------------
 
-    def _give_back(self, organization_id: str, place: Place, counter: _Counter, spare: int) -> None:
+    def _give_back(self, organization_id: str, place: Place, lease: Lease, spare: int) -> None:
         if spare <= 0:
             return
-        counter.unused -= spare
-        names = [counter.slots.popleft() for _ in range(min(spare, len(counter.slots)))]
-        delta = 0 if counter.window == "none" else -spare
-        self._note(organization_id, Change(*place, counter.window, counter.started, delta, names))
+        lease.unused -= spare
+        names = [lease.slots.popleft() for _ in range(min(spare, len(lease.slots)))]
+        delta = 0 if lease.window == "none" else -spare
+        self._note(organization_id, Change(*place, lease.window, lease.started, delta, names))
 
     def _end(self, request: ProxyRequest, used: dict[str, int]) -> None:
-        entries, _ = _parts(request.reservation)
+        entries, _ = read(request.reservation)
         request.reservation = ""
-        for limit_id, subject, metric, window, started, reserved in entries:
-            if window == "none":
-                change = Change(limit_id, subject, window, 0, 0, [reserved])
+        counted: set[Place] = set()
+        # Where more was reserved later, perhaps in the next window, what was used counts there.
+        for entry in reversed(entries):
+            if entry.window == "none":
+                change = Change(entry.limit_id, entry.subject, entry.window, 0, 0, [entry.reserved])
                 self._hurry.set()
             else:
-                change = Change(limit_id, subject, window, started, used.get(metric, 0) - reserved)
+                spent = 0 if entry.place in counted else used.get(entry.metric, 0)
+                counted.add(entry.place)
+                change = Change(entry.limit_id, entry.subject, entry.window, entry.started, spent - entry.reserved)
             self._note(request.organization_id, change)
 
     def _note(self, organization_id: str, change: Change) -> None:
@@ -428,101 +372,3 @@ class Limits:
             request.organization_id,
             more,
         )
-
-
-def _is_on_model(limit: dict[str, Any]) -> bool:
-    return bool(limit["subject_kind"] == "model")
-
-
-def _is_each(limit: dict[str, Any]) -> bool:
-    return limit["subject_kind"] != "organization" and not limit["subject"]
-
-
-def _subject_of(limit: dict[str, Any], request: ProxyRequest) -> str | None:
-    """Return whose use a limit counts for a request; None when it does not fit."""
-    chosen: str = limit["subject"]
-    match limit["subject_kind"]:
-        case "organization":
-            return ""
-        case "model":
-            model = storable(request.model)
-            # A model that nobody names could be any of them.
-            return (chosen or model) if not chosen or not model or fnmatchcase(model, chosen) else None
-        case "project":
-            value = request.project_id
-        case "api_key":
-            value = request.api_key_id or ""
-        case _:
-            value = request.actor_id
-    return value if value and chosen in {"", value} else None
-
-
-def _consume(need: _Need) -> list[Any] | None:
-    """Use what is there; return what has to be known when the request ends."""
-    counter, limit = need.counter, need.limit
-    counter.unused -= need.need
-    counter.used += need.need
-    if limit["metric"] == "requests":
-        return None
-    is_slot = limit["window"] == "none"
-    reserved = counter.slots.popleft() if is_slot else need.need
-    return [*need.place, limit["metric"], limit["window"], counter.started, reserved]
-
-
-def _reservation(entries: list[list[Any]], pending: list[Any] | None) -> str:
-    return json.dumps([entries, pending], separators=(",", ":")) if entries or pending else ""
-
-
-def _parts(reservation: str) -> tuple[list[list[Any]], list[Any] | None]:
-    if not reservation:
-        return [], None
-    entries, pending = json.loads(reservation)
-    return entries, pending
-
-
-# --- Refusals ----------------------------------------------------------------------------------
-
-
-def _no_room(need: _Need, now: float) -> Refused:
-    limit, counter = need.limit, need.counter
-    metric, window, amount = limit["metric"], limit["window"], limit["amount"]
-    wait = max(1, math.ceil(counter.ends - now))
-    left = max(0, min(counter.left, amount))
-    whose = _WHOSE[limit["subject_kind"]]
-    if metric == "concurrency":
-        status, code = HTTPStatus.TOO_MANY_REQUESTS, "concurrency_exceeded"
-        happened = f"As many requests of {whose} are running as are allowed at the same time ({amount:,})."
-        advice = "Try again when one of them has ended"
-    else:
-        status, code = HTTPStatus.PAYMENT_REQUIRED, "budget_exceeded"
-        if window == "minute":
-            status, code = HTTPStatus.TOO_MANY_REQUESTS, "rate_limited"
-        allowed, rest, asked = (_amount(metric, number) for number in (amount, left, need.need))
-        happened = f"Of the {allowed} that {whose} may use in a {window} {rest} are left; this request needs {asked}."
-        advice = f"Try again in {wait} s, when the next {window} begins" + (" (UTC)" if window != "minute" else "")
-    policy = b'"%b";q=%d' % (metric.encode(), amount)
-    if window in _WINDOWS:
-        policy += b";w=%d" % _WINDOWS[window]
-    headers: Headers = [
-        (b"retry-after", b"%d" % wait),
-        (b"ratelimit-policy", policy),
-        (b"ratelimit", b'"%b";r=%d;t=%d' % (metric.encode(), left, wait)),
-    ]
-    detail = f"{happened} {advice}, or ask who manages the usage limits of the organization to raise this one."
-    return Refused(status, code, detail, headers=headers, limit=limit["id"])
-
-
-def _amount(metric: str, number: int) -> str:
-    if metric == "cost":
-        return f"${number // PER:,}.{number % PER:06}"
-    return f"{number:,} {metric}"
-
-
-def _counters_unavailable() -> Refused:
-    return Refused(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "counters_unavailable",
-        "Limits apply to this request, and they cannot be counted at this moment. Try again in a second; the "
-        "organization can choose to let requests through meanwhile.",
-        headers=[(b"retry-after", b"1")],
-    )

@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,7 +33,7 @@ class Credential:
         public_id: the public id that came with it, or "".
     """
 
-    secret: str
+    secret: str = field(repr=False)
     public_id: str = ""
 
 
@@ -48,7 +48,7 @@ class Question:
         client_ip: where the keys' user called from, in its canonical form, or None.
     """
 
-    tokens: tuple[str, ...]
+    tokens: tuple[str, ...] = field(repr=False)
     many: bool
     project: str
     client_ip: str | None

@@ -27,6 +27,13 @@ _VERTEX_CALL = (
     r"(?:models|endpoints)/(?P<model>(?!\.)(?:[A-Za-z0-9._~@-]|%40)+)(?::|%3[Aa])"
     rf"(?:{_VERTEX_VERBS})"
 )
+# A profile of one's own, and a model that one brought or pays for by the hour, are called by their ARN. AWS' clients
+# encode its slash, others do not; in no other place does a path have an encoded one.
+_COLON = r"(?::|%3[Aa])"
+_BEDROCK_ARN = (
+    rf"arn{_COLON}aws[a-z-]*{_COLON}(?:bedrock|sagemaker){_COLON}[a-z0-9-]+{_COLON}(?:[0-9]{{12}})?{_COLON}"
+    r"[a-z-]+(?:%2[Ff]|/)[A-Za-z0-9](?:[A-Za-z0-9._:-]|%3[Aa])*"
+)
 _BEDROCK_VERBS = "invoke|invoke-with-response-stream|converse|converse-stream|count-tokens"
 _VERTEX_PLACE = rf"/(?:v1|v1beta1)/projects/{_SEGMENT}/locations/{_SEGMENT}"
 
@@ -66,7 +73,7 @@ _TABLE: tuple[tuple[str, re.Pattern[str], Route], ...] = tuple(
         ),
         ("POST", rf"/openai/(?:v1/)?(?:chat/completions|{_OPENAI_PATHS})", Route(_AZURE)),
         ("GET", rf"/openai/(?:v1/)?models(?:/{_SEGMENT})?", Route(_AZURE)),
-        ("POST", rf"/model/(?P<model>{_SEGMENT})/(?:{_BEDROCK_VERBS})", Route(frozenset({"bedrock"}))),
+        ("POST", rf"/model/(?P<model>{_SEGMENT}|{_BEDROCK_ARN})/(?:{_BEDROCK_VERBS})", Route(frozenset({"bedrock"}))),
         ("POST", rf"(?:{_VERTEX_PLACE}(?:/publishers/{_SEGMENT})?|/v1beta)/{_VERTEX_CALL}", Route(_VERTEX)),
         ("POST", rf"{_VERTEX_PLACE}/endpoints/openapi/(?:chat/completions|embeddings)", Route(_VERTEX)),
         ("GET", r"/v1beta/models", Route(_VERTEX)),
@@ -79,8 +86,8 @@ def route_of(method: str, path: str) -> Route | None:
 
     Args:
         method: the request's.
-        path: as the client sent it, still encoded, without the query. Encoded slashes, dots and control characters are
-            in no route.
+        path: as the client sent it, still encoded, without the query. Encoded dots and control characters are in no
+            route, and an encoded slash in a model's ARN alone.
     """
     for known, pattern, route in _TABLE:
         if known == method and (match := pattern.fullmatch(path)):

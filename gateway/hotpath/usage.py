@@ -20,7 +20,9 @@ MOST_WAITING = 50_000
 """Rows that wait while the database is away; what comes on top is lost, and the log says how much."""
 BATCH = 5_000
 WRITE_SECONDS = 2.0
-ALLOWED = "allowed"
+ALLOWED, UPSTREAM_ERROR = "allowed", "upstream_error"
+PASSED = (ALLOWED, UPSTREAM_ERROR)
+"""Outcomes of requests that were let through; every other one is the code of a denial."""
 LONGEST_MODEL = 120
 HOUR = 3_600
 MOST_TOKENS = 2**40
@@ -69,7 +71,7 @@ class Usage:
 
         Args:
             request: the request.
-            outcome: "allowed", or the code of its denial.
+            outcome: one of `PASSED`, or the code of its denial.
             input_tokens: of the prompt, the cached ones included.
             cached_tokens: those of them that the provider had in its cache.
             output_tokens: of the answer.

@@ -70,9 +70,14 @@ class UsageLimit(TenantModel):
 
     def __str__(self) -> str:
         whose = self.get_subject_kind_display()
-        if not self.subject and self.subject_kind != LimitSubject.ORGANIZATION:
+        if self.counts_each:
             whose = f"each {whose.partition(' ')[2]}"
         what = self.get_metric_display()
         if self.window != LimitWindow.NONE:
             what += f" per {self.window}"
         return f"{what}: {whose[0].lower()}{whose[1:]}"
+
+    @property
+    def counts_each(self) -> bool:
+        """Return whether every subject of its kind is counted on its own."""
+        return not self.subject and self.subject_kind != LimitSubject.ORGANIZATION

@@ -34,6 +34,7 @@ class CredentialKind(models.TextChoices):
 
     API_KEY = "api_key", "API key"
     OAUTH_CLIENT = "oauth_client", "OAuth 2.0 client credentials"
+    AWS_KEYS = "aws_keys", "AWS access key"
     VAULT = "vault", "HashiCorp Vault"
     AWS_SECRETS_MANAGER = "aws_secrets_manager", "AWS Secrets Manager"
 

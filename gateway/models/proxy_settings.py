@@ -8,11 +8,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from gateway.claims import DEFAULT_AUDIENCE
 from tenants.models.base import TenantModel
 
 SHORTEST_TOKEN = 60
 LONGEST_TOKEN = 900
-DEFAULT_AUDIENCE = "gatehouse-llm"
 
 
 class CounterOutage(models.TextChoices):

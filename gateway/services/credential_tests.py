@@ -7,9 +7,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from gateway import signals
-from gateway.credential_sources import ANTHROPIC_VERSION, CannotObtain, Obtained, obtained
+from gateway.credential_sources import CannotObtain, Obtained, obtained
 from gateway.models import CredentialKind, Provider, ProviderCredential
-from gateway.upstreams import UnknownUpstream, Upstream
+from gateway.upstreams import ANTHROPIC_VERSION, UnknownUpstream, Upstream
 from isolation.actor import Actor
 from outbound.exceptions import OutboundError, Refused
 from outbound.session import Session

@@ -15,6 +15,7 @@ from gateway.credential_options import (
     addresses_in,
     checked_options,
     checked_secret,
+    is_offered,
     needs_base_url,
     tail_of,
 )
@@ -84,6 +85,10 @@ def create_provider_credential(
         raise DomainError(f"A provider is one of {', '.join(Provider.values)}.", field="provider", code="invalid")
     if kind not in CredentialKind.values:
         raise DomainError(f"A kind is one of {', '.join(CredentialKind.values)}.", field="kind", code="invalid")
+    if not is_offered(provider, kind):
+        raise DomainError(
+            f"{CredentialKind(kind).label} is for Amazon Bedrock. Choose another kind.", field="kind", code="invalid"
+        )
     if ProviderCredential.objects.filter(project=project).count() >= MOST_CREDENTIALS:
         raise DomainError(
             f"There are {MOST_CREDENTIALS} credentials here. Delete one that you do not need.", code="too_many"

@@ -21,9 +21,10 @@ from isolation.exceptions import DomainError
 from isolation.scope import APP
 from tenants.services.rules import operators_only
 
+from .reasons import checked_reason
+
 LATE = timedelta(seconds=60)
 """For clocks, and for a token that was being signed when its key stopped signing."""
-LONGEST_REASON = 300
 
 
 def known_after() -> timedelta:
@@ -80,7 +81,7 @@ def rotate_signing_keys(*, actor: Actor, reason: str) -> SigningKey:
         VaultError: the keyring cannot wrap another next key.
     """
     operators_only(actor)
-    reason = _checked(reason)
+    reason = checked_reason(reason, is_needed=True)
     if settings.SIGNING_JWKS:
         raise DomainError(
             "The keys come from GATEHOUSE_SIGNING_JWKS. Append a new one there and restart; once proxies know it, move "
@@ -121,7 +122,7 @@ def revoke_signing_key(*, key: SigningKey, actor: Actor, reason: str) -> Signing
         VaultError: the keyring cannot wrap another key.
     """
     operators_only(actor)
-    reason = _checked(reason)
+    reason = checked_reason(reason, is_needed=True)
     _lock()
     stored = SigningKey.objects.select_for_update().filter(pk=key.pk).first()
     if stored is None:
@@ -158,15 +159,6 @@ def cost_of_revoking(key: SigningKey) -> str:
         f"{text} The next key signs at once, but proxies that fetched the keys before it was published refuse its "
         f"tokens for up to {settings.JWKS_CACHE_SECONDS} seconds."
     )
-
-
-def _checked(reason: str) -> str:
-    reason = reason.strip()
-    if not reason:
-        raise DomainError("Say why: the log keeps it.", field="reason", code="reason_missing")
-    if len(reason) > LONGEST_REASON:
-        raise DomainError(f"Say it in {LONGEST_REASON} characters.", field="reason", code="too_long")
-    return reason
 
 
 def _lock() -> None:

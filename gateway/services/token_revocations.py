@@ -13,13 +13,15 @@ from audit.redaction import snapshot
 from gateway import signals
 from gateway.claims import LONGEST_SECONDS, SKEW_SECONDS
 from gateway.models import IssuedToken, RevocationKind, TokenRevocation
+from gateway.references import is_uuid
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
 from tenants.models import Organization, Project
 from tenants.permissions import P
 from tenants.services.rules import lock_organization, own_row
 
-LONGEST_REASON = 300
+from .reasons import checked_reason
+
 _LASTS = timedelta(seconds=LONGEST_SECONDS + 3 * SKEW_SECONDS)
 
 
@@ -40,7 +42,7 @@ def revoke_token(*, token: IssuedToken, actor: Actor, reason: str = "") -> Token
     stored: IssuedToken = own_row(IssuedToken, token.pk)
     if not _is_own(stored, actor):
         actor.require(P.LLM_PROXY_MANAGE, stored)
-    reason = _checked(reason)
+    reason = checked_reason(reason, is_needed=False)
     if stored.revoked_at is not None:
         raise DomainError("This token is revoked already.", code="already_revoked")
     if stored.expires_at <= timezone.now():
@@ -76,9 +78,7 @@ def revoke_tokens(
         DomainError: there is no such subject here, or no reason was given.
     """
     actor.require(P.LLM_PROXY_MANAGE, organization)
-    reason = _checked(reason)
-    if not reason:
-        raise DomainError("Say why: it stands in the list and in the log.", field="reason", code="reason_missing")
+    reason = checked_reason(reason, is_needed=True)
     lock_organization(organization.pk)
     subject = _subject(kind, subject)
     return _end(organization.pk, kind, subject, _meant(kind, subject), actor=actor, reason=reason)
@@ -149,13 +149,13 @@ def _subject(kind: RevocationKind, subject: str) -> str:
         case RevocationKind.ORGANIZATION:
             return ""
         case RevocationKind.KEY:
-            keys = ApiKey.objects.filter(pk=subject) if _is_uuid(subject) else ApiKey.objects.filter(public_id=subject)
+            keys = ApiKey.objects.filter(pk=subject) if is_uuid(subject) else ApiKey.objects.filter(public_id=subject)
             found = keys.values_list("public_id", flat=True).first()
         case RevocationKind.PROJECT:
-            projects = Project.objects.filter(pk=subject) if _is_uuid(subject) else Project.objects.filter(slug=subject)
+            projects = Project.objects.filter(pk=subject) if is_uuid(subject) else Project.objects.filter(slug=subject)
             found = projects.values_list("pk", flat=True).first()
         case RevocationKind.ACTOR:
-            known = _is_uuid(subject) and IssuedToken.objects.filter(actor_id=subject).exists()
+            known = is_uuid(subject) and IssuedToken.objects.filter(actor_id=subject).exists()
             found = UUID(subject) if known else None
         case _:
             raise DomainError(
@@ -171,17 +171,3 @@ def _subject(kind: RevocationKind, subject: str) -> str:
 def _is_own(token: IssuedToken, actor: Actor) -> bool:
     """Return whether a token was issued to this key, or speaks for this person."""
     return actor.organization_id == token.organization_id and actor.id in {token.api_key_id, token.actor_id}
-
-
-def _checked(reason: str) -> str:
-    reason = reason.strip()
-    if len(reason) > LONGEST_REASON:
-        raise DomainError(f"Say it in {LONGEST_REASON} characters.", field="reason", code="too_long")
-    return reason
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

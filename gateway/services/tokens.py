@@ -25,6 +25,7 @@ from audit.redaction import snapshot
 from gateway import signals
 from gateway.claims import Claims, Revocations, sign
 from gateway.models import ActorType, IssuedToken, Provider, ProxySettings
+from gateway.references import is_uuid
 from gateway.signing import Signer, current_signer
 from isolation.actor import Actor
 from isolation.context import current_origin
@@ -183,6 +184,21 @@ def issue_token(*, organization: Organization, actor: Actor, key: KeyRecord | No
     return Issued(_text(row, signer), int(claims.expires_at - now), tuple(sorted(claims.scope)), row, is_new=True)
 
 
+def forget_expired_tokens(*, kept: timedelta, most: int) -> int:
+    """Delete what is kept of tokens that expired long ago, in the organization whose scope is open.
+
+    Args:
+        kept: how long after its end a token still stands in the list.
+        most: how many at once.
+
+    Returns:
+        How many went.
+    """
+    over = IssuedToken.objects.filter(expires_at__lt=timezone.now() - kept).values("pk")[:most]
+    gone: int = IssuedToken.objects.filter(pk__in=over).delete()[0]
+    return gone
+
+
 def _project(actor: Actor, key: KeyRecord | None, reference: str) -> Project:
     """Return the project that a token is for.
 
@@ -200,7 +216,7 @@ def _project(actor: Actor, key: KeyRecord | None, reference: str) -> Project:
             )
         lookup: dict[str, Any] = {"pk": key.project_id}
     else:
-        lookup = {"pk": reference} if _is_uuid(reference) else {"slug": reference}
+        lookup = {"pk": reference} if is_uuid(reference) else {"slug": reference}
     project: Project | None = Project.objects.filter(**lookup).first()
     if project is None or not (actor.can(P.LLM_INVOKE, project) or actor.can(P.PROJECTS_READ, project)):
         raise TokenDenied(
@@ -307,25 +323,3 @@ def _moment(second: int) -> datetime:
 
 def _json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
-
-
-def forget_expired_tokens(*, kept: timedelta, most: int) -> int:
-    """Delete what is kept of tokens that expired long ago, in the organization whose scope is open.
-
-    Args:
-        kept: how long after its end a token still stands in the list.
-        most: how many at once.
-
-    Returns:
-        How many went.
-    """
-    over = IssuedToken.objects.filter(expires_at__lt=timezone.now() - kept).values("pk")[:most]
-    gone: int = IssuedToken.objects.filter(pk__in=over).delete()[0]
-    return gone

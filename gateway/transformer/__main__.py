@@ -39,6 +39,7 @@ async def serve(config: Config) -> None:
     database = Database(config.conninfo)
     await database.open()
     prices = Prices(database.one)
+    await prices.refresh()
     limits = Limits(counters_at(config.counter_url, database.one), prices)
     ledger = UsageLedger(limits, Usage(database.one, prices))
     listener = Listener(config.conninfo, (), database, hears=(prices.heard,))

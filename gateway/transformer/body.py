@@ -8,14 +8,14 @@ from typing import Any
 from gateway.hotpath.problems import Refused
 from gateway.hotpath.proxy_request import ProxyRequest
 from gateway.model_patterns import model_fits
+from gateway.upstreams import ANTHROPIC_VERSION
 
 from .mappings.base import Mapping, Untranslatable
-from .prompts import known_detectors, masked
+from .prompts import known_detectors, masked, tokens_in
 
 logger = logging.getLogger("gatehouse.transformer")
 
 _MODEL_IN_PATH = frozenset({"azure_openai", "bedrock", "vertex"})
-_ANTHROPIC_VERSION = "2023-06-01"
 
 
 class RequestBody:
@@ -30,6 +30,7 @@ class RequestBody:
         is_read: whether the body is collected; otherwise it passes as it comes.
         mapping: the mapping, None for none.
         size: how many bytes are here.
+        tokens: what its text comes to, 0 until it was read.
         added_usage: whether the provider was asked for figures that the client did not ask for.
     """
 
@@ -39,7 +40,7 @@ class RequestBody:
         self._detectors = known_detectors(request.masked)
         self._pieces: list[bytes] = []
         self.mapping = mapping
-        self.size = 0
+        self.size = self.tokens = 0
         self.added_usage = False
         self.is_read = _is_json(headers)
         if not self.is_read and headers.get(":method") not in {"GET", "HEAD", "DELETE"}:
@@ -72,7 +73,7 @@ class RequestBody:
         if self.mapping is not None:
             new.append((":path", self.mapping.path(self._headers.get(":path", "/"))))
             if self._request.provider == "anthropic" and "anthropic-version" not in self._headers:
-                new.append(("anthropic-version", _ANTHROPIC_VERSION))
+                new.append(("anthropic-version", ANTHROPIC_VERSION))
         return new
 
     def rewritten(self) -> bytes:
@@ -83,9 +84,16 @@ class RequestBody:
         Raises:
             Refused: it is no JSON, asks for a model that is not allowed, or cannot be translated.
         """
-        document = _document(b"".join(self._pieces))
-        self._pieces = []
+        try:
+            return self._written(_document(b"".join(self._pieces)))
+        except RecursionError:
+            raise _malformed("The body is nested too deeply.") from None
+        finally:
+            self._pieces = []
+
+    def _written(self, document: dict[str, Any]) -> bytes:
         self._check_model(document)
+        self.tokens = tokens_in(document)
         if self._detectors:
             document, finds = masked(document, self._detectors)
             if finds:

@@ -1,6 +1,6 @@
 """What a transformer process is told by the settings, read once when it starts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.hotpath.config import conninfo
@@ -21,8 +21,8 @@ class Config:
     """
 
     address: str
-    conninfo: str
-    counter_url: str
+    conninfo: str = field(repr=False)
+    counter_url: str = field(repr=False)
     mappings: Path | None
     most_bytes: int
     certificate: Path | None

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from gateway.hotpath.problems import Refused
 from gateway.hotpath.proxy_request import CONTEXT_HEADER, ProxyRequest, request_of
+from gateway.hotpath.usage import ALLOWED, UPSTREAM_ERROR
 from gateway.transformer.mappings.base import Mapping
 
 from . import answers
@@ -29,8 +30,12 @@ _CONTEXT = CONTEXT_HEADER.decode()
 class Ledger(Protocol):
     """Where it is written down what a request used."""
 
-    async def admit(self, request: ProxyRequest) -> None:
-        """Count a request against the limits on its model.
+    async def admit(self, request: ProxyRequest, tokens: int) -> None:
+        """Hold a request against the limits once more, now that its body is known.
+
+        Args:
+            request: the request.
+            tokens: what its text comes to.
 
         Raises:
             Refused: there is no room for it.
@@ -73,8 +78,8 @@ class Exchange:
         self._reply: Reply | None = None
         self._is_duplex = self._replies_in_duplex = False
         self._is_answered = False  # whether the request's headers are
-        self._is_settled = False
-        self._outcome = "allowed"
+        self._is_whole = self._is_settled = False
+        self._outcome = ALLOWED
 
     async def take(self, message: Any) -> AsyncIterator[Any]:
         """Yield Envoy's answers to one of its messages."""
@@ -96,8 +101,14 @@ class Exchange:
         if self._request is None or self._is_settled:
             return
         self._is_settled = True
-        tokens = self._reply.tokens if self._reply else Tokens()
-        await self._tools.ledger.settle(self._request, self._outcome, tokens)
+        await self._tools.ledger.settle(self._request, self._outcome, self._used())
+
+    def _used(self) -> Tokens:
+        """Return what was used; whoever breaks a stream off before it says so has used it all the same."""
+        prompt = self._body.tokens if self._body and self._outcome == ALLOWED else 0
+        if self._reply is None:
+            return Tokens(input=prompt)
+        return self._reply.used(prompt, is_whole=self._is_whole)
 
     # --- The request ---------------------------------------------------------------------------
 
@@ -112,7 +123,7 @@ class Exchange:
             if not self._is_duplex:
                 yield self._answered()
             return
-        await self._tools.ledger.admit(request)
+        await self._tools.ledger.admit(request, self._body.tokens)
         yield self._answered()
 
     def _mapping_of(self, request: ProxyRequest) -> Mapping | None:
@@ -159,7 +170,7 @@ class Exchange:
     async def _rewritten(self, body: RequestBody, *, is_last: bool) -> AsyncIterator[Any]:
         assert self._request is not None  # noqa: S101 - headers come first
         made = await asyncio.to_thread(body.rewritten) if body.size > LARGE_BYTES else body.rewritten()
-        await self._tools.ledger.admit(self._request)
+        await self._tools.ledger.admit(self._request, body.tokens)
         if not self._is_duplex:
             yield answers.request_piece(made, is_last=is_last, duplex=False)
             return
@@ -178,15 +189,15 @@ class Exchange:
     async def _take_reply(self, given: Any) -> AsyncIterator[Any]:
         headers = answers.headers_of(given.headers)
         status = int(headers.get(":status", "0") or 0)
-        if status >= HTTPStatus.BAD_REQUEST and self._outcome == "allowed":
-            self._outcome = "upstream_error"
+        if status >= HTTPStatus.BAD_REQUEST and self._outcome == ALLOWED:
+            self._outcome = UPSTREAM_ERROR
         mapping = self._body.mapping if self._body else None
         hides_usage = self._body.added_usage if self._body else False
         model = self._request.model if self._request else ""
         self._reply = Reply(headers, status, mapping, hides_usage=hides_usage, model=model)
         yield answers.response_headers((), removes_length=self._reply.is_rewritten)
         if given.end_of_stream:
-            await self.close()
+            await self._end()
 
     async def _take_reply_body(self, given: Any) -> AsyncIterator[Any]:
         assert self._reply is not None  # noqa: S101 - headers come first
@@ -196,13 +207,17 @@ class Exchange:
         if made or given.end_of_stream or not self._replies_in_duplex:
             yield answers.response_piece(made, given.end_of_stream, duplex=self._replies_in_duplex)
         if given.end_of_stream:
-            await self.close()
+            await self._end()
 
     async def _take_reply_trailers(self, given: Any) -> AsyncIterator[Any]:
         made = self._reply.end() if self._reply else b""
         if made and self._replies_in_duplex:
             yield answers.response_piece(made, is_last=False, duplex=True)
         yield ext_proc.ProcessingResponse(response_trailers=ext_proc.TrailersResponse())
+        await self._end()
+
+    async def _end(self) -> None:
+        self._is_whole = True
         await self.close()
 
 

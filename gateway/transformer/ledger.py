@@ -6,13 +6,11 @@ import logging
 
 from gateway.hotpath.limits import Limits
 from gateway.hotpath.proxy_request import ProxyRequest
-from gateway.hotpath.usage import ALLOWED, WRITE_SECONDS, Usage
+from gateway.hotpath.usage import PASSED, WRITE_SECONDS, Usage
 
 from .tokens import Tokens
 
 logger = logging.getLogger("gatehouse.transformer")
-
-UPSTREAM_ERROR = "upstream_error"
 
 
 class UsageLedger:
@@ -27,26 +25,30 @@ class UsageLedger:
         self._limits = limits
         self._usage = usage
 
-    async def admit(self, request: ProxyRequest) -> None:
-        """Count a request against the limits on its model, which its body has named.
+    async def admit(self, request: ProxyRequest, tokens: int) -> None:
+        """Hold a request against the limits once more, now that its body is known.
+
+        Args:
+            request: the request.
+            tokens: what its text comes to.
 
         Raises:
             Refused: there is no room for it.
         """
-        await self._limits.admit_model(request)
+        await self._limits.admit_body(request, tokens)
 
     async def settle(self, request: ProxyRequest, outcome: str, tokens: Tokens) -> None:
         """Take down the outcome of a request, once.
 
         Args:
             request: the request; afterwards nothing is reserved for it.
-            outcome: "allowed", "upstream_error", or the code of a refusal.
+            outcome: one of `gateway.hotpath.usage.PASSED`, or the code of a refusal.
             tokens: what the answer said that it used.
         """
         cost = self._usage.note(
             request, outcome, input_tokens=tokens.input, cached_tokens=tokens.cached, output_tokens=tokens.output
         )
-        if outcome in {ALLOWED, UPSTREAM_ERROR}:
+        if outcome in PASSED:
             await self._limits.settle(
                 request,
                 input_tokens=tokens.input,

@@ -1,4 +1,4 @@
-"""Masking of prompts: what an organization's detectors find does not leave the building."""
+"""Prompts: what an organization's detectors find in them does not leave the building, and how long they are."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +12,8 @@ _OPAQUE = frozenset(
     }
 )
 """Names of values that no person wrote: references that have to stay what they are, and files."""
+BYTES_OF_A_TOKEN = 4
+"""Of English, and roughly of everything else: what is written in more bytes has more tokens."""
 
 
 def known_detectors(names: Iterable[str]) -> list[str]:
@@ -34,7 +36,7 @@ def masked(document: Any, detectors: list[str]) -> tuple[Any, int]:
     def walk(value: Any, name: str) -> Any:
         nonlocal finds
         if isinstance(value, str):
-            if name in _OPAQUE or value.startswith("data:"):
+            if _is_opaque(value, name):
                 return value
             found = find(value, detectors)
             finds += len(found)
@@ -46,3 +48,24 @@ def masked(document: Any, detectors: list[str]) -> tuple[Any, int]:
         return value
 
     return walk(document, ""), finds
+
+
+def tokens_in(document: Any) -> int:
+    """Return about how many tokens a request's text has; references and files count nothing, and nothing is exact."""
+
+    def size(value: Any, name: str) -> int:
+        if isinstance(value, str):
+            if _is_opaque(value, name):
+                return 0
+            return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+        if isinstance(value, list):
+            return sum(size(each, name) for each in value)
+        if isinstance(value, dict):
+            return sum(size(each, key) for key, each in value.items())
+        return 0
+
+    return size(document, "") // BYTES_OF_A_TOKEN
+
+
+def _is_opaque(value: str, name: str) -> bool:
+    return name in _OPAQUE or value.startswith("data:")

@@ -58,10 +58,15 @@ class Reply:
             self.is_rewritten = mapping is not None
             self._reader = _Document(self._count, mapping, status)
 
-    @property
-    def tokens(self) -> Tokens:
-        """Return what it has said so far that it used."""
-        return self._count.tokens
+    def used(self, prompt: int, *, is_whole: bool) -> Tokens:
+        """Return what it says that was used; of a stream that broke off, or says nothing, what has passed at least.
+
+        Args:
+            prompt: what the request's text came to.
+            is_whole: whether it has come to its end.
+        """
+        count = self._count
+        return count.tokens if is_whole and (count.tokens or not count.events) else count.at_least(prompt)
 
     def take(self, piece: bytes) -> bytes:
         """Return what a piece of it becomes."""
@@ -143,7 +148,7 @@ class _Events:
     def _passed(self, each: Event) -> bytes:
         found = each.document()
         if found is not None:
-            self._count.read(found)
+            self._count.read_event(found)
         if self._turned is not None:
             return b"".join(self._turned.feed(each))
         if self._hides_usage and found is not None and "usage" in found:
@@ -164,7 +169,7 @@ class _Amazon:
         if self._events is not None:
             try:
                 for found in self._events.feed(piece):
-                    self._count.read(found)
+                    self._count.read_event(found)
             except Exception:  # noqa: BLE001 - whatever botocore finds wrong; the client reads the same bytes itself
                 logger.warning("an answer of Bedrock cannot be read: its figures are not known")
                 self._events = None

@@ -23,13 +23,33 @@ class Tokens:
 
 
 class TokenCount:
-    """Adds up what the parts of a response say; a later statement about the same figure replaces the earlier one."""
+    """Adds up what the parts of a response say; a later statement about the same figure replaces the earlier one.
+
+    Attributes:
+        tokens: what was said so far.
+        events: how many events of a stream have passed.
+    """
 
     def __init__(self) -> None:
         self.tokens = Tokens()
+        self.events = 0
+
+    def at_least(self, prompt: int) -> Tokens:
+        """Return what was used of a stream that did not say it, or not to its end: an event holds a token or more.
+
+        Args:
+            prompt: what the request's text came to.
+        """
+        said = self.tokens
+        return Tokens(said.input or prompt, said.cached, max(said.output, self.events))
+
+    def read_event(self, document: dict[str, Any]) -> None:
+        """Take the figures of one event of a stream."""
+        self.events += 1
+        self.read(document)
 
     def read(self, document: dict[str, Any]) -> None:
-        """Take the figures of a response, or of one event of its stream."""
+        """Take the figures of a response."""
         for holder in (document, document.get("message"), document.get("response")):
             if isinstance(holder, dict):
                 usage = holder.get("usage")

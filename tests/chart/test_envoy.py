@@ -8,6 +8,7 @@ import certifi
 import pytest
 
 from gateway.envoy import HttpProxy, Pair, Proxy
+from gateway.hotpath.denials import denied
 from gateway.upstreams import OWN, upstream_at
 from tests.chart.charts import EVERYTHING, NEEDED, envoy
 from tests.llm_proxy.envoy.running import Envoy, free_ports, provider, require_envoy, send
@@ -22,6 +23,7 @@ from tests.llm_proxy.envoy.servers import (
     Server,
     SigningKey,
 )
+from tests.llm_proxy.envoy.test_transformer import Deciding, Transformer
 
 SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -181,6 +183,60 @@ def test_without_authorization_a_token_is_still_needed(tmp_path: Path) -> None:
             reply = running.send("GET", "/echo", x_gatehouse_llm_auth=key.token())
     assert reply.status == 200
     assert "x-gatehouse-llm-auth" not in reply.json["headers"]
+
+
+def single(key: SigningKey, authz: Server, provider_port: int, transformer_port: int) -> dict[str, Any]:
+    """Return values with one address for everything, and a transformer."""
+    return {
+        "issuer": ISSUER,
+        "audiences": [AUDIENCE],
+        "jwksJson": json.dumps({"keys": [key.jwk()]}),
+        "extAuthz": {"serviceUrl": authz.url},
+        "upstream": f"http://127.0.0.1:{provider_port}",
+        "transformer": {"enabled": True, "serviceUrl": f"http://127.0.0.1:{transformer_port}"},
+    }
+
+
+def test_with_one_address_refusals_do_not_wait_for_the_transformer(tmp_path: Path) -> None:
+    """It is away: who may not pass hears why, and nobody else passes."""
+    require_envoy()
+    key = SigningKey("key-1")
+    (nobody,) = free_ports(1)
+    with provider() as port:
+        authorization = Authorization(upstream_at(f"http://127.0.0.1:{port}").name)
+        with Server(authorization) as authz, Envoy(at(envoy(single(key, authz, port, nobody))), tmp_path) as running:
+            assert running.send("GET", "/healthz").status == 200
+            without = running.send("POST", "/echo", "{}")
+            good = running.send("POST", "/echo", "{}", x_gatehouse_llm_auth=key.token())
+            authorization.refusal = denied("model_not_allowed")
+            refused = running.send("POST", "/echo", "{}", x_gatehouse_llm_auth=key.token())
+    assert (without.status, without.json["code"]) == (401, "token_invalid")
+    assert (refused.status, refused.json["code"]) == (403, "model_not_allowed")
+    assert (good.status, good.json["code"]) == (503, "unavailable")
+
+
+def test_with_one_address_the_transformer_sees_bodies_of_every_size(tmp_path: Path) -> None:
+    require_envoy()
+    key = SigningKey("key-1")
+    (transformer_port,) = free_ports(1)
+    transformer = Transformer(transformer_port)
+    with provider() as port, transformer.running():
+        authorization = Deciding(upstream_at(f"http://127.0.0.1:{port}").name)
+        authorization.said = {"provider": "openai", "allowed_models": ["fake-1"]}
+        with (
+            Server(authorization) as authz,
+            Envoy(at(envoy(single(key, authz, port, transformer_port))), tmp_path) as running,
+        ):
+            headers = {"x_gatehouse_llm_auth": key.token(), "content_type": "application/json"}
+            large = json.dumps({"model": "fake-1", "text": "x" * 12_000_000}, separators=(",", ":"))
+            echo = running.send("POST", "/echo", large, **headers)
+            stream = {"model": "fake-1", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+            streamed = running.send("POST", "/v1/chat/completions", json.dumps(stream), **headers)
+            refused = running.send("POST", "/echo", json.dumps({"model": "other"}), **headers)
+    assert (echo.status, echo.json["bytes"]) == (200, len(large))
+    assert streamed.body.endswith(b"data: [DONE]\n\n")
+    assert (refused.status, refused.json["code"]) == (403, "model_not_allowed")
+    assert [outcome for _, outcome, _ in transformer.notebook.entries] == ["allowed", "allowed", "model_not_allowed"]
 
 
 def test_everything_at_once_is_a_configuration_that_envoy_takes(tmp_path: Path) -> None:

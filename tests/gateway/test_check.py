@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from gateway.hotpath.check import Check
-from gateway.hotpath.config import DEFAULT_AUDIENCE
+from gateway.hotpath.config import proxy_defaults
 from gateway.hotpath.proxy_request import ProxyRequest
-from gateway.models.proxy_settings import DEFAULT_AUDIENCE as MODELS_AUDIENCE
+from gateway.models import ProxySettings
 from tests.gateway.check_stage import CHAT, MESSAGES, SECRET, Proxy, check, soon
 from tests.gateway.process import Gateway
 from tests.gateway.stage import Keys
@@ -193,6 +193,17 @@ def test_what_the_token_states_goes_before_what_the_header_states(gateway: Gatew
     assert (answer.context.model, answer.context.allowed_models) == ("", ["gpt-4*"])
 
 
+def test_a_model_of_bedrocks_is_named_by_its_arn(gateway: Gateway, proxy: Proxy) -> None:
+    proxy.credential("bedrock", options={"region": "eu-west-1"}, allowed_models=["arn:aws:bedrock:*:123456789012:*"])
+    profile = "arn%3Aaws%3Abedrock%3Aeu-west-1%3A123456789012%3Aapplication-inference-profile%2Fab12"
+    answer = check(gateway, proxy.token(), f"/model/{profile}/converse")
+    assert answer.context.model == "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/ab12"
+    assert answer.reply.headers["x-gatehouse-upstream"] == "bedrock-runtime.eu-west-1.amazonaws.com"
+    elsewhere = profile.replace("123456789012", "210987654321")
+    assert check(gateway, proxy.token(), f"/model/{elsewhere}/converse").code == "model_not_allowed"
+    assert check(gateway, proxy.token(), f"/model/{profile}%2F../converse").code == "provider_unknown"
+
+
 def test_what_is_masked_and_mapped_is_handed_on(gateway: Gateway, proxy: Proxy) -> None:
     proxy.configure(masked=["email", "iban"])
     proxy.credential("anthropic")
@@ -202,7 +213,8 @@ def test_what_is_masked_and_mapped_is_handed_on(gateway: Gateway, proxy: Proxy) 
 
 
 def test_defaults_are_those_of_the_installation(acme: Tenant) -> None:
-    assert DEFAULT_AUDIENCE == MODELS_AUDIENCE
+    defaults = proxy_defaults(enabled=False)
+    assert defaults == {name: getattr(ProxySettings(), name) for name in defaults}
     proxy = Proxy(acme, enabled=False)
     proxy.credential()
     token = proxy.token()

@@ -145,7 +145,11 @@ def test_two_different_tokens_or_keys_are_nobody(gateway: Gateway, proxy: Proxy,
 
 def test_a_key_in_the_address_is_refused(gateway: Gateway, proxy: Proxy) -> None:
     token = proxy.token()
-    for query in ("key=AIza", "a=b&API_KEY=x", "access_token", "%6Bey=x", "a=b;key=x", "api%2Dkey=x", f"token={token}"):
+    azure, aws = "subscription-key=x", "X-Amz-Signature=x"
+    for query in (
+        *("key=AIza", "a=b&API_KEY=x", "access_token", "%6Bey=x", "a=b;key=x", "api%2Dkey=x", f"token={token}"),
+        *(azure, aws, "a=b&X-Amz-Credential=x"),
+    ):
         answer = check(gateway, token, f"{CHAT}?{query}")
         assert (answer.code, answer.reply.status) == ("malformed", 400)
     assert check(gateway, token, f"{CHAT}?api-version=2024-10-21&beta=true").is_allowed

@@ -12,10 +12,11 @@ import yaml
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from gateway.envoy import JWKS_PATH, HttpProxy, Pair, Proxy, is_loopback
-from gateway.envoy_binary import envoy_binary
-from gateway.models.proxy_settings import DEFAULT_AUDIENCE
+from gateway.claims import DEFAULT_AUDIENCE
+from gateway.envoy import HttpProxy, Pair, Proxy, is_loopback
+from gateway.envoy.binary import envoy_binary
 from gateway.upstreams import OWN, UnknownUpstream, upstream_at
+from gateway.well_known import JWKS_PATH
 
 AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 

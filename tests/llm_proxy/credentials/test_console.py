@@ -12,7 +12,7 @@ from tenants.permissions import P
 from tenants.services.exceptions import grant_to_member
 from tests.audit.sinks.receivers import Answer, Receiver
 from tests.llm_proxy.credentials.stage import OTHER, SECRET, credential_of
-from tests.people import Tenant, signed_in
+from tests.people import Tenant, make_project, signed_in
 from tests.sso.test_fresh_sign_in import stale
 from tests.tenants.stage import events
 
@@ -24,7 +24,7 @@ ACTS = ("test/", "put-back/", "forget/", "enable/", "disable/")
 def filled(**values: Any) -> dict[str, Any]:
     """Return the form of a new API key as it is sent."""
     return {
-        "place": "organization",
+        "project": "",
         "name": "Production",
         "base_url": "",
         "secret": SECRET,
@@ -52,8 +52,10 @@ def test_a_stranger_finds_nothing_of_it(acme: Tenant, globex: Tenant) -> None:
     asked = {"project": str(acme.project.pk)}
     for path in ("", "resolve/"):
         assert b"Acme OpenAI" not in elsewhere.get(f"/o/globex/provider-credentials/{path}", asked).content
-    made = elsewhere.post("/o/globex/provider-credentials/new/openai/", filled(place=str(acme.project.pk)))
+    made = elsewhere.post("/o/globex/provider-credentials/new/openai/", filled(project=str(acme.project.pk)))
     assert made.status_code == 422
+    for purpose in ("credential", "resolution", "usage"):
+        assert elsewhere.get(f"/o/acme/llm/projects/suggestions/{purpose}/").status_code == 404
     assert only(acme).is_enabled
 
 
@@ -136,10 +138,10 @@ def test_each_kind_asks_for_what_it_needs(acme: Tenant) -> None:
         "option_lease_seconds": "600",
     }
     url = f"{LIST}new/anthropic/?kind=vault"
-    refused = browser.post(url, filled(place=str(acme.project.pk), **told))
+    refused = browser.post(url, filled(project=str(acme.project.pk), **told))
     assert refused.status_code == 422
     assert "Role ID is needed." in refused.content.decode()
-    assert browser.post(url, filled(place=str(acme.project.pk), option_role_id="r-1", **told)).status_code == 302
+    assert browser.post(url, filled(project=str(acme.project.pk), option_role_id="r-1", **told)).status_code == 302
     made = only(acme)
     assert made.project == acme.project
     assert made.options == {
@@ -198,11 +200,14 @@ def test_a_projects_manager_works_in_the_project_alone(acme: Tenant) -> None:
             actor=actor,
         )
     browser = signed_in(acme.viewer)
-    form = browser.get(f"{LIST}new/openai/").content.decode()
-    assert "The project Chatbot" in form
-    assert "Every project of the organization" not in form
+    with tenant_scope(acme.organization):
+        other = make_project(acme, "other")
+    assert "every project of the organization" not in browser.get(f"{LIST}new/openai/").content.decode()
+    suggestions = browser.get("/o/acme/llm/projects/suggestions/credential/").json()["options"]
+    assert [one["label"] for one in suggestions] == ["chatbot"]
+    assert browser.post(f"{LIST}new/openai/", filled(project=other.slug)).status_code == 422
     assert browser.post(f"{LIST}new/openai/", filled()).status_code == 422
-    assert browser.post(f"{LIST}new/openai/", filled(place=str(acme.project.pk))).status_code == 302
+    assert browser.post(f"{LIST}new/openai/", filled(project=str(acme.project.pk))).status_code == 302
     shown = browser.get(LIST).content.decode()
     assert "Production" in shown
     assert "Everywhere" not in shown
@@ -213,8 +218,9 @@ def test_the_order_is_shown_with_its_reasons(acme: Tenant) -> None:
     credential_of(acme, name="Small", project=acme.project, allowed_models=["gpt-3*"])
     credential_of(acme, name="Big")
     browser = signed_in(acme.member)
-    assert "Chatbot" in browser.get(f"{LIST}resolve/").content.decode()
-    asked = {"project": str(acme.project.pk), "provider": "", "model": "gpt-4o"}
+    suggestions = browser.get("/o/acme/llm/projects/suggestions/resolution/", {"typed": "chat"}).json()["options"]
+    assert [one["help"] for one in suggestions] == ["Chatbot"]
+    asked = {"project": "chatbot", "provider": "", "model": "gpt-4o"}
     shown = browser.get(f"{LIST}resolve/", asked).content.decode()
     assert "It allows gpt-3*, and gpt-4o is none of these." in shown
     assert shown.index("Small") < shown.index("Big")

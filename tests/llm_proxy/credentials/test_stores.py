@@ -1,17 +1,14 @@
-"""Credentials that stand elsewhere: HashiCorp Vault, AWS Secrets Manager (moto's server), a Google service account."""
+"""Credentials that stand elsewhere: HashiCorp Vault, and a Google service account."""
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
-import boto3
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc import jwk, jwt
-from moto.server import ThreadedMotoServer
 
 from gateway.credential_sources import CannotObtain, obtained
 from gateway.hotpath.problems import Refused
@@ -102,70 +99,6 @@ def test_a_credential_in_vault_works_on_the_hot_path_and_never_lies_here(
     with pytest.raises(Refused, match="cannot be used now"):
         headers_of(*hot(acme))
     assert "answered with status 503" in caplog.text
-
-
-# --- AWS ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    client = boto3.client(
-        "secretsmanager",
-        region_name="eu-central-1",
-        endpoint_url=url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_secret(Name="plain", SecretString="sk-from-aws")
-    client.create_secret(Name="llm/keys", SecretString=json.dumps({"openai": "sk-in-json", "n": 7}))
-    client.create_secret(Name="binary", SecretBinary=b"\x00\x01")
-    client.close()
-    yield url
-    server.stop()
-
-
-def aws(moto: str, **more: Any) -> dict[str, Any]:
-    return {"store_region": "eu-central-1", "endpoint": moto, "access_key_id": "AKIATEST", **more}
-
-
-@pytest.mark.parametrize(
-    ("options", "value"),
-    [({"secret_id": "plain"}, "sk-from-aws"), ({"secret_id": "llm/keys", "field": "openai"}, "sk-in-json")],
-)
-def test_secrets_manager_is_read_with_a_lease(options: dict[str, Any], value: str, moto: str) -> None:
-    found = obtained("openai", "aws_secrets_manager", aws(moto, lease_seconds=90, **options), SECRET)
-    assert (found.value, found.seconds) == (f"Bearer {value}", 90)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"secret_id": "nowhere"}, "AWS Secrets Manager at 127.0.0.1 answered with status 4"),
-        ({"secret_id": "binary"}, "has no text"),
-        ({"secret_id": "llm/keys", "field": "n"}, "no text under “n”"),
-        ({"secret_id": "plain", "field": "openai"}, "no text under “openai”"),
-        ({"secret_id": "llm/keys"}, "cannot be sent as a header"),
-    ],
-)
-def test_what_secrets_manager_does_not_have_is_told(options: dict[str, Any], words: str, moto: str) -> None:
-    with pytest.raises(CannotObtain, match=words):
-        obtained("openai", "aws_secrets_manager", aws(moto, **options), SECRET)
-
-
-def test_the_request_to_aws_is_signed_with_the_credentials_own_keys(giver: Receiver, monkeypatch: Any) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHISMACHINE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "this machine's own")
-    giver.rule = lambda _request: Answer(body=b'{"SecretString": "sk-from-aws"}')
-    obtained("openai", "aws_secrets_manager", aws(giver.url, secret_id="plain"), SECRET)
-    (asked,) = giver.requests
-    assert asked.headers["x-amz-target"] == "secretsmanager.GetSecretValue"
-    assert "Credential=AKIATEST/" in asked.headers["authorization"]
-    assert "/eu-central-1/secretsmanager/aws4_request" in asked.headers["authorization"]
-    assert SECRET not in str(asked)
 
 
 # --- Google -------------------------------------------------------------------------------------------

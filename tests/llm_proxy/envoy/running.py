@@ -18,7 +18,7 @@ from typing import Any, Self
 import pytest
 
 from gateway.envoy import Proxy
-from gateway.envoy_binary import envoy_binary
+from gateway.envoy.binary import envoy_binary
 from tests.gateway.process import Reply
 from tests.services import SERVICE_MISSING
 

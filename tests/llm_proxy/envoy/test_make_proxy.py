@@ -34,6 +34,7 @@ class ProxyRun(Run):
     def __init__(self, run: Run) -> None:
         portal, _gateway, *others = quiet_ports(len(NAMES) + 2)
         super().__init__(run.home, portal)
+        self.log = run.log.with_name("proxy.log")
         self.ports = {name: str(port) for name, port in zip(NAMES, others, strict=True)}
 
     def environment(self, **extra: str) -> dict[str, str]:
@@ -45,6 +46,28 @@ class ProxyRun(Run):
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log, text=True
             )
+
+    def refused(self, **extra: str) -> str:
+        """Run to the end and return the one line that it says."""
+        result = subprocess.run(
+            [sys.executable, "-m", "portal.run", "proxy"],
+            cwd=ROOT,
+            env=self.environment(**extra),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert result.returncode == 1
+        return result.stderr
+
+    def are_closed(self) -> bool:
+        """Return whether nobody listens on the proxy's ports."""
+        for port in self.ports.values():
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", int(port))) == 0:
+                    return False
+        return True
 
     def commands(self) -> str:
         """Wait for the commands that are printed, and return them as a script."""
@@ -66,19 +89,41 @@ def run(portal: Run) -> ProxyRun:
     return made
 
 
+def try_out(commands: str) -> None:
+    """Do what a person is told to, and see the answers stream."""
+    result = subprocess.run(["/bin/sh", "-c", commands], capture_output=True, text=True, check=True, timeout=PATIENCE)
+    assert result.stdout.count("data: [DONE]") == 2
+    assert re.search(r'"content": " Hello"', result.stdout)
+
+
 def test_it_prints_commands_that_work_and_stops_all_of_it(run: ProxyRun, portal: Run) -> None:
     run.start()
     portal.process = run.process
-    result = subprocess.run(
-        ["/bin/sh", "-c", run.commands()], capture_output=True, text=True, check=True, timeout=PATIENCE
-    )
-    assert result.stdout.count("data: [DONE]") == 2
-    assert re.search(r'"content": " Hello"', result.stdout)
+    try_out(run.commands())
     assert run.stop(signal.SIGINT) == 0
     assert run.processes() == []
-    for port in run.ports.values():
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", int(port))) != 0
+    assert run.are_closed()
+
+
+def test_beside_a_portal_that_runs_it_comes_and_goes_alone(run: ProxyRun, portal: Run) -> None:
+    portal.start()
+    portal.wait_until_ready()
+    run.start()
+    try:
+        try_out(run.commands())
+        others = dict(zip(NAMES, map(str, quiet_ports(len(NAMES))), strict=True))
+        assert "already runs from this directory" in run.refused(**others), "another one, on other ports"
+        assert run.stop(signal.SIGINT) == 0
+    finally:
+        if run.process and run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+    assert run.are_closed()
+    assert portal.process is not None
+    assert portal.process.poll() is None, "the portal goes on"
+    assert run.answers() == 200
+    assert portal.stop(signal.SIGINT) == 0
+    assert run.processes() == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -86,16 +131,7 @@ def test_a_port_in_use_is_one_line_and_starts_nothing(run: ProxyRun, name: str) 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(run.ports[name])))
         taken.listen()
-        result = subprocess.run(
-            [sys.executable, "-m", "portal.run", "proxy"],
-            cwd=ROOT,
-            env=run.environment(),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-    assert result.returncode == 1
-    assert result.stderr.startswith(f"Gatehouse: {name}: {run.ports[name]} on 127.0.0.1 is in use")
-    assert result.stderr.rstrip().endswith("make proxy")
+        refusal = run.refused()
+    assert refusal.startswith(f"Gatehouse: {name}: {run.ports[name]} on 127.0.0.1 is in use")
+    assert refusal.rstrip().endswith("make proxy")
     assert not run.server().data.exists()

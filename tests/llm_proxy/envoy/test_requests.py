@@ -61,10 +61,15 @@ def test_who_says_to_come_from_elsewhere_is_not_believed(stage: Stage) -> None:
 
 
 LEAVES_NOTHING = {
+    "api-key": "azure-key-of-the-clients-own",
     "cookie": "session=mine",
     "forwarded": "for=10.0.0.1",
+    "ocp-apim-subscription-key": "azure-key-of-the-clients-own",
+    "openai-organization": "org-mine",
+    "openai-project": "proj-mine",
     "proxy-authorization": "Basic eA==",
     "via": "1.1 mine",
+    "x-amz-security-token": "session-of-the-clients-own",
     "x-api-key": "sk-the-clients-own",
     "x-envoy-original-path": "/elsewhere",
     "x-envoy-retry-on": "5xx",
@@ -78,6 +83,8 @@ LEAVES_NOTHING = {
     "x-gatehouse-project": "chatbot",
     "x-gatehouse-provider": "openai",
     "x-gatehouse-upstream": "169.254.169.254",
+    "x-goog-api-key": "AIza-of-the-clients-own",
+    "x-goog-user-project": "project-mine",
     "x-http-method": "DELETE",
     "x-http-method-override": "DELETE",
     "x-method-override": "DELETE",
@@ -241,11 +248,35 @@ def test_an_ambiguous_request_reaches_nobody(stage: Stage, name: str) -> None:
     assert b"/smuggled" not in answer
 
 
-@pytest.mark.parametrize("path", ["/echo%2F..%2Fadmin", "/echo/%5C..", "/echo%2f", "/%00", "/echo/..%2f..%2f"])
+ARN = "arn%3Aaws%3Abedrock%3Aeu-west-1%3A123456789012%3Aapplication-inference-profile%2Fab12"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/echo%2F..%2Fadmin",
+            "/echo/%5C..",
+            "/echo%2f",
+            "/%00",
+            "/echo/..%2f..%2f",
+            f"/{ARN}",
+            f"/model/{ARN}%2Fx/invoke",
+        ),
+        *(f"/model/{ARN}/in%2Fvoke", f"/echo/model/{ARN}/invoke", "/model/anthropic%2Fclaude/invoke"),
+        "/model/arn:aws:bedrock:eu-west-1:123456789012:x%2F../invoke",
+    ],
+)
 def test_an_escaped_slash_is_refused(stage: Stage, path: str) -> None:
     answer = stage.envoy.raw(head(stage.key.token(), "Connection: close", method="GET", path=path))
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert not stage.authz.asked
+
+
+def test_an_escaped_slash_is_refused_in_words(stage: Stage) -> None:
+    reply = stage.envoy.send("POST", "/v1%2Fchat/completions", "{}", x_gatehouse_llm_auth=stage.key.token())
+    assert (reply.status, reply.json["code"]) == (400, "malformed")
+    assert reply.headers["x-gatehouse-denial"] == "malformed"
 
 
 @pytest.mark.parametrize("line", ["CONNECT evil.test:443 HTTP/1.1", "GET /echo HTTP/1.0", "GET /echo"])

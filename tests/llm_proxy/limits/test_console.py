@@ -10,7 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from gateway.hotpath.denials import CODES
+from gateway.hotpath.usage import UPSTREAM_ERROR
 from gateway.models import Price, UsageHour, UsageLimit
+from gateway.usage_names import OUTCOMES
 from isolation.actor import SYSTEM
 from isolation.scope import tenant_scope
 from tenants.services.members import set_project_role
@@ -152,6 +155,27 @@ def test_the_page_shows_what_was_used_and_refused(acme: Tenant) -> None:
     assert "old-model" in page(acme.owner, f"{USAGE}?days=90")
 
 
+def test_every_refusal_has_a_name() -> None:
+    told_to_nobody = {"caller_unknown"}
+    beside = {"credential_unavailable", "too_many_guesses", "budget_exceeded", "rate_limited", "concurrency_exceeded"}
+    transformers = {"body_too_large", "unsupported_media_type", "untranslatable", "mapping_unknown", UPSTREAM_ERROR}
+    assert (CODES - told_to_nobody) | beside | transformers | {"counters_unavailable"} == OUTCOMES.keys()
+
+
+def test_one_project_is_asked_for_by_name_or_id(acme: Tenant) -> None:
+    with tenant_scope(acme.organization):
+        judge = make_project(acme, "judge")
+    use(acme, model="chatbots-model")
+    use(acme, model="judges-model", project_id=judge.pk)
+    for named in ("judge", str(judge.pk)):
+        text = page(acme.owner, f"{USAGE}?project={named}")
+        assert "judges-model" in text
+        assert "chatbots-model" not in text
+        assert "chatbots-model" not in page(acme.owner, f"/o/acme/llm/usage.csv?project={named}")
+    assert "There is no such project here" in page(acme.owner, f"{USAGE}?project=nowhere")
+    page(acme.owner, "/o/acme/llm/usage.csv?project=nowhere", 404)
+
+
 def test_an_empty_page_says_what_to_do(acme: Tenant) -> None:
     assert "Once requests pass the LLM auth proxy" in page(acme.owner, USAGE)
     assert "No limits yet" in page(acme.owner, LIMITS)
@@ -231,7 +255,7 @@ FORM = {"subject_kind": "project", "what": "cost month", "amount": "1,250.50", "
 
 def test_a_limit_is_added_changed_switched_off_and_deleted(acme: Tenant) -> None:
     browser = signed_in(acme.owner)
-    form = FORM | {"project": str(acme.project.pk)}
+    form = FORM | {"project": acme.project.slug}
     assert browser.post(f"{LIMITS}new/", form).status_code == 302
     with tenant_scope(acme.organization):
         limit = UsageLimit.objects.get()
@@ -260,7 +284,10 @@ def test_a_limit_is_added_changed_switched_off_and_deleted(acme: Tenant) -> None
         ({"amount": "1e400"}, "Write an amount in US dollars"),
         ({"amount": "1.5", "what": "requests day"}, "Write a whole number"),
         ({"amount": "-1", "what": "requests day"}, "The amount is a number from 0"),
-        ({"project": "00000000-0000-0000-0000-000000000001"}, "Select a valid choice"),
+        ({"project": "nowhere"}, "There is no such project here"),
+        ({"project": "00000000-0000-0000-0000-000000000001"}, "There is no such project here"),
+        ({"subject_kind": "api_key", "api_key": "gatepk_nobody"}, "There is no such API key here"),
+        ({"subject_kind": "actor", "actor": "nobody@acme.example"}, "There is no such user or service account here"),
         ({"subject_kind": "model", "model": "a b"}, "A model&#x27;s name has letters"),
     ],
 )
@@ -268,6 +295,66 @@ def test_what_is_refused_stands_at_its_field(change: dict[str, str], said: str, 
     response = signed_in(acme.owner).post(f"{LIMITS}new/", FORM | change)
     assert response.status_code == 422
     assert said in response.content.decode()
+
+
+def suggestions(user: User, kind: str, typed: str = "", status: int = 200) -> dict[str, str]:
+    """Return what the form suggests: names, and what they mean."""
+    response = signed_in(user).get(f"{LIMITS}suggestions/{kind}/", {"typed": typed})
+    assert response.status_code == status
+    return {one["label"]: one["help"] for one in response.json()["options"]} if status == 200 else {}
+
+
+def test_a_stranger_is_suggested_nobody(acme: Tenant, globex: Tenant, stranger: User) -> None:
+    key = Keys(acme).project(name="Secret key").key
+    with tenant_scope(acme.organization):
+        secret = make_project(acme, "secret-plan")
+    theirs = {"secret-plan", key.public_id, "owner@acme.example"}
+    for kind in ("project", "api_key", "actor"):
+        assert signed_in(stranger).get(f"{LIMITS}suggestions/{kind}/").status_code == 404
+        answer = signed_in(stranger).get(f"/o/globex/llm/limits/suggestions/{kind}/").json()
+        assert not theirs & {one["label"] for one in answer["options"]}
+    named = {"project": (str(secret.pk), secret.slug), "api_key": (str(key.pk), key.public_id)}
+    named["actor"] = (str(acme.owner.pk), acme.owner.email)
+    for kind, texts in named.items():
+        for text in texts:
+            form = FORM | {"subject_kind": kind, kind: text}
+            assert signed_in(stranger).post("/o/globex/llm/limits/new/", form).status_code == 422
+    suggestions(acme.member, "project", status=403)
+    suggestions(acme.owner, "model", status=404)
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "found"),
+    [
+        ("project", "chat", ["chatbot"]),
+        ("project", "CHATB", ["chatbot"]),
+        ("project", "bot", []),
+        ("actor", "memb", ["member@acme.example"]),
+        ("actor", "no\x00body", []),
+    ],
+)
+def test_who_is_named_is_found_by_the_beginning(kind: str, typed: str, found: list[str], acme: Tenant) -> None:
+    assert list(suggestions(acme.owner, kind, typed)) == found
+
+
+def test_no_list_is_so_long_that_somebody_is_not_found(acme: Tenant) -> None:
+    keys = Keys(acme)
+    late = [keys.project(name=f"Key {number:02}").key for number in range(12)][-1]
+    assert len(suggestions(acme.owner, "api_key")) == 10
+    assert suggestions(acme.owner, "api_key", "Key 11") == {late.public_id: "Key 11"}
+    form = FORM | {"subject_kind": "api_key", "api_key": f"{late.public_id} "}
+    assert signed_in(acme.owner).post(f"{LIMITS}new/", form).status_code == 302
+    with tenant_scope(acme.organization):
+        assert UsageLimit.objects.get().subject == str(late.pk)
+
+
+def test_service_accounts_and_people_are_named_as_people_write_them(acme: Tenant) -> None:
+    account = Keys(acme).account()
+    for named, pk in (("MEMBER@acme.example", acme.member.pk), (account.name.upper(), account.pk)):
+        form = FORM | {"subject_kind": "actor", "actor": named, "what": "tokens day", "amount": "10"}
+        assert signed_in(acme.owner).post(f"{LIMITS}new/", form).status_code == 302
+        with tenant_scope(acme.organization):
+            assert UsageLimit.objects.filter(subject=str(pk)).exists()
 
 
 def test_bars_show_the_fullest_by_name(acme: Tenant) -> None:

@@ -129,7 +129,7 @@ def test_a_model_that_only_the_body_names_is_counted_when_it_is_known(place: str
         request = ProxyRequest(**{name: getattr(request, name) for name in request.__slots__})
         request.model = model
         try:
-            await process.limits.admit_model(request)
+            await process.limits.admit_body(request, 0)
         except Exception as refused:  # noqa: BLE001 - which one is the point
             return body(refused)["code"]  # type: ignore[arg-type]
         return None

@@ -5,8 +5,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
+import redis
 
-from tests.llm_proxy.limits.stage import Crowd, limit, process_at, request_of
+from gateway.hotpath.counters import script_arguments
+from gateway.hotpath.limits import SLOT_SECONDS
+from tests.llm_proxy.limits.stage import POSTGRES, Crowd, limit, process_at, request_of
 from tests.people import Tenant
 
 PROCESSES = 4
@@ -53,7 +56,22 @@ def test_tokens_reserved_are_never_more_than_allowed(place: str, acme: Tenant) -
     assert found["admitted"] >= 10_000 * 12 / 16 // 70
 
 
-def test_slots_of_processes_that_died_end_by_themselves(place: str, acme: Tenant, superuser) -> None:
+def age(place: str, tenant: Tenant, given: dict[str, Any], seconds: int, superuser: Any) -> None:
+    """Make the slots of a limit so much older."""
+    if place == POSTGRES:
+        older = "UPDATE gateway_usageslot SET expires_at = expires_at - %s * interval '1 second' WHERE limit_id = %s"
+        superuser.execute(older, [seconds, given["id"]])
+        return
+    operation = {"limit": given["id"], "subject": given["subject"]}
+    _, slots = script_arguments(str(tenant.organization.pk), [operation])["keys"]
+    client: Any = redis.Redis.from_url(place)
+    found = client.zrange(slots, 0, -1, withscores=True)
+    assert len(found) == given["amount"]
+    client.zadd(slots, {name: score - seconds * 1_000 for name, score in found})
+    client.close()
+
+
+def test_slots_of_processes_that_died_end_by_themselves(place: str, acme: Tenant, superuser: Any) -> None:
     given = limit("concurrency", "none", 3)
     Crowd(place, acme, [given], requests=1, processes=3, parallel=1, dies=True).run_to_death()
 
@@ -62,6 +80,7 @@ def test_slots_of_processes_that_died_end_by_themselves(place: str, acme: Tenant
             return await process.refusal(request_of(acme), given)
 
     assert asyncio.run(ask()) is not None
-    if place == "postgres":
-        superuser.execute("UPDATE gateway_usageslot SET expires_at = now() - interval '1 second'")
-        assert asyncio.run(ask()) is None
+    age(place, acme, given, SLOT_SECONDS - 120, superuser)
+    assert asyncio.run(ask()) is not None, "a long request is no dead one"
+    age(place, acme, given, 120, superuser)
+    assert asyncio.run(ask()) is None

@@ -26,9 +26,11 @@ class Notebook:
     """Keeps what the transformer takes down."""
 
     entries: list[tuple[ProxyRequest, str, Tokens]] = field(default_factory=list)
+    estimates: list[int] = field(default_factory=list)
 
-    async def admit(self, request: ProxyRequest) -> None:
+    async def admit(self, request: ProxyRequest, tokens: int) -> None:
         assert request.request_id
+        self.estimates.append(tokens)
 
     async def settle(self, request: ProxyRequest, outcome: str, tokens: Tokens) -> None:
         self.entries.append((request, outcome, tokens))
@@ -87,6 +89,7 @@ def exchanged(
     status: int = 200,
     duplex: bool = True,
     breaks_off: bool = False,
+    answer_breaks_off: bool = False,
     mappings: Path | None = None,
 ) -> Passed:
     """Return what a request and its answer became."""
@@ -121,7 +124,8 @@ def exchanged(
             if found.HasField("request_body") and _mutation(found.request_body).streamed_response.end_of_stream:
                 break
         if passed.denial is None and not breaks_off:
-            await _reply(stream, passed, status, answer, answer_kind or JSON, duplex=duplex)
+            kind_of_answer = answer_kind or JSON
+            await _reply(stream, passed, status, answer, kind_of_answer, duplex=duplex, breaks_off=answer_breaks_off)
         await stream.done_writing()
         assert await stream.read() is grpc.aio.EOF
 
@@ -130,18 +134,25 @@ def exchanged(
 
 
 async def _reply(
-    stream: Any, passed: Passed, status: int, answer: list[bytes] | bytes, kind: dict[str, str], *, duplex: bool
+    stream: Any,
+    passed: Passed,
+    status: int,
+    answer: list[bytes] | bytes,
+    kind: dict[str, str],
+    *,
+    duplex: bool,
+    breaks_off: bool,
 ) -> None:
     await stream.write(ext_proc.ProcessingRequest(response_headers=headers({":status": str(status), **kind})))
     found = (await stream.read()).response_headers.response.header_mutation
     passed.removed += found.remove_headers
     parts = [answer] if isinstance(answer, bytes) else answer
     for number, piece in enumerate(parts, 1):
-        last = number == len(parts)
+        last = number == len(parts) and not breaks_off
         await stream.write(ext_proc.ProcessingRequest(response_body=ext_proc.HttpBody(body=piece, end_of_stream=last)))
         if not duplex:
             passed.pieces.append(_mutation((await stream.read()).response_body).body)
-    while duplex:
+    while duplex and len(passed.pieces) < (len(parts) if breaks_off else float("inf")):
         found = _mutation((await stream.read()).response_body).streamed_response
         passed.pieces.append(found.body)
         if found.end_of_stream:

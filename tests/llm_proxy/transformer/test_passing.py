@@ -12,6 +12,7 @@ from gateway.transformer.tokens import Tokens
 from tests.llm_proxy.transformer.stream import EVENTS, JSON, context, event, events_of, exchanged
 
 HELLO = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+PROMPT = len("gpt-4ouserHello") // 4
 STREAMED = {**HELLO, "stream": True}
 CHUNK = {"choices": [{"index": 0, "delta": {"content": "Hi"}}], "usage": None}
 LAST = {
@@ -145,7 +146,35 @@ def test_a_providers_error_is_told_and_taken_down() -> None:
 
 def test_a_stream_that_breaks_off_is_taken_down_once() -> None:
     passed = exchanged(HELLO, request=context(), breaks_off=True)
-    assert passed.settled == ("allowed", Tokens())
+    assert passed.settled == ("allowed", Tokens(input=PROMPT))
+
+
+ASKED = {**STREAMED, "stream_options": {"include_usage": True}}
+BEGUN = event({"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}})
+WORD = event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}})
+
+
+@pytest.mark.parametrize(
+    ("answer", "tokens"),
+    [([event(CHUNK)] * 3, Tokens(PROMPT, 0, 3)), ([BEGUN, WORD, WORD, WORD], Tokens(9, 0, 4))],
+    ids=["openai", "anthropic"],
+)
+def test_who_breaks_a_stream_off_has_used_what_has_passed(answer: list[bytes], tokens: Tokens) -> None:
+    passed = exchanged(ASKED, request=context(), answer=answer, answer_kind=EVENTS, answer_breaks_off=True)
+    assert passed.settled == ("allowed", tokens)
+
+
+def test_a_stream_that_does_not_say_what_it_used_is_counted_by_its_events() -> None:
+    passed = exchanged(ASKED, request=context(), answer=[event(CHUNK)] * 2 + [event("[DONE]")], answer_kind=EVENTS)
+    assert passed.settled == ("allowed", Tokens(PROMPT, 0, 2))
+
+
+def test_limits_are_told_how_long_the_prompt_is() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 40_000}}
+    words = {"type": "text", "text": "word " * 800 + "ü" * 4}
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": [words, picture]}]}
+    (tokens,) = exchanged(body, request=context()).notebook.estimates
+    assert 1_002 <= tokens <= 1_020, "four bytes a token, and nothing for what no person wrote"
 
 
 @pytest.mark.parametrize("usage", [{"prompt_tokens": "7"}, {"prompt_tokens": True}, {"prompt_tokens": -1}, [], None, 3])

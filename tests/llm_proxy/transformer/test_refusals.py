@@ -54,6 +54,13 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     assert (passed.denial.status.code, passed.problem["code"]) == (400, "malformed")
 
 
+@pytest.mark.parametrize("depth", [400, 900, 5_000])
+def test_what_is_nested_too_deeply_is_refused_and_never_an_error(depth: int) -> None:
+    nested = b'{"model": "m", "deep": ' + b"[" * depth + b"]" * depth + b"}"
+    passed = exchanged(nested, request=context())
+    assert passed.denial is None or passed.problem["code"] == "malformed"
+
+
 def test_a_compressed_body_is_refused() -> None:
     passed = exchanged(HELLO, request=context(), kind={"content-type": "application/json", "content-encoding": "gzip"})
     assert passed.problem["code"] == "unsupported_media_type"

@@ -1,4 +1,4 @@
-{{/* Envoy's configuration from files/parts.yaml and the values; gateway/envoy.py does the same, and tests compare both. */}}
+{{/* Envoy's configuration from files/parts.yaml and the values; gateway/envoy/ does the same, and tests compare both. */}}
 {{- define "gatehouse.envoy" -}}
 {{- $parts := .Files.Get "files/parts.yaml" | fromYaml -}}
 {{- $upstreams := (fromJson (include "gatehouse.upstreams" .)).all -}}
@@ -90,8 +90,6 @@ static_resources:
 {{- end -}}
 {{- end -}}
 {{- $routes = append $routes $parts.undecided -}}
-{{- else -}}
-{{- $routes = prepend $routes (merge (dict "match" (dict "path" "/healthz")) (omit $parts.undecided "match")) -}}
 {{- end -}}
 {{- $host := merge (dict "routes" $routes) $parts.virtual_host -}}
 {{- $own := dict
@@ -112,6 +110,8 @@ filters:
     typed_config: {{ toJson $parts.health_check }}
   - name: envoy.filters.http.header_mutation
     typed_config: {{ toJson $parts.header_mutation }}
+  - name: envoy.filters.http.rbac
+    typed_config: {{ toJson $parts.escaped_slashes }}
   - name: envoy.filters.http.jwt_authn
     typed_config: {{ include "gatehouse.jwtAuthn" . }}
   {{- if $values.requestsPerMinute }}
@@ -125,14 +125,7 @@ filters:
     typed_config: {{ include "gatehouse.extAuthz" . }}
   {{- end }}
   {{- if $values.transformer.enabled }}
-  {{- $own := dict
-    "grpc_service" (dict "envoy_grpc" (dict "cluster_name" "transformer"))
-    "message_timeout" (printf "%vs" $values.transformer.timeoutSeconds)
-    "failure_mode_allow" $values.transformer.failureModeAllow
-    "processing_mode" (merge (deepCopy $values.transformer.processingMode) $parts.ext_proc.processing_mode)
-  }}
-  - name: envoy.filters.http.ext_proc
-    typed_config: {{ mergeOverwrite (deepCopy $parts.ext_proc) $own | toJson }}
+  - {{ include "gatehouse.transforming" . }}
   {{- end }}
   {{- if not (or $values.httpProxy.host $values.upstream) }}
   - name: envoy.filters.http.dynamic_forward_proxy
@@ -142,6 +135,32 @@ filters:
   {{- end }}
   - name: envoy.filters.http.router
     typed_config: {{ toJson $parts.router }}
+{{- end }}
+
+{{/* The transformer's filter. Refusals are not its to read: with one address for everything no route says so, and the
+filter is made when a request has come as far as here. */}}
+{{- define "gatehouse.transforming" -}}
+{{- $values := .root.Values -}}
+{{- $own := dict
+  "grpc_service" (dict "envoy_grpc" (dict "cluster_name" "transformer"))
+  "message_timeout" (printf "%vs" $values.transformer.timeoutSeconds)
+  "failure_mode_allow" $values.transformer.failureModeAllow
+  "processing_mode" (merge (deepCopy $values.transformer.processingMode) .parts.ext_proc.processing_mode)
+-}}
+{{- $filter := dict "name" "envoy.filters.http.ext_proc" "typed_config" (mergeOverwrite (deepCopy .parts.ext_proc) $own) -}}
+{{- if $values.upstream -}}
+{{- $input := dict "name" "path" "typed_config" (dict "@type" "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput" "header_name" ":path") -}}
+{{- $predicate := dict "single_predicate" (dict "input" $input "value_match" (dict "prefix" "/")) -}}
+{{- $action := dict "@type" "type.googleapis.com/envoy.extensions.filters.http.composite.v3.ExecuteFilterAction" "typed_config" $filter -}}
+{{- $matcher := dict "predicate" $predicate "on_match" (dict "action" (dict "name" "transform" "typed_config" $action)) -}}
+{{- $composite := dict "name" "composite" "typed_config" (dict "@type" "type.googleapis.com/envoy.extensions.filters.http.composite.v3.Composite") -}}
+{{- $filter = dict "name" "envoy.filters.http.composite" "typed_config" (dict
+  "@type" "type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher"
+  "extension_config" $composite
+  "xds_matcher" (dict "matcher_list" (dict "matchers" (list $matcher)))
+) -}}
+{{- end -}}
+{{- toJson $filter -}}
 {{- end }}
 
 {{- define "gatehouse.jwtAuthn" -}}

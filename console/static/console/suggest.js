@@ -1,12 +1,12 @@
-/* Suggests how a query may go on: a combobox with a list (WAI-ARIA authoring practices). Without it the field searches. */
+/* Suggests how a text may go on: a combobox with a list (WAI-ARIA authoring practices). Without it one types it out. */
 (function () {
   "use strict";
 
-  document.querySelectorAll("[data-audit-suggest]").forEach(function (box) {
+  document.querySelectorAll("[data-suggest]").forEach(function (box) {
     var input = box.querySelector("input");
     var list = box.querySelector("[role=listbox]");
-    var said = box.querySelector("[data-audit-options-said]");
-    var address = box.dataset.auditSuggest;
+    var said = box.querySelector("[data-options-said]");
+    var address = box.dataset.suggest;
     var options = [], from = 0, active = -1, timer = 0, asked = 0;
 
     input.setAttribute("role", "combobox");
