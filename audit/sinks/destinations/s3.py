@@ -248,10 +248,9 @@ class S3(HttpDestination):
             if status in _LATER_STATUSES:
                 raise
             return False if status == _NOT_FOUND else None
-        if found.get("ContentLength") != length:
-            return False
-        checksum = found.get("ChecksumSHA256")
-        return None if checksum is None else bool(checksum == base64.b64encode(digest).decode())
+        if (checksum := found.get("ChecksumSHA256")) is not None:
+            return bool(checksum == base64.b64encode(digest).decode())
+        return None if found.get("ContentLength") == length else False
 
     def _key(self, part: Sequence[Item]) -> tuple[str, str]:
         """Return the key of some events without its ending, and the ending."""
