@@ -26,6 +26,8 @@ PATIENCE = 90
 class Run:
     """A run of the portal with a state directory of its own."""
 
+    command: tuple[str, ...] = (sys.executable, "-m", "portal.run")
+
     def __init__(self, home: Path, port: int) -> None:
         self.home = home
         self.port = port
@@ -40,7 +42,7 @@ class Run:
     def start(self) -> None:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "portal.run"],
+                self.command,
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=log,
@@ -51,7 +53,7 @@ class Run:
     def refused(self, **extra: str) -> str:
         """Run to the end and return the one line that it says."""
         result = subprocess.run(
-            [sys.executable, "-m", "portal.run"],
+            self.command,
             cwd=ROOT,
             env=self.environment(**extra),
             capture_output=True,

@@ -1,31 +1,18 @@
 """What comes in: the listener, the filters that a request passes, and the routes."""
 
 import re
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from gateway.upstreams import Upstream
 
-from .pieces import HTTP, TLS, Part, address, files
+from .pieces import HTTP, TLS, Part, Section, address, files
 from .replies import mapper
-
-if TYPE_CHECKING:
-    from .proxy import Proxy
 
 CHECK_PATH = "/check"
 
 
-class Incoming:
-    """What one proxy does with requests.
-
-    Args:
-        proxy: it.
-        parts: of ``parts.yaml``.
-    """
-
-    def __init__(self, proxy: "Proxy", parts: Part) -> None:
-        self._proxy = proxy
-        self._parts: dict[str, Any] = parts
+class Incoming(Section):
+    """What one proxy does with requests."""
 
     def listener(self) -> Part:
         """Return where clients connect, and everything that becomes of their requests."""
@@ -167,10 +154,6 @@ class Incoming:
         host = {"@type": kind, "host_rewrite_header": "x-gatehouse-upstream"}
         per_filter = {"envoy.filters.http.dynamic_forward_proxy": host}
         return {"match": match, "route": route, "typed_per_filter_config": per_filter}
-
-    def _part(self, name: str) -> Part:
-        part: Part = self._parts[name]
-        return part
 
 
 def _begins(header: Part) -> Part:

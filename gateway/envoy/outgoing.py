@@ -1,26 +1,12 @@
 """What goes out: providers, Gatehouse's own servers, and the HTTP proxy between."""
 
-from typing import TYPE_CHECKING, Any
-
 from gateway.upstreams import Upstream, upstream_at
 
-from .pieces import TYPE, Part, address, endpoint, files, inside, is_address, options, socket, verified
-
-if TYPE_CHECKING:
-    from .proxy import Proxy
+from .pieces import TYPE, Part, Section, address, endpoint, files, inside, is_address, options, socket, verified
 
 
-class Outgoing:
-    """Whom one proxy calls.
-
-    Args:
-        proxy: it.
-        parts: of ``parts.yaml``.
-    """
-
-    def __init__(self, proxy: "Proxy", parts: Part) -> None:
-        self._proxy = proxy
-        self._parts: dict[str, Any] = parts
+class Outgoing(Section):
+    """Whom one proxy calls."""
 
     def clusters(self) -> list[Part]:
         """Return the servers that are called, each by its name."""
@@ -111,10 +97,6 @@ class Outgoing:
         if self._proxy.client:
             more["tls_certificates"] = [files(self._proxy.client)]
         return verified(where, self._proxy.gatehouse_authorities or self._proxy.authorities, more)
-
-    def _part(self, name: str) -> Part:
-        part: Part = self._parts[name]
-        return part
 
 
 def _tunnel(name: str, hostname: str) -> Part:

@@ -2,9 +2,12 @@
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.upstreams import Upstream
+
+if TYPE_CHECKING:
+    from .proxy import Proxy
 
 TYPE = "type.googleapis.com/envoy"
 HTTP = f"{TYPE}.extensions.filters.http"
@@ -18,6 +21,23 @@ class Pair:
 
     certificate: str
     key: str
+
+
+class Section:
+    """A section of one proxy's configuration.
+
+    Args:
+        proxy: it.
+        parts: of ``parts.yaml``.
+    """
+
+    def __init__(self, proxy: "Proxy", parts: Part) -> None:
+        self._proxy = proxy
+        self._parts: dict[str, Any] = parts
+
+    def _part(self, name: str) -> Part:
+        part: Part = self._parts[name]
+        return part
 
 
 def address(host: str, port: int) -> Part:

@@ -6,13 +6,12 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 
 from tests.llm_proxy.envoy.running import require_envoy
-from tests.running import PATIENCE, ROOT, Run
+from tests.running import PATIENCE, Run
 
 START_SECONDS = 240  # a database, the demo and eight processes, beside other tests
 NAMES = ("PROXY_PORT", "PROXY_ADMIN_PORT", "FAKE_PROVIDER_PORT", "TRANSFORMER_PORT")
@@ -31,6 +30,8 @@ def quiet_ports(number: int) -> range:
 class ProxyRun(Run):
     """The same with the proxy, on free ports."""
 
+    command = (*Run.command, "proxy")
+
     def __init__(self, run: Run) -> None:
         portal, _gateway, *others = quiet_ports(len(NAMES) + 2)
         super().__init__(run.home, portal)
@@ -39,27 +40,6 @@ class ProxyRun(Run):
 
     def environment(self, **extra: str) -> dict[str, str]:
         return super().environment(**{"DEMO": "1"} | self.ports | extra)
-
-    def start(self) -> None:
-        with self.log.open("w") as log:
-            command = [sys.executable, "-m", "portal.run", "proxy"]
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment(), stdout=log, stderr=log, text=True
-            )
-
-    def refused(self, **extra: str) -> str:
-        """Run to the end and return the one line that it says."""
-        result = subprocess.run(
-            [sys.executable, "-m", "portal.run", "proxy"],
-            cwd=ROOT,
-            env=self.environment(**extra),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert result.returncode == 1
-        return result.stderr
 
     def are_closed(self) -> bool:
         """Return whether nobody listens on the proxy's ports."""
