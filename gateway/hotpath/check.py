@@ -18,6 +18,7 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any
 
+from gateway.upstreams import ANTHROPIC_VERSION
 from isolation.addresses import peer_address
 
 from .asking import Asker, Askers
@@ -66,8 +67,7 @@ UNAVAILABLE_AS_HEADER = b"x-gatehouse-unavailable-as"
 """Envoy throws the answer away that explains a 5xx. With 424 in this header an outage is answered so, and Envoy, which
 sets it, makes 503 of it again."""
 
-# The version of the API that is meant when the client names none (Anthropic demands one).
-_VERSION = b"2023-06-01"
+_VERSION = ANTHROPIC_VERSION.encode()
 # Whatever a client may have sent that opens, or chooses, something at a provider, what is ours, and what a server may
 # take for another method or path than the one that was allowed.
 _REMOVED = (
@@ -75,6 +75,7 @@ _REMOVED = (
     *STATED,
     b"api-key",
     b"cookie",
+    b"ocp-apim-subscription-key",
     b"openai-organization",
     b"openai-project",
     b"proxy-authorization",
