@@ -6,14 +6,14 @@ fails here.
 
 import pytest
 from django.db import transaction
+from pytest_django import DjangoDbBlocker
 
-from accounts.models import User
 from api.operation import NO_PERMISSION
 from tenants.permissions import P
 from tests.accounts.api.stage import organization_key, with_key
 from tests.api.operations import Described, operations
 from tests.api.stage import Stage, stage_of
-from tests.people import Tenant
+from tests.people import Cast
 
 PATHS: dict[str, list[Described]] = {}
 for _operation in operations():
@@ -21,9 +21,17 @@ for _operation in operations():
 CALLERS = ("anonymous", "stranger", "operator", "none", "auditor", "viewer", "member", "admin", "owner")
 
 
+@pytest.fixture(scope="session")
+def stage_cast(cast: Cast, django_db_blocker: DjangoDbBlocker) -> Cast:
+    with django_db_blocker.unblock():
+        cast.learn("stage", lambda: stage_of(cast.enter("acme"), cast.enter("globex").owner, cast.enter("operator")))
+    return cast
+
+
 @pytest.fixture
-def stage(acme: Tenant, stranger: User, operator: User) -> Stage:
-    return stage_of(acme, stranger, operator)
+def stage(stage_cast: Cast, db: None) -> Stage:
+    found: Stage = stage_cast.enter("stage")
+    return found
 
 
 def undone(stage: Stage, caller: str, operation: Described) -> tuple[int, str]:
