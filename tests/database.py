@@ -282,12 +282,18 @@ class Cleaner:
         return [table for (table,) in self._connection.execute(query).fetchall()]
 
     def _keep(self, table: str, name: str) -> sql.Composed:
-        """Copy a table's rows aside, under a name, and return the statement that brings them back."""
+        """Copy a table's rows aside, under a name, and return the statement that brings them back.
+
+        A column that names the transaction of its row names the one that brings it back.
+        """
         copy = sql.Identifier("baseline", name)
         self._connection.execute(sql.SQL("CREATE TABLE {} AS TABLE {}").format(copy, _raw(table)))
         columns = self._connection.execute(
-            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass"
-            " AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+            """
+            SELECT attname FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+            WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+              AND coalesce(pg_get_expr(adbin, adrelid), '') <> 'pg_current_xact_id()'
+            """,
             [table],
         ).fetchall()
         names = sql.SQL(", ").join(sql.Identifier(name) for (name,) in columns)

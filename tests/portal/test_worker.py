@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from celery.contrib.testing.worker import start_worker
+from django.conf import settings
 from kombu import Connection, pools
 from kombu.transport.sqlalchemy import Transport
 
@@ -36,7 +37,7 @@ def worker(broker: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     app.conf.update(broker_url=broker.as_uri(include_password=True), task_always_eager=False)
     monkeypatch.setattr(Transport, "polling_interval", 0.05)
     try:
-        with start_worker(app, perform_ping_check=False, shutdown_timeout=PATIENCE):
+        with start_worker(app, loglevel=settings.LOG_LEVEL, perform_ping_check=False, shutdown_timeout=PATIENCE):
             yield
     finally:
         app.conf.update(usual)

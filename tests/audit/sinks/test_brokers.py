@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from celery.contrib.testing.worker import start_worker
+from django.conf import settings
 from kombu import Connection
 from kombu.transport.sqlalchemy import Transport
 
@@ -52,7 +53,8 @@ def messages_over(url: str) -> Iterator[None]:
 @contextmanager
 def delivery_worker() -> Iterator[None]:
     """Run the worker of the queue that deliveries have."""
-    with start_worker(app, perform_ping_check=False, queues=["delivery"], shutdown_timeout=PATIENCE):
+    usual = {"loglevel": settings.LOG_LEVEL, "perform_ping_check": False, "shutdown_timeout": PATIENCE}
+    with start_worker(app, queues=["delivery"], **usual):
         yield
 
 
