@@ -53,8 +53,9 @@ def messages_over(url: str) -> Iterator[None]:
 @contextmanager
 def delivery_worker() -> Iterator[None]:
     """Run the worker of the queue that deliveries have."""
-    usual = {"loglevel": settings.LOG_LEVEL, "perform_ping_check": False, "shutdown_timeout": PATIENCE}
-    with start_worker(app, queues=["delivery"], **usual):
+    with start_worker(
+        app, loglevel=settings.LOG_LEVEL, perform_ping_check=False, queues=["delivery"], shutdown_timeout=PATIENCE
+    ):
         yield
 
 
