@@ -84,7 +84,7 @@ class IssuedTokenAdmin(WithHistory, KeysetList, TenantModelAdmin):
     """What was issued in the last month; the tokens themselves are stored nowhere."""
 
     permissions: ClassVar = {"view": P.LLM_PROXY_READ}
-    menu = ("LLM proxy", 15)
+    menu = ("LLM proxy", 25)
     menu_title = "Access tokens"
     icon = "badge"
     description = "See who got tokens for which project and model, and end them before their time."

@@ -16,12 +16,14 @@ PURPOSES = {
 """What each form needs in a project."""
 
 
-def project_field(purpose: str, **options: Any) -> forms.CharField:
+def project_field(purpose: str, placeholder: str = "", **options: Any) -> forms.CharField:
     """Return a field for a project's identifier.
 
     Args:
         purpose: one of `PURPOSES`.
+        placeholder: what an empty field means.
         options: as every field's.
     """
-    widget = SuggestInput(reverse("console:llm_project_suggestions", args=[purpose]))
+    attrs = {"placeholder": placeholder} if placeholder else None
+    widget = SuggestInput(reverse("console:llm_project_suggestions", args=[purpose]), attrs)
     return forms.CharField(label="Project", max_length=LONGEST_TYPED, widget=widget, **options)

@@ -13,4 +13,4 @@ class UsageFilterForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)
-        self.fields["project"] = project_field("usage", required=False)
+        self.fields["project"] = project_field("usage", "All projects", required=False)
