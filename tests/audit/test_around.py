@@ -248,7 +248,7 @@ def test_a_role_in_a_project_that_hides_it_is_no_reader(acme: Tenant) -> None:
 def test_the_number_of_statements_of_an_event_and_a_timeline_does_not_grow(acme: Tenant, operator: User) -> None:
     pk, person = acme.organization.pk, acme.member.pk
     kin = {"actor_id": person, "target_id": str(person), "request_id": "r-1", "session": "s-1"}
-    event = write(pk, **kin)
+    event = write(pk, ago=timedelta(minutes=1), **kin)  # whatever follows changed something since
     write_many(pk, 2, **kin)
     visits = [
         (signed_in(acme.owner), f"{LOG}{event.pk}/"),
