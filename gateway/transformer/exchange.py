@@ -195,29 +195,28 @@ class Exchange:
         hides_usage = self._body.added_usage if self._body else False
         model = self._request.model if self._request else ""
         self._reply = Reply(headers, status, mapping, hides_usage=hides_usage, model=model)
+        self._is_whole = given.end_of_stream
         yield answers.response_headers((), removes_length=self._reply.is_rewritten)
-        if given.end_of_stream:
-            await self._end()
+        if self._is_whole:
+            await self.close()
 
     async def _take_reply_body(self, given: Any) -> AsyncIterator[Any]:
         assert self._reply is not None  # noqa: S101 - headers come first
         made = self._reply.take(given.body)
         if given.end_of_stream:
             made += self._reply.end()
-        if made or given.end_of_stream or not self._replies_in_duplex:
-            yield answers.response_piece(made, given.end_of_stream, duplex=self._replies_in_duplex)
-        if given.end_of_stream:
-            await self._end()
+            self._is_whole = True  # now: Envoy may end the stream as soon as it has the last piece
+        if made or self._is_whole or not self._replies_in_duplex:
+            yield answers.response_piece(made, self._is_whole, duplex=self._replies_in_duplex)
+        if self._is_whole:
+            await self.close()
 
     async def _take_reply_trailers(self, given: Any) -> AsyncIterator[Any]:
         made = self._reply.end() if self._reply else b""
+        self._is_whole = True
         if made and self._replies_in_duplex:
             yield answers.response_piece(made, is_last=False, duplex=True)
         yield ext_proc.ProcessingResponse(response_trailers=ext_proc.TrailersResponse())
-        await self._end()
-
-    async def _end(self) -> None:
-        self._is_whole = True
         await self.close()
 
 

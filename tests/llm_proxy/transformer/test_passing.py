@@ -1,5 +1,6 @@
 """What leaves, and what comes back: prompts are masked, figures read, and everything else stays as it was."""
 
+import asyncio
 import gzip
 import json
 from binascii import crc32
@@ -8,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from gateway.hotpath.proxy_request import CONTEXT_HEADER
+from gateway.transformer.exchange import Exchange, Tools
+from gateway.transformer.messages import ext_proc
 from gateway.transformer.tokens import Tokens
-from tests.llm_proxy.transformer.stream import EVENTS, JSON, context, event, events_of, exchanged
+from tests.llm_proxy.transformer.stream import EVENTS, JSON, Notebook, context, event, events_of, exchanged, headers
 
 HELLO = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
 PROMPT = len("gpt-4ouserHello") // 4
@@ -162,6 +166,30 @@ WORD = event({"type": "content_block_delta", "index": 0, "delta": {"type": "text
 def test_who_breaks_a_stream_off_has_used_what_has_passed(answer: list[bytes], tokens: Tokens) -> None:
     passed = exchanged(ASKED, request=context(), answer=answer, answer_kind=EVENTS, answer_breaks_off=True)
     assert passed.settled == ("allowed", tokens)
+
+
+def test_a_stream_that_has_come_to_its_end_is_believed_though_envoy_goes_at_once() -> None:
+    """Envoy ends its own stream as soon as it has the last piece, perhaps before anything is taken down."""
+    notebook = Notebook()
+    exchange = Exchange(Tools(notebook, {}))
+    asked = headers({":method": "POST", **JSON, CONTEXT_HEADER.decode(): context().header().decode()})
+    reply = headers({":status": "200", **EVENTS})
+    end = b"".join([event(CHUNK)] * 4) + event(LAST) + event("[DONE]")
+
+    async def play() -> None:
+        for message in (
+            ext_proc.ProcessingRequest(request_headers=asked),
+            ext_proc.ProcessingRequest(request_body=ext_proc.HttpBody(body=b"{}", end_of_stream=True)),
+            ext_proc.ProcessingRequest(response_headers=reply),
+        ):
+            assert [answer async for answer in exchange.take(message)]
+        last = ext_proc.ProcessingRequest(response_body=ext_proc.HttpBody(body=end, end_of_stream=True))
+        async for _ in exchange.take(last):
+            break
+        await exchange.close()
+
+    asyncio.run(play())
+    assert [tokens for _, _, tokens in notebook.entries] == [Tokens(12, 8, 3)]
 
 
 def test_a_stream_that_does_not_say_what_it_used_is_counted_by_its_events() -> None:
