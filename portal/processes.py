@@ -122,7 +122,8 @@ def commands(settings: Any) -> dict[str, list[str]]:
     gateway += ["--workers", str(settings.GATEWAY_WORKERS), "--log-level", "warning", "--workers-kill-timeout", "3"]
     gateway += [*(["--access-log"] if settings.ACCESS_LOG else []), "gateway.hotpath.app:application"]
     worker = [sys.executable, "-m", "celery", "--app", "portal", "--quiet", "worker", "--beat"]
-    worker += ["--pool", "threads", "--concurrency", "2", "--loglevel", settings.LOG_LEVEL]
+    # More threads than there are long tasks (verification, exports): sealing, each second, waits for none of them.
+    worker += ["--pool", "threads", "--concurrency", "6", "--loglevel", settings.LOG_LEVEL]
     worker += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker += ["--schedule", settings.CELERY_BEAT_SCHEDULE_FILENAME]
     # Apart from the others: a receiver that does not answer keeps a thread here, and nothing else waits for it.
