@@ -10,8 +10,8 @@ import gc
 import hashlib
 import logging
 import logging.config
+import re
 import secrets
-import string
 from asyncio import current_task
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
@@ -50,8 +50,7 @@ START_SECONDS = 5.0
 # A body this large is read to its end before it is refused: a client that is still sending when the connection closes
 # may never see the answer (RFC 9112 section 9.6).
 DRAINED_BYTES = 2**20
-_ID_BYTES = (string.ascii_letters + string.digits + "._-").encode()
-_ID_LENGTH = range(8, 65)
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _JSON: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _PROBLEM: Headers = [(b"content-type", b"application/problem+json"), (b"cache-control", b"no-store")]
 _LONG = b"10000"  # bytes of a body that the short way no longer reads
@@ -221,10 +220,10 @@ class Gateway:
 
     def _identify(self, request_id: bytes | None) -> bytes:
         """Return a request's own id, or a new one where it has none that can be passed on."""
-        if request_id is not None and len(request_id) in _ID_LENGTH and not request_id.translate(None, _ID_BYTES):
-            return request_id
-        self._requests += 1
-        return b"%b%x" % (self._request_prefix, self._requests)
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+            self._requests += 1
+            return b"%b%x" % (self._request_prefix, self._requests)
+        return request_id
 
     def _place_of(self, client: tuple[str, int] | None, headers: dict[bytes, bytes], event: Message) -> bytes:
         """Return where the answer to a request lies: a hash of all that decides about it, under a secret.

@@ -157,7 +157,7 @@ class Check:
         self._credential_uses = CredentialUses(database)
         self._refusals = RefusalLog(database)
         self._askers = Askers(config, database, introspection)
-        self._secret = secrets.token_hex(32).encode()
+        self._hash = hashlib.blake2b(digest_size=16, key=secrets.token_bytes(32))
         self._verdicts: dict[bytes, _Verdict] = {}
 
     @property
@@ -359,19 +359,21 @@ class Check:
     def _place_of(self, scope: Scope, headers: dict[bytes, bytes]) -> bytes:
         """Return where the answer to a request lies: a hash of all that decides about it, under a secret."""
         client = scope["client"]
+        digest = self._hash.copy()
         # No header, path or method can hold a line's end: nothing else makes the same text.
-        text = b"\n".join(
-            (
-                self._secret,
-                *map(headers.get, _DECIDING, _ABSENT),
-                b"1" if VERSION_HEADER in headers else b"",
-                scope["method"].encode(),
-                scope["raw_path"],
-                scope["query_string"],
-                client[0].encode() if client else b"",
+        digest.update(
+            b"\n".join(
+                (
+                    *map(headers.get, _DECIDING, _ABSENT),
+                    b"1" if VERSION_HEADER in headers else b"",
+                    scope["method"].encode(),
+                    scope["raw_path"],
+                    scope["query_string"],
+                    client[0].encode() if client else b"",
+                )
             )
         )
-        return hashlib.sha256(text).digest()
+        return digest.digest()
 
     def _remember(self, place: bytes, verdict: _Verdict) -> None:
         self._verdicts.pop(place, None)
