@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from audit.people import Person, register
+from isolation.identifiers import parse_uuid
 from tenants.models import Membership
 
 from .models import User
@@ -16,7 +17,7 @@ class Logins:
     def find(self, text: str, organization_id: UUID | None) -> Person | None:
         """Return who has an address or id; of an organization, only somebody who is or was its member."""
         named = Q(email__iexact=text)
-        if (pk := _uuid(text)) is not None:
+        if (pk := parse_uuid(text)) is not None:
             named |= Q(pk=pk)
         logins = User.objects.filter(named)
         if organization_id is not None:
@@ -33,13 +34,6 @@ class Logins:
         if organization_id is None:
             return True
         return bool(Membership.objects.filter(user_id=person_id, is_active=True).exists())
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 register(Logins())

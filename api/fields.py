@@ -8,6 +8,8 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from isolation.identifiers import is_uuid
+
 if TYPE_CHECKING:
     from .views import ApiView
 
@@ -74,7 +76,7 @@ class IdOrNameField(serializers.UUIDField):
         """
         if not isinstance(data, str) or not re.fullmatch(_ID_OR_NAME, data):
             self.fail("invalid", value=data)
-        if _NAME.fullmatch(data) and not _is_id(data):
+        if _NAME.fullmatch(data) and not is_uuid(data):
             return data
         return super().to_internal_value(data)
 
@@ -103,10 +105,3 @@ class NamedReferenceField(IdOrNameField):
         if row is None:
             self.fail("does_not_exist")
         return row
-
-
-def _is_id(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

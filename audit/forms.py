@@ -13,6 +13,7 @@ from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
 
 from console.confirm import dress
 from isolation.exceptions import DomainError
+from isolation.identifiers import parse_uuid
 
 from .catalogue import catalogue
 from .models import Outcome
@@ -199,7 +200,7 @@ class OperatorFilterForm(FilterForm):
         text = self.cleaned_data["organization"].strip()
         if not text:
             return None
-        found: UUID | None = self._find(text) or _uuid(text)
+        found: UUID | None = self._find(text) or parse_uuid(text)
         if found is None:
             raise forms.ValidationError(f"There is no organization “{text}”. Write its identifier, such as acme.")
         return found
@@ -249,10 +250,3 @@ class SavedSearchForm(forms.Form):
     def refuse(self, error: DomainError) -> None:
         """Show what the service refuses."""
         self.add_error(error.field if error.field in self.fields else None, error.message)
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

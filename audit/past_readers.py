@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from isolation.identifiers import parse_uuid
+
 from .models import Event, Outcome, RetirementReceipt, UnattributedChange
 from .patience import LIST, TookTooLong, patience
 from .readers import MOST, Readers
@@ -57,7 +59,7 @@ def readers_when(event: Event, permission: str) -> Readers:
 def targets(changes: Sequence[Event], kind: str) -> set[UUID]:
     """Return the ids of the rows of one type that changes tell of."""
     texts = {change.target_id for change in changes if change.target_type == kind}
-    return {pk for pk in map(_as_id, texts) if pk}
+    return {pk for pk in map(parse_uuid, texts) if pk}
 
 
 def doubt_about(what: str, names: Iterable[str]) -> str:
@@ -65,13 +67,6 @@ def doubt_about(what: str, names: Iterable[str]) -> str:
     ordered = sorted(names)
     others = f" and {len(ordered) - MOST} more" if len(ordered) > MOST else ""
     return f"{what}: {', '.join(ordered[:MOST])}{others}." if ordered else ""
-
-
-def _as_id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _since(event: Event) -> Any:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from isolation.identifiers import is_uuid
 from isolation.scope import INSTALLATION
 
 from .catalogue import catalogue
@@ -90,7 +91,7 @@ class EventFilter:
         if self.except_action:
             yield ~Q(action=self.except_action)
         if self.target:
-            yield Q(target_id=self.target) if _is_uuid(self.target) else _named(self.target)
+            yield Q(target_id=self.target) if is_uuid(self.target) else _named(self.target)
         if self.installation:
             yield in_log(INSTALLATION)
 
@@ -120,10 +121,3 @@ def in_log(log: UUID) -> Q:
 
 def _named(text: str) -> Q:
     return equals("target_label", text) | Q(target_id=text)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False

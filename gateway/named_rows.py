@@ -9,9 +9,9 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import ApiKey, ServiceAccount
 from gateway.models import LimitSubject
-from gateway.references import is_uuid
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
+from isolation.identifiers import is_uuid
 from tenants.models import Membership, Project
 from tenants.permissions import P
 

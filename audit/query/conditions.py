@@ -19,6 +19,7 @@ from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThan
 from django.utils import timezone
 
 from audit.catalogue import catalogue
+from isolation.identifiers import is_uuid, parse_uuid
 
 from .errors import QueryError
 from .qualifiers import DOORS, OUTCOMES, QUALIFIERS
@@ -281,8 +282,4 @@ def _one_of(value: Value, allowed: Sequence[str], what: str) -> str:
 
 
 def _uuid(text: str) -> UUID | None:
-    try:
-        found = UUID(text)
-    except ValueError:
-        return None
-    return found if str(found) == text.lower() else None
+    return parse_uuid(text) if is_uuid(text.lower()) else None

@@ -12,6 +12,7 @@ from audit.people import people
 from audit.redaction import snapshot
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
+from isolation.identifiers import parse_uuid
 from isolation.scope import INSTALLATION
 
 from .retention import require_keeper, required_text
@@ -127,17 +128,15 @@ def subject_of(text: str, organization_id: UUID) -> UUID:
     person = people().find(text, None if organization_id == INSTALLATION else organization_id)
     if person is not None:
         return person.id
-    try:
-        return UUID(text)
-    except ValueError:
-        pass
+    if (pk := parse_uuid(text)) is not None:
+        return pk
     events = Event.objects.all() if organization_id != INSTALLATION else Event.objects.none()
     found: UUID | None = (
         events.filter(actor_label=text, actor_id__isnull=False).values_list("actor_id", flat=True).first()
     )
     if found is None:
         targets = events.filter(target_label=text).exclude(target_id="").values_list("target_id", flat=True)
-        found = next((pk for each in targets[:10] if (pk := _uuid(each)) is not None), None)
+        found = next((pk for each in targets[:10] if (pk := parse_uuid(each)) is not None), None)
     if found is None:
         raise DomainError(
             f"The log knows nobody and nothing as {text}. Use the address or the id that events show.",
@@ -145,10 +144,3 @@ def subject_of(text: str, organization_id: UUID) -> UUID:
             code="unknown",
         )
     return found
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

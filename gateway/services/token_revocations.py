@@ -13,9 +13,9 @@ from audit.redaction import snapshot
 from gateway import signals
 from gateway.claims import LONGEST_SECONDS, SKEW_SECONDS
 from gateway.models import IssuedToken, RevocationKind, TokenRevocation
-from gateway.references import is_uuid
 from isolation.actor import Actor
 from isolation.exceptions import DomainError
+from isolation.identifiers import is_uuid
 from tenants.models import Organization, Project
 from tenants.permissions import P
 from tenants.services.rules import lock_organization, own_row

@@ -25,11 +25,11 @@ from audit.redaction import snapshot
 from gateway import signals
 from gateway.claims import Claims, Revocations, sign
 from gateway.models import ActorType, IssuedToken, Provider, ProxySettings
-from gateway.references import is_uuid
 from gateway.signing import Signer, current_signer
 from isolation.actor import Actor
 from isolation.context import current_origin
 from isolation.exceptions import DomainError
+from isolation.identifiers import is_uuid
 from isolation.scope import APP
 from tenants.models import Organization, Project
 from tenants.permissions import PERMISSIONS, P

@@ -17,6 +17,7 @@ from api.operation import Operation
 from api.problems import Problem, problem_of
 from api.views import ApiView
 from isolation.exceptions import DomainError, MissingPermission
+from isolation.identifiers import parse_uuid
 from tenants.models import Project
 
 WRONG_CREDENTIALS = "Invalid credentials. Confirm that you've configured the correct host."
@@ -123,10 +124,7 @@ def instant(moment: datetime | None) -> str | None:
 
 def as_uuid(text: object) -> UUID | None:
     """Return the UUID that a text is, or None."""
-    try:
-        return UUID(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
+    return parse_uuid(text) if isinstance(text, str) else None
 
 
 def _error_text(exc: Exception, problem: Problem) -> str:

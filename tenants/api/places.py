@@ -1,9 +1,9 @@
 """The view below one project's address."""
 
 from typing import Any
-from uuid import UUID
 
 from api.views import OrganizationView
+from isolation.identifiers import is_uuid
 from tenants.models import Project
 
 
@@ -23,17 +23,10 @@ class ProjectView(OrganizationView):
             Problem: 404, the actor sees no project with this id or slug.
         """
         reference = self.kwargs["project"]
-        lookup = {"pk": reference} if _is_uuid(reference) else {"slug": reference}
+        lookup = {"pk": reference} if is_uuid(reference) else {"slug": reference}
         self.project = self.find(Project.objects.visible_to(self.actor), **lookup)
         return self.project
 
     def handler_arguments(self) -> dict[str, Any]:
         """Return the path's arguments below the project."""
         return {name: value for name, value in super().handler_arguments().items() if name != "project"}
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
